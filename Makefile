@@ -1,0 +1,108 @@
+# make             build godwit-gs, godwit-ns, godwit-as, godwit and godwit-sim (configures on first use)
+# make check       run the unit tests, the vectors and the fuzz corpus
+# make check-asan  the same under address and undefined-behaviour sanitizers, warnings as errors
+# make lint        pure code stays pure, includes go one way, functions stay short
+# make fuzz        every fuzz target for FUZZ_SECONDS (5) with libFuzzer
+# make bench       gateways, devices and a subscriber through the real programs
+# make help        list the targets
+.DEFAULT_GOAL := all
+B ?= build
+CONFIGURE_FLAGS ?=
+FUZZ_SECONDS ?= 5
+here := $(dir $(lastword $(MAKEFILE_LIST)))
+
+help: ; @grep -h '^# make' $(here)Makefile | cut -c3-
+
+$(here)configure: $(here)configure.ac $(here)deploy/build/VERSION
+	cd $(here) && autoreconf -i
+$(B)/config.mk: $(here)configure $(here)deploy/build/config.mk.in
+	@mkdir -p $(B)
+	@cd $(B) && if test -x config.status; then ./config.status -q --recheck && ./config.status -q; \
+	  else $(abspath $(here))/configure -q $(CONFIGURE_FLAGS); fi
+
+ifeq (,$(filter help distclean,$(MAKECMDGOALS)))
+include $(B)/config.mk
+endif
+
+ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE $(WARN) $(HARDEN) -MMD -MP -I$(S) $(PC_CFLAGS) -DVERSION='"$(VERSION)"' $(CPPFLAGS) $(CFLAGS)
+ALL_LIBS = $(EVENT_LIBS) $(SSL_LIBS) $(MSGPACK_LIBS) $(LMDB_LIBS) -lpthread
+
+# One static library per folder; every .c in it and in the folders below belongs to it, except main.c.
+lib_src = $(filter-out %/main.c,$(wildcard $(S)/$1/*.c $(S)/$1/*/*.c))
+objs    = $(patsubst $(S)/%.c,$(B)/%.o,$1)
+LIBS_common := $(B)/libcommon.a
+LIBS_proto  := $(B)/libproto.a $(B)/libcommon.a
+
+# program:where its main is
+MAINS := godwit-gs:gs godwit-ns:ns godwit-as:as godwit:as/cli godwit-sim:test/sim
+PROGRAMS = $(foreach m,$(MAINS),$(if $(wildcard $(S)/$(lastword $(subst :, ,$m))/main.c),$(B)/$(firstword $(subst :, ,$m))))
+
+ifdef S
+define lib_rule
+$(B)/lib$1.a: $(call objs,$(call lib_src,$1))
+	@rm -f $$@; $(AR) rcs $$@ $$^
+endef
+$(foreach l,common proto gs ns as,$(eval $(call lib_rule,$l)))
+endif
+
+all: $(PROGRAMS)
+link = $(CC) $(HARDEN) $(CFLAGS) $(LDFLAGS) $(LINK_HARDEN) -o $@ $^ $(ALL_LIBS)
+$(B)/godwit-gs: $(B)/gs/main.o $(B)/libgs.a $(LIBS_proto) ; $(link)
+$(B)/godwit-ns: $(B)/ns/main.o $(B)/libns.a $(LIBS_proto) ; $(link)
+$(B)/godwit-as: $(B)/as/main.o $(B)/libas.a $(LIBS_proto) ; $(link)
+$(B)/godwit: $(B)/as/cli/main.o $(B)/libas.a $(LIBS_proto) ; $(link)
+$(B)/godwit-sim: $(call objs,$(wildcard $(S)/test/sim/*.c)) $(LIBS_proto) ; $(link)
+$(B)/%.o: $(S)/%.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+EVERY_LIB = $(B)/libgs.a $(B)/libns.a $(B)/libas.a $(LIBS_proto)
+TESTS := $(patsubst $(S)/%.c,$(B)/%,$(wildcard $(S)/test/unit/test_*.c $(S)/test/faults/test_*.c $(S)/test/scenario/test_*.c))
+$(TESTS): $(B)/%: $(B)/%.o $(EVERY_LIB)
+	$(CC) $(HARDEN) $(CFLAGS) $(LDFLAGS) $(LINK_HARDEN) -o $@ $^ $(CHECK_LIBS) $(ALL_LIBS)
+
+# A fuzz target is LLVMFuzzerTestOneInput in test/fuzz/fuzz_<x>.c; its corpus is test/fuzz/corpus/<x>/. In `make check` a plain
+# main runs the corpus, so that every input that once broke something stays a test.
+FUZZ := $(patsubst $(S)/test/fuzz/%.c,%,$(wildcard $(S)/test/fuzz/fuzz_*.c))
+CORPUS_TESTS := $(FUZZ:%=$(B)/test/fuzz/%)
+$(CORPUS_TESTS): $(B)/test/fuzz/%: $(B)/test/fuzz/%.o $(B)/test/fuzz/corpus_main.o $(EVERY_LIB)
+	$(CC) $(HARDEN) $(CFLAGS) $(LDFLAGS) $(LINK_HARDEN) -o $@ $^ $(ALL_LIBS)
+
+check: $(TESTS) $(CORPUS_TESTS)
+	@$(S)/test/run-unit $(S) $(B) $(TESTS) $(CORPUS_TESTS)
+
+check-asan: ; $(MAKE) -f $(here)Makefile B=$(B)-asan CONFIGURE_FLAGS="--enable-sanitize --enable-werror" check
+all-asan: ; $(MAKE) -f $(here)Makefile B=$(B)-asan CONFIGURE_FLAGS="--enable-sanitize --enable-werror" all
+fuzz: ; $(MAKE) -f $(here)Makefile B=$(B)-fuzz CONFIGURE_FLAGS="--enable-fuzz CC=clang" fuzz-run
+FUZZERS := $(FUZZ:%=$(B)/test/fuzz/%.libfuzzer)
+$(FUZZERS): $(B)/test/fuzz/%.libfuzzer: $(B)/test/fuzz/%.o $(EVERY_LIB)
+	$(CC) $(HARDEN) $(CFLAGS) -fsanitize=fuzzer -o $@ $^ $(ALL_LIBS)
+fuzz-run: $(FUZZERS)
+	@$(S)/test/run-fuzz $(S) $(FUZZ_SECONDS) $(FUZZERS)
+
+lint: all ; @$(S)/test/lint/run $(S) $(B)
+bench: all ; @$(S)/test/bench/run $(S) $(B)
+
+install: all
+	install -d $(DESTDIR)$(bindir)
+	install -m755 $(PROGRAMS) $(DESTDIR)$(bindir)/
+uninstall: ; rm -f $(PROGRAMS:$(B)/%=$(DESTDIR)$(bindir)/%)
+clean: ; rm -rf $(B)/common $(B)/proto $(B)/gs $(B)/ns $(B)/as $(B)/test $(B)/*.a $(PROGRAMS)
+distclean: ; rm -rf $(here)build $(here)build-asan $(here)build-fuzz $(here)configure $(here)aclocal.m4 $(here)autom4te.cache
+
+# make dist        source archive, with configure already made
+D = godwit-$(VERSION)
+dist:
+	rm -rf $(B)/$D && mkdir -p $(B)/$D && git -C $(S) archive HEAD | tar -x -C $(B)/$D
+	cp $(S)/configure $(S)/aclocal.m4 $(B)/$D/ && tar -czf $(B)/$D.tar.gz -C $(B) $D && rm -rf $(B)/$D
+# make distcheck   unpack the archive read-only, then build, test, install and uninstall from it
+distcheck: dist
+	rm -rf $(B)/dc && mkdir -p $(B)/dc/b && tar -xzf $(B)/$D.tar.gz -C $(B)/dc && chmod -R a-w $(B)/dc/$D
+	cd $(B)/dc/b && ../$D/configure -q --prefix=/usr && $(MAKE) all check && \
+	  $(MAKE) install DESTDIR=$(abspath $(B))/dc/i && $(MAKE) uninstall DESTDIR=$(abspath $(B))/dc/i && \
+	  test -z "`find $(abspath $(B))/dc/i -type f`"
+	chmod -R u+w $(B)/dc && rm -rf $(B)/dc && echo "$D.tar.gz is good"
+
+.PHONY: all all-asan help lint check check-asan fuzz fuzz-run bench install uninstall clean distclean dist distcheck
+.SECONDARY:
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

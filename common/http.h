@@ -1,0 +1,43 @@
+/** @file HTTP server on libevent's evhttp: a table of routes, bounded bodies and headers, JSON answers. */
+#pragma once
+#include "common/core/text.h"
+#include "common/loop.h"
+#include <stdbool.h>
+
+struct http_server;
+struct http_request;
+
+enum http_method { HTTP_GET, HTTP_POST, HTTP_PUT, HTTP_PATCH, HTTP_DELETE };
+enum { HTTP_PARAMS_MAX = 8, HTTP_BODY_MAX = 1 << 20 };
+
+struct http_route {
+	enum http_method method;
+	const char *path; /**< "/api/v3/applications/{application_id}/devices/{device_id}" */
+	void (*fn)(void *ctx, struct http_request *r); /**< must answer, now or later, exactly once */
+};
+
+/** @param address  "127.0.0.1:1885", "[::1]:0"
+ * @param routes    terminated by path NULL; borrowed
+ * @return 0; -errno with one line in *ret_error that names the address */
+int http_listen(struct loop *l, const char *address, const struct http_route *routes, void *ctx,
+	struct http_server **ret, struct text *ret_error);
+const char *http_address(const struct http_server *s); /**< as bound, port included */
+void http_free(struct http_server *s);
+
+/** Path parameter by name ("" if none), query parameter (NULL if absent), header (NULL if absent): borrowed. */
+const char *http_param(const struct http_request *r, const char *name);
+const char *http_query(const struct http_request *r, const char *name);
+const char *http_header(const struct http_request *r, const char *name);
+struct str http_body(const struct http_request *r);
+void http_reply_json(struct http_request *r, int status, struct str body);
+void http_reply_text(struct http_request *r, int status, const char *content_type, struct str body);
+/** {"code":…,"message":"…","details":[]} with the gRPC code that goes with the status. */
+void http_reply_error(struct http_request *r, int status, const char *message);
+
+/** A stream (events): headers now, chunks as they come. on_close is called once when the peer goes away, and not after
+ * http_stream_end. @return the bytes not yet taken by the peer are bounded: -ENOBUFS means drop or end */
+void http_stream_begin(struct http_request *r, const char *content_type, void (*on_close)(void *ctx), void *ctx);
+int http_stream_send(struct http_request *r, struct str chunk);
+void http_stream_end(struct http_request *r);
+/** Be told if the peer goes away before the answer. The request is then gone: do not answer it. */
+void http_on_close(struct http_request *r, void (*fn)(void *ctx), void *ctx);
