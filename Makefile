@@ -74,9 +74,11 @@ check: $(TESTS) $(CORPUS_TESTS)
 check-asan: ; $(MAKE) -f $(here)Makefile B=$(B)-asan CONFIGURE_FLAGS="--enable-sanitize --enable-werror" check
 all-asan: ; $(MAKE) -f $(here)Makefile B=$(B)-asan CONFIGURE_FLAGS="--enable-sanitize --enable-werror" all
 fuzz: ; $(MAKE) -f $(here)Makefile B=$(B)-fuzz CONFIGURE_FLAGS="--enable-fuzz CC=clang" fuzz-run
+fuzz-build: ; $(MAKE) -f $(here)Makefile B=$(B)-fuzz CONFIGURE_FLAGS="--enable-fuzz CC=clang" fuzzers
 FUZZERS := $(FUZZ:%=$(B)/test/fuzz/%.libfuzzer)
 $(FUZZERS): $(B)/test/fuzz/%.libfuzzer: $(B)/test/fuzz/%.o $(EVERY_LIB)
 	$(CC) $(HARDEN) $(CFLAGS) -fsanitize=fuzzer -o $@ $^ $(ALL_LIBS)
+fuzzers: $(FUZZERS)
 fuzz-run: $(FUZZERS)
 	@$(S)/test/run-fuzz $(S) $(FUZZ_SECONDS) $(FUZZERS)
 
@@ -103,6 +105,6 @@ distcheck: dist
 	  test -z "`find $(abspath $(B))/dc/i -type f`"
 	chmod -R u+w $(B)/dc && rm -rf $(B)/dc && echo "$D.tar.gz is good"
 
-.PHONY: all all-asan help lint check check-asan fuzz fuzz-run bench install uninstall clean distclean dist distcheck
+.PHONY: all all-asan help lint check check-asan fuzz fuzz-build fuzzers fuzz-run bench install uninstall clean distclean dist distcheck
 .SECONDARY:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
