@@ -1,0 +1,139 @@
+"""What survives: stop and start, and kill -9, of each process and of all of them."""
+import os
+import signal
+import sys
+import time
+import unittest
+
+sys.path.insert(0, os.path.dirname(__file__))
+from gateway import Gateway  # noqa: E402
+from godwit import Stack, Subscriber  # noqa: E402
+from lorawan import Device  # noqa: E402
+
+
+class Restart(unittest.TestCase):
+    def setUp(self):
+        self.stack = Stack()
+        self.addCleanup(self.stack.close)
+        self.key = self.stack.create_application("app1")
+        self.device = Device(dev_eui=0x70B3D57ED0050001, join_eui=1, app_key=os.urandom(16))
+        self.stack.create_otaa(self.device)
+        self.stack.cli("gateways", "create", "gtw1", "--gateway-eui", "AA555A0000000101", "--frequency-plan-id", "EU_863_870")
+        self.connect()
+        for _ in range(3):
+            before = len(self.gateway.emissions)
+            self.gateway.uplink(self.device.join_request())
+            accept = self.gateway.wait_emission(before + 1, 7)
+            self.assertTrue(self.device.accept(accept.phy))
+            break
+        self.sub.wait("dev1/join")
+
+    def connect(self):
+        self.gateway = Gateway(self.stack.address("gs.udp"))
+        self.addCleanup(self.gateway.close)
+        self.gateway.wait_path()
+        self.sub = Subscriber(self.stack, self.key)
+        self.addCleanup(self.sub.close)
+
+    def exchange(self, payload=b"x"):
+        """A confirmed uplink and its answer."""
+        ups, emissions = self.sub.count("dev1/up"), len(self.gateway.emissions)
+        self.gateway.uplink(self.device.uplink(2, payload, confirmed=True))
+        self.sub.wait("dev1/up", ups + 1)
+        down = self.device.downlink(self.gateway.wait_emission(emissions + 1, 8).phy)
+        self.assertTrue(down.ack)
+        return down
+
+    def check_counters(self):
+        seen = self.device.f_cnt_down_seen
+        self.assertEqual(seen, sorted(set(seen)), "a downlink counter was repeated or went back")
+
+    def push(self, port):
+        queued = self.sub.count("down/queued")
+        self.sub.publish("v3/app1/devices/dev1/down/push", {"downlinks": [{"f_port": port, "frm_payload": "AQID"}]})
+        self.sub.wait("down/queued", queued + 1)
+
+    def check_all_is_there(self):
+        self.connect()
+        self.assertEqual([i["f_port"] for i in self.stack.cli("end-devices", "downlink", "list", "app1", "dev1")], [7, 8])
+        self.assertEqual(self.stack.cli("gateways", "get", "gtw1")["ids"]["eui"], "AA555A0000000101")
+        down = self.exchange()
+        self.assertEqual((down.f_port, down.payload), (7, b"\1\2\3"))
+        self.assertEqual(self.sub.wait("dev1/up")["uplink_message"]["rx_metadata"][0]["gateway_ids"]["gateway_id"], "gtw1")
+        self.check_counters()
+
+    def test_stop_and_start(self):
+        self.exchange()
+        self.push(7)
+        self.push(8)
+        self.stack.stop()
+        self.stack.start()
+        self.check_all_is_there()
+
+    def test_kill_of_all_at_once(self):
+        self.exchange()
+        self.push(7)
+        self.push(8)
+        self.stack.kill()
+        self.stack.start()
+        self.check_all_is_there()
+
+    def test_kill_of_each_process_and_up_restarts_it(self):
+        self.exchange()
+        for name in ("gs", "ns", "as"):
+            old = self.stack.pid(name)
+            os.kill(old, signal.SIGKILL)
+            end = time.time() + 15
+            while time.time() < end:
+                try:
+                    if self.stack.pid(name) != old:
+                        break
+                except (OSError, ValueError):
+                    pass
+                time.sleep(0.1)
+            self.assertNotEqual(self.stack.pid(name), old, name + " was not started again")
+            self.assertIsNone(self.stack.process.poll(), "godwit up ended with its child")
+            end = time.time() + 15
+            while True:
+                # A device that is not answered sends again; so does this one, until the network is there.
+                try:
+                    self.exchange()
+                    break
+                except AssertionError:
+                    if time.time() > end:
+                        raise
+        self.check_counters()
+
+    def test_uplinks_wait_for_an_application_server_that_is_away(self):
+        """What the ns accepted while the as was away arrives once the as is back."""
+        client = Subscriber(self.stack, self.key, client_id="keeper")
+        self.addCleanup(client.close)
+        os.kill(self.stack.pid("as"), signal.SIGSTOP)
+        stopped = self.stack.pid("as")
+        for n in range(5):
+            self.gateway.uplink(self.device.uplink(2, bytes([n])))
+            time.sleep(0.3)
+        os.kill(stopped, signal.SIGCONT)
+        self.sub.wait("dev1/up", 5, 15)
+        payloads = [m[1]["uplink_message"]["frm_payload"] for m in self.sub.messages if m[0].endswith("dev1/up")]
+        self.assertEqual(payloads, ["AA==", "AQ==", "Ag==", "Aw==", "BA=="])
+
+    def test_a_used_join_nonce_stays_used(self):
+        before = self.sub.count("dev1/join")
+        self.stack.kill()
+        self.stack.start()
+        self.connect()
+        time.sleep(10.5)
+        self.device.dev_nonce -= 1
+        self.gateway.uplink(self.device.join_request())
+        time.sleep(6)
+        self.assertEqual(self.gateway.emissions, [], "a replayed join-request was answered")
+        self.device.dev_nonce += 1
+        self.gateway.uplink(self.device.join_request())
+        self.assertTrue(self.device.accept(self.gateway.wait_emission(1, 7).phy))
+        self.sub.wait("dev1/join")
+        self.assertEqual(before, 1)
+
+
+if __name__ == "__main__":
+    unittest.main()
