@@ -1,0 +1,70 @@
+/** @file The application server's context: what every room of its shell is given, and how rooms take part.
+ *
+ * A room is a pair of functions named in rooms.def: `int x_start(struct as *, struct text *err)`, called in order once store
+ * and registry are loaded, and `void x_stop(struct as *)`, called in reverse at the end. In its start a room registers what it
+ * serves: HTTP routes, methods of the bus, watches of registry and keyring. Listening and the bus begin after the last start.
+ */
+#pragma once
+#include "as/core/registry.h"
+#include "as/core/rights.h"
+#include "common/daemon.h"
+#include "common/http.h"
+#include "common/metrics.h"
+#include "common/store.h"
+#include "proto/bus/bus.h"
+
+struct as_settings {
+#define SETTING(member, name, kind, dflt, min, max, doc) SETTING_MEMBER_##kind member;
+#include "as/settings.def"
+#undef SETTING
+};
+
+struct as_metrics {
+#define METRIC(member, kind, name, help) uint64_t member;
+#include "as/metrics.def"
+#undef METRIC
+};
+
+/** What each room keeps; NULL until its start, and in builds of single rooms. */
+#define ROOM(x) struct x;
+#include "as/rooms.def"
+#undef ROOM
+
+enum { AS_ROUTES_MAX = 128, AS_METHODS_MAX = 16, AS_LINKS_MAX = 8 };
+
+struct as {
+	struct daemon *daemon;
+	struct loop *loop;
+	const struct as_settings *settings;
+	struct rng rng;
+	struct crypto *crypto;
+	struct envelope envelope;
+	struct store *store;
+	struct registry registry;
+	struct keyring keyring;
+	struct as_metrics metrics;
+#define ROOM(x) struct x *x;
+#include "as/rooms.def"
+#undef ROOM
+	/* Filled by the registrations below, during start: */
+	struct http_route routes[AS_ROUTES_MAX + 1];
+	size_t n_routes;
+	struct bus_handler methods[AS_METHODS_MAX];
+	size_t n_methods;
+	struct as_link {
+		void (*up)(struct as *as, struct bus_peer *ns);
+		void (*down)(struct as *as);
+	} links[AS_LINKS_MAX];
+	size_t n_links;
+	struct http_server *http;
+};
+
+/** Add a table of routes, terminated by path NULL; handlers get the struct as as their ctx. */
+void as_add_routes(struct as *as, const struct http_route *routes);
+/** Serve a method that the ns calls; ctx is the struct as. */
+void as_add_method(struct as *as, enum method m,
+	void (*fn)(void *ctx, struct bus_peer *peer, struct bus_request *request, const void *msg));
+/** Be told when the ns is there and has the whole registry (up), and when it is gone (down). Either may be NULL. */
+void as_add_link(struct as *as, void (*up)(struct as *as, struct bus_peer *ns), void (*down)(struct as *as));
+/** The ns, greeted and in step with the registry; NULL: not now. */
+struct bus_peer *as_ns(const struct as *as);

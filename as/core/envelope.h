@@ -1,0 +1,21 @@
+/** @file Keys at rest: wrapped (RFC 3394) with the key-encryption key of this installation. */
+#pragma once
+#include "common/core/crypto.h"
+#include "common/core/rng.h"
+#include "common/core/text.h"
+
+struct envelope {
+	struct crypto *crypto; /**< borrowed */
+	struct key kek;
+};
+
+/** Wrap into 24 octets. @return 0; -EIO */
+int envelope_seal(const struct envelope *e, const struct key *k, uint8_t ret[WRAPPED_KEY]);
+/** @return 0; -EBADMSG sealed with another key-encryption key, or damaged; -EIO */
+int envelope_open(const struct envelope *e, const uint8_t sealed[WRAPPED_KEY], struct key *ret);
+/** The text form of a KEK file: 32 hex digits and a newline. */
+void envelope_kek_text(struct text *t, const struct key *kek);
+/** @return 0; -EINVAL */
+int envelope_kek_parse(struct str s, struct key *ret);
+/** A fresh one. */
+struct key envelope_kek_make(const struct rng *rng);

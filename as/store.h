@@ -1,0 +1,26 @@
+/** @file The tables of the application server's store, and loading the registry from them.
+ *
+ * Each key begins with its table's octet. Whoever adds a table adds a line here.
+ */
+#pragma once
+#include "as/core/registry.h"
+#include "common/store.h"
+
+enum as_table {
+	TABLE_META = 0x01,       /**< registry: "store", "uid", "forgotten"; others: their own names */
+	TABLE_APPS = 0x10,       /**< "app1@tenant1" -> JSON */
+	TABLE_DEVICES = 0x11,    /**< uid (8, big endian) -> JSON */
+	TABLE_GATEWAYS = 0x12,   /**< uid -> JSON */
+	TABLE_TOMBSTONES = 0x13, /**< revision (8) -> kind (1), uid (8) */
+	TABLE_API_KEYS = 0x14,   /**< id -> JSON */
+	/* 0x20 to 0x2f: downlink queue, join server, sessions, intake of ns messages */
+	/* 0x30 to 0x3f: MQTT sessions */
+	/* 0x40 to 0x4f: device API, telemetry */
+};
+enum { AS_SCHEMA = 1 };
+
+struct as;
+/** Writes of the registry and the keyring go to the store. */
+struct registry_sink as_store_sink(struct store *s);
+/** Fill registry and keyring from the store. @return 0; -errno with one line in *err */
+int as_store_load(struct as *as, struct text *err);
