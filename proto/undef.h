@@ -1,4 +1,4 @@
-/* Forget the macros of one reading of messages.def. No guard: it is included after each. */
+/** @file Forget the macros of one reading of messages.def. No guard: it is included after each. */
 #undef MSG
 #undef END_MSG
 #undef U32
