@@ -76,3 +76,7 @@ int radio_datr_read(struct str datr, enum radio_kind kind, struct radio *ret);
 const char *radio_modu(enum radio_kind kind);
 /** @return 0; SEMTECH_E_MODU */
 int radio_modu_read(struct str modu, enum radio_kind *ret);
+/** Write the members `modu`, `datr` and, where there is one, `codr`. */
+void radio_write(struct text *t, const struct radio *r);
+/** Write the member `freq`: MHz with all six decimals, since some forwarders cut instead of rounding. */
+void radio_freq_write(struct text *t, uint32_t freq_hz);

@@ -1,7 +1,7 @@
 /** @file The body of TX_ACK: what a forwarder says about a PULL_RESP. */
 #pragma once
 #include "proto/semtech/semtech.h"
-#include "proto/tx_result.h"
+#include "proto/tables.h"
 
 enum { TXACK_WORD_MAX = 31 };
 
