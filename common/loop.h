@@ -1,7 +1,9 @@
 /** @file The process's one loop, on libevent: one clock reading per wake, timers as deadlines, signals, sockets.
  *
- * Callbacks run on the loop's thread. `loop_now` stays the same from one wake to the next, so that all
- * decisions of one wake agree on the time.
+ * Callbacks run on the loop's thread. The clock is read when `loop_now` is first asked in a wake, and the answer stays
+ * the same until the next wake, so that all decisions of one wake agree on the time. This holds for callbacks of
+ * libevent objects made with `loop_base` too. A wake is: sockets and signals, timers that are due, what
+ * `loop_after_wake` asked for, what was deferred before; what is deferred by a deferred one starts the next wake.
  */
 #pragma once
 #include "common/core/clock.h"
@@ -26,6 +28,9 @@ void loop_stop(struct loop *l);
 int loop_defer(struct loop *l, void (*fn)(void *ctx), void *ctx);
 /** Run fn at every wake after its events: where cores are stepped and batches flushed. @return 0; -ENOMEM */
 int loop_after_wake(struct loop *l, void (*fn)(void *ctx), void *ctx);
+
+/** Take back every loop_defer and loop_after_wake of this fn and ctx; for objects that end before the loop. */
+void loop_forget(struct loop *l, void (*fn)(void *ctx), void *ctx);
 
 struct loop_timer;
 struct loop_timer *loop_timer_new(struct loop *l, void (*fn)(void *ctx), void *ctx);
