@@ -11,7 +11,8 @@ struct net_address {
 };
 
 /** Parse "127.0.0.1:1700", "[::]:1700", "localhost:1883", "unix:/run/x.sock", "tcp:HOST:PORT" (default_port where none is given).
- * @return 0; -EINVAL */
+ * A name is asked of the resolver, which may block; of several addresses an IPv4 one is preferred.
+ * @return 0; -EINVAL; -ENAMETOOLONG a path that no socket can have */
 int net_parse(struct str s, uint16_t default_port, struct net_address *ret);
 /** "127.0.0.1:1700", "[::1]:1700", "unix:/path". */
 void net_text(struct text *t, const struct net_address *a);
