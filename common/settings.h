@@ -6,7 +6,8 @@
  *
  * From that line come the parser, the bounds, --help, the manual page and the example configuration.
  * Names without a dot (state-dir) stand before the first section. A section that the process does not own is left
- * to the processes that do; in a section of its own, an unknown key is an error with file and line.
+ * to the processes that do; in a section of its own, an unknown key is an error with file and line. Comments are
+ * whole lines that begin with # or ;. A value ends with its line and may stand in double quotes. The last of several wins.
  */
 #pragma once
 #include "common/core/err.h"
@@ -39,13 +40,21 @@ struct setting {
 #define SETTING_MEMBER_SIZE     uint64_t
 #define SETTING_MEMBER_HEX24    uint32_t
 
-struct settings_source {
-	const char *file;        /**< NULL: the default file, and no error if it is not there */
-	const char *const *env;  /**< environ */
-	const char *const *flags; /**< NULL-terminated "section.key=value", without the dashes */
+/** Where a value came from. */
+struct settings_origin {
+	enum { SETTINGS_DEFAULT, SETTINGS_FILE, SETTINGS_ENV, SETTINGS_FLAG } from;
+	unsigned line; /**< of the file */
 };
 
-/** The sections a process answers for, and its rows. */
+struct settings_source {
+	const char *file;         /**< NULL: the default file, and no error if it is not there */
+	struct str text;          /**< the file's text, if it was read already; .p NULL: read the file */
+	const char *const *env;   /**< environ; may be NULL */
+	const char *const *flags; /**< NULL-terminated "section.key=value", without the dashes; may be NULL */
+	struct settings_origin *ret_origins; /**< one per row; may be NULL */
+};
+
+/** The sections a process answers for, and its rows. "" is what stands before the first section. */
 struct settings_table {
 	const struct setting *rows;
 	size_t n;
@@ -57,7 +66,11 @@ struct settings_table {
  * @return 0; -EINVAL; -ENOMEM */
 int settings_load(const struct settings_table *t, const struct settings_source *src, void *ret, struct text *ret_error);
 void settings_done(const struct settings_table *t, void *settings); /**< frees the texts */
+/** How the operator finds the row's value: "FILE:12: gs.udp-listen", "GODWIT_GS_UDP_LISTEN", "--gs.udp-listen", or the bare name. */
+void settings_where(struct text *out, const struct settings_table *t, const struct settings_source *src, const char *name);
+/** Is there a process that owns this section? "" is one. */
+bool settings_known_section(struct str section);
 /** One paragraph a setting, for --help. */
 void settings_help(const struct settings_table *t, struct text *out);
-/** A commented INI file with every default; the example configuration and the test of it are made from this. */
+/** A commented INI file with every default as "#key = value"; the example configuration and the test of it are made from this. */
 void settings_example(const struct settings_table *t, struct text *out);
