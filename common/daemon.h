@@ -14,11 +14,15 @@ struct daemon_program {
 	const char *about;   /**< one sentence for --help */
 	struct settings_table settings;
 	size_t settings_size; /**< of the struct */
+	/** Look at the settings beyond their bounds; also for --check-config, so it opens nothing. May be NULL. On failure say
+	 * in *err what is wrong; daemon_where names the place. @return 0; -errno */
+	int (*check)(const struct daemon *d, const void *settings, struct text *err);
 	/** Open everything; register with the loop. On failure say in *err, in one line for the operator, what and what to do.
 	 * @param ret_state  handed to the others */
 	int (*start)(struct daemon *d, const void *settings, void **ret_state, struct text *err);
 	void (*reload)(void *state);                            /**< SIGHUP; may be NULL */
-	void (*stop)(void *state, void (*done)(void *ctx), void *ctx); /**< SIGTERM: flush and commit, then call done within 5 s */
+	/** SIGTERM, SIGINT: flush and commit, then call done within 5 s, or the process is ended with status 1. May be NULL. */
+	void (*stop)(void *state, void (*done)(void *ctx), void *ctx);
 	void (*free)(void *state);
 };
 
@@ -34,10 +38,12 @@ int daemon_main(const struct daemon_program *p, int argc, char **argv);
 
 struct loop *daemon_loop(struct daemon *d);
 const struct common_settings *daemon_common(const struct daemon *d);
-/** Path of a file in the state directory, e.g. ("ns", "data.mdb"), into *ret. @return 0; -ENAMETOOLONG */
+/** How the operator finds a setting: "FILE:12: gs.udp-listen", "--gs.udp-listen"; for errors that settings cannot see. */
+void daemon_where(const struct daemon *d, struct text *out, const char *name);
+/** Path of a file in the state directory, e.g. "ns" or "ns.sock", appended to *ret. @return 0; -ENAMETOOLONG */
 int daemon_path(const struct daemon *d, struct text *ret, const char *leaf);
 /** Record an address in use ("gs.udp", "127.0.0.1:1700") in <state-dir>/addresses.json, written atomically and shared by
- * the three processes (flock). @return 0; -errno */
+ * the three processes (flock). Those of this process are taken out when it starts and when it stops. @return 0; -errno */
 int daemon_address(struct daemon *d, const char *name, const char *address);
 /** The process serves now: log `ready`, sd_notify READY=1. */
 void daemon_ready(struct daemon *d);
