@@ -1,4 +1,8 @@
-/** @file HTTP server on libevent's evhttp: a table of routes, bounded bodies and headers, JSON answers. */
+/** @file HTTP/1.1 server: a table of routes, bounded heads, bodies, connections and times, JSON answers.
+ *
+ * Not on evhttp, which has no bound on connections, cannot tell that a waiting peer left, and answers errors in HTML.
+ * At most 256 connections; a head has 16 KiB and 60 s, a body 1 MiB and 60 s; a HEAD request takes the GET route.
+ */
 #pragma once
 #include "common/core/text.h"
 #include "common/loop.h"
@@ -12,7 +16,8 @@ enum { HTTP_PARAMS_MAX = 8, HTTP_BODY_MAX = 1 << 20 };
 
 struct http_route {
 	enum http_method method;
-	const char *path; /**< "/api/v3/applications/{application_id}/devices/{device_id}" */
+	/** "/api/v3/applications/{application_id}/devices/{device_id}": {x} is one segment, not empty; the first match counts */
+	const char *path;
 	void (*fn)(void *ctx, struct http_request *r); /**< must answer, now or later, exactly once */
 };
 
@@ -35,9 +40,9 @@ void http_reply_text(struct http_request *r, int status, const char *content_typ
 void http_reply_error(struct http_request *r, int status, const char *message);
 
 /** A stream (events): headers now, chunks as they come. on_close is called once when the peer goes away, and not after
- * http_stream_end. @return the bytes not yet taken by the peer are bounded: -ENOBUFS means drop or end */
+ * http_stream_end. The bytes not yet taken by the peer are bounded: -ENOBUFS means drop or end. */
 void http_stream_begin(struct http_request *r, const char *content_type, void (*on_close)(void *ctx), void *ctx);
-int http_stream_send(struct http_request *r, struct str chunk);
+int http_stream_send(struct http_request *r, struct str chunk); /**< 0; -ENOBUFS; -EPIPE if it is gone and on_close was NULL */
 void http_stream_end(struct http_request *r);
 /** Be told if the peer goes away before the answer. The request is then gone: do not answer it. */
 void http_on_close(struct http_request *r, void (*fn)(void *ctx), void *ctx);
