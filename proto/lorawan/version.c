@@ -42,76 +42,97 @@ const struct mac_rules *mac_rules(uint32_t version)
 	return NULL;
 }
 
-enum { SPELLING_MAX = 24 };
+enum { WORD_MAX = 8, NUMBERS = 3 };
 
-/** Cut the next word off, in lower case, at `.`, `_` or `-`. false: too long for any row. */
-static bool word_take(struct str *s, char ret[SPELLING_MAX], size_t *ret_n)
+/** A spelling taken apart: [rp002-]1.0.3[-a]. */
+struct spelling {
+	bool is_rp002;
+	unsigned n_numbers;
+	uint8_t number[NUMBERS];
+	char revision; /**< 0: none given */
+};
+
+/** Cut the next word off, in lower case, at `.`, `_` or `-`. false: longer than any word of a version. */
+static bool word_take(struct str *s, char buf[WORD_MAX], struct str *ret)
 {
 	size_t n = 0;
-	while (s->n && s->p[0] != '.' && s->p[0] != '_' && s->p[0] != '-') {
-		if (n == SPELLING_MAX)
+	for (; s->n && s->p[0] != '.' && s->p[0] != '_' && s->p[0] != '-'; s->p++, s->n--) {
+		if (n == WORD_MAX)
 			return false;
-		ret[n++] = (char)(s->p[0] >= 'A' && s->p[0] <= 'Z' ? s->p[0] | 0x20 : s->p[0]);
-		s->p++, s->n--;
+		buf[n++] = (char)(s->p[0] >= 'A' && s->p[0] <= 'Z' ? s->p[0] | 0x20 : s->p[0]);
 	}
 	if (s->n)
 		s->p++, s->n--;
-	*ret_n = n;
+	*ret = (struct str){ buf, n };
 	return true;
 }
 
-static bool word_says_nothing(struct str word)
+static bool is_prefix(struct str word)
 {
-	return str_is(word, "mac") || str_is(word, "phy") || str_is(word, "rp001") || str_is(word, "ts001") || str_is(word, "rev");
+	static const char *const prefixes[] = { "mac", "phy", "rp001", "ts001", "rp002" };
+	for (size_t i = 0; i < COUNT(prefixes); i++)
+		if (str_is(word, prefixes[i]))
+			return true;
+	return false;
 }
 
-/** Bring a spelling to its bones: lower case words joined by dots, without prefixes and without "rev", so that
- * "PHY_V1_0_3_REV_A" and "1.0.3-a" are one. "rp002" stays, as its numbers count from 1.0.0 again. */
-static bool spelling_reduce(struct str s, char ret[SPELLING_MAX])
+static bool number_place(struct str word, struct spelling *sp)
 {
-	size_t n = 0;
-	while (s.n) {
-		char buf[SPELLING_MAX];
-		struct str word = { .p = buf };
-		if (!word_take(&s, buf, &word.n))
-			return false;
-		if (word_says_nothing(word))
-			continue;
-		if (word.n > 1 && word.p[0] == 'v')
-			word.p++, word.n--;
-		if (n + word.n + 2 > SPELLING_MAX)
-			return false;
-		if (n)
-			ret[n++] = '.';
-		memcpy(ret + n, word.p, word.n);
-		n += word.n;
+	uint64_t number;
+	if (word.n == 2 && word.p[0] == 'v' && sp->n_numbers == 0)
+		word.p++, word.n--;
+	if (word.n != 1 || num_u64(word, &number) || sp->n_numbers == NUMBERS)
+		return false;
+	sp->number[sp->n_numbers++] = (uint8_t)number;
+	return true;
+}
+
+/** Take a word into a spelling: prefixes, numbers, then a revision. false: it has no place there. */
+static bool word_place(struct str word, struct spelling *sp)
+{
+	if (is_prefix(word)) {
+		sp->is_rp002 |= str_is(word, "rp002");
+		return sp->n_numbers == 0;
 	}
-	ret[n] = '\0';
-	return n > 0;
+	if (sp->revision)
+		return false;
+	if (str_is(word, "rev"))
+		return sp->n_numbers > 1;
+	if (sp->n_numbers > 1 && word.n == 1 && word.p[0] >= 'a' && word.p[0] <= 'z') {
+		sp->revision = word.p[0];
+		return true;
+	}
+	return number_place(word, sp);
 }
 
-/** Does a reduced spelling name this row? Trailing parts that are ".0" or a revision may be left out. */
-static bool spelling_fits(const char *reduced, const char *plain)
+static bool spelling_read(struct str s, struct spelling *ret)
 {
-	char row[SPELLING_MAX];
-	if (!spelling_reduce(str_of(plain), row))
-		return false;
-	struct str s = str_of(reduced), full = str_of(row);
-	if (!str_starts(full, reduced))
-		return false;
-	struct str rest = { full.p + s.n, full.n - s.n };
-	while (rest.n >= 2 && rest.p[0] == '.' && (rest.p[1] == '0' || rest.p[1] == 'a' || rest.p[1] == 'b'))
-		rest.p += 2, rest.n -= 2;
-	return rest.n == 0;
+	struct spelling sp = { 0 };
+	while (s.n) {
+		char buf[WORD_MAX];
+		struct str word;
+		if (!word_take(&s, buf, &word) || !word_place(word, &sp))
+			return false;
+	}
+	*ret = sp;
+	return sp.n_numbers > 1;
+}
+
+/** Does a spelling name this row? Its revision may be left out. */
+static bool spelling_fits(const struct spelling *sp, const char *plain)
+{
+	struct spelling row;
+	return spelling_read(str_of(plain), &row) && sp->is_rp002 == row.is_rp002 &&
+	       memcmp(sp->number, row.number, sizeof row.number) == 0 && (!sp->revision || sp->revision == row.revision);
 }
 
 int mac_version_parse(struct str s, enum mac_version *ret)
 {
-	char reduced[SPELLING_MAX];
-	if (!spelling_reduce(s, reduced) || str_of(reduced).n < 3)
+	struct spelling sp;
+	if (!spelling_read(s, &sp) || sp.revision)
 		return -EINVAL;
 	for (size_t i = 0; i < COUNT(mac_rows); i++) {
-		if (!spelling_fits(reduced, mac_rows[i].plain))
+		if (!spelling_fits(&sp, mac_rows[i].plain))
 			continue;
 		*ret = mac_rows[i].version;
 		return 0;
@@ -121,20 +142,18 @@ int mac_version_parse(struct str s, enum mac_version *ret)
 
 int phy_version_parse(struct str s, enum phy_version *ret)
 {
-	char reduced[SPELLING_MAX];
-	if (!spelling_reduce(s, reduced))
-		return -EINVAL;
-	struct str bones = str_of(reduced);
-	if (bones.n < 3 || str_is(bones, "rp002") || str_is(bones, "rp002.1"))
-		return -EINVAL;
+	struct spelling sp;
 	enum phy_version found = RP_NONE;
-	size_t found_len = SPELLING_MAX;
-	/* "1.0" is 1.0.0 and not 1.0.2, but "1.0.2" is the last revision of 1.0.2: of the rows that fit, the shortest
-	 * name wins, and among equals the last. "1.0" only fits rows that go on with .0. */
+	if (!spelling_read(s, &sp))
+		return -EINVAL;
 	for (size_t i = 0; i < COUNT(phy_rows); i++) {
-		size_t len = str_of(phy_rows[i].plain).n;
-		if (spelling_fits(reduced, phy_rows[i].plain) && len <= found_len)
-			found = phy_rows[i].version, found_len = len;
+		/* "RP001_V1_0_2" was given to revision A before there was a B. */
+		if (str_is(s, phy_rows[i].other)) {
+			found = phy_rows[i].version;
+			break;
+		}
+		if (spelling_fits(&sp, phy_rows[i].plain))
+			found = phy_rows[i].version;
 	}
 	if (found == RP_NONE)
 		return -EINVAL;
