@@ -42,7 +42,11 @@ struct bus_options {
 int bus_listen(const struct bus_options *o, struct bus **ret, struct text *ret_error);
 /** Connects in the background, now and again after every loss. @return 0; -EINVAL, -ENOMEM */
 int bus_connect(const struct bus_options *o, struct bus **ret, struct text *ret_error);
+/** Open calls fail with -ECONNRESET, `down` is called for every peer, requests may no longer be answered. Not from inside a
+ * callback of this bus. */
 void bus_free(struct bus *b);
+/** Read the certificates again, for connections from now on. @return 0 (also without TLS); -errno, and the old ones stay */
+int bus_reload(struct bus *b, struct text *ret_error);
 const char *bus_address(const struct bus *b); /**< as bound */
 
 const char *bus_peer_role(const struct bus_peer *p);
@@ -57,13 +61,15 @@ size_t bus_peer_backlog(const struct bus_peer *p); /**< octets not yet taken by 
 enum { BUS_E_REFUSED = 1 };
 typedef void bus_done(void *ctx, int status, const struct failure *failure, const void *reply);
 
-/** Call a method. `done` is called exactly once unless this fails.
+/** Call a method. `done` is called exactly once unless this fails; never from inside this call.
  * @param timeout_us  how long to wait for the answer
- * @return 0; -ENOBUFS the peer does not keep up; -ENOMEM; -ENOSPC the message does not fit BUS_FRAME_MAX */
+ * @param done        may be NULL: nobody wants to know
+ * @return 0; -ENOBUFS the peer does not keep up; -ECONNRESET it is on its way out (`down` follows); -ENOMEM;
+ *         -ENOSPC the message does not fit BUS_FRAME_MAX; -EINVAL a len in it is beyond its max */
 int bus_call(struct bus_peer *p, enum method m, const void *msg, uint64_t timeout_us, bus_done *done, void *ctx);
 /** The same with a message that is encoded already (msg_encode), as an outbox keeps it. */
 int bus_call_encoded(struct bus_peer *p, enum method m, struct slice encoded, uint64_t timeout_us, bus_done *done, void *ctx);
-/** Send a notification; dropped with -ENOBUFS when the peer does not keep up. */
+/** Send a notification; dropped with -ENOBUFS when the peer does not keep up. @return as bus_call */
 int bus_notify(struct bus_peer *p, enum method m, const void *msg);
 /** Answer; harmless when the peer has gone meanwhile. Frees the request. */
 void bus_reply(struct bus_request *r, const void *msg);
