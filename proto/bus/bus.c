@@ -65,6 +65,8 @@ static void settle(void *ctx)
 		if (p->state != PEER_DEAD)
 			continue;
 		tell_end(b, p);
+		if (p->was_up && loop_now(b->loop)->mono_us - p->up_at_us >= STEADY_US)
+			b->backoff_us = BACKOFF_MIN_US;
 		peer_bury(p);
 		if (!listens(b))
 			plan_reconnect(b);

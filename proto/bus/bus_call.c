@@ -249,7 +249,9 @@ static void finish_first(struct bus_peer *p, struct call *first, int status)
 
 void call_fail_due(struct bus_peer *p, uint64_t now_us)
 {
-	for (struct call *c; p->state == PEER_UP && (c = calls_first_due(&p->calls, now_us));)
+	/* At most as many as are open: `done` may open calls that are due at once. */
+	struct call *c;
+	for (size_t left = p->calls.n_open; left && p->state == PEER_UP && (c = calls_first_due(&p->calls, now_us)); left--)
 		finish_first(p, c, -ETIMEDOUT);
 }
 

@@ -16,6 +16,7 @@ enum {
 	GREETING_US = 10 * 1000000, /**< to connect and say hello */
 	BACKOFF_MIN_US = 100 * 1000,
 	BACKOFF_MAX_US = 5 * 1000 * 1000,
+	STEADY_US = 1000 * 1000,    /**< a connection that lasted so long starts the back-off anew */
 };
 
 /** CONNECTING -> GREETING -> UP, or GREETING -> LEAVING; any -> DEAD. */
@@ -48,7 +49,7 @@ struct bus_peer {
 	struct calls calls;
 	struct request_list requests;
 	size_t n_requests;
-	uint64_t greet_by_us;
+	uint64_t greet_by_us, up_at_us;
 	struct hello hello; /**< the other side's, once UP */
 	unsigned complaints;
 	void *user;
@@ -121,6 +122,6 @@ void hello_take(struct bus_peer *p, const struct rpc_frame *f);
 int bus_tls_open(const struct bus_tls *files, struct bus_tls_ctx **ret, struct text *ret_error);
 void bus_tls_free(struct bus_tls_ctx *t);
 /** Wrap a socket (-1: to be connected). NULL: refused by OpenSSL or no memory. */
-struct bufferevent *bus_tls_wrap(struct bus_tls_ctx *t, struct event_base *base, int fd, const char *host);
+struct bufferevent *bus_tls_wrap(struct bus_tls_ctx *t, struct event_base *base, int fd, char *host);
 /** Why TLS failed, as words; "" if it did not. */
 void bus_tls_why(struct bufferevent *bev, struct text *t);

@@ -149,6 +149,9 @@ static void on_read(struct bufferevent *bev, void *ctx)
 		else
 			serve_straddling(p, in);
 	}
+	/* Not left unread: closing a socket with unread octets takes back what was sent last, such as a refusal. */
+	if (!reads(p))
+		evbuffer_drain(in, evbuffer_get_length(in));
 }
 
 static void on_written(struct bufferevent *bev, void *ctx)

@@ -60,7 +60,7 @@ void bus_tls_free(struct bus_tls_ctx *t)
 }
 
 /** The side that connects insists on the name it was told to connect to. */
-static int expect_host(SSL *ssl, const char *host)
+static int expect_host(SSL *ssl, char *host)
 {
 	struct in6_addr any;
 	if (inet_pton(AF_INET, host, &any) == 1 || inet_pton(AF_INET6, host, &any) == 1)
@@ -68,7 +68,7 @@ static int expect_host(SSL *ssl, const char *host)
 	return SSL_set_tlsext_host_name(ssl, host) == 1 && SSL_set1_host(ssl, host) == 1;
 }
 
-struct bufferevent *bus_tls_wrap(struct bus_tls_ctx *t, struct event_base *base, int fd, const char *host)
+struct bufferevent *bus_tls_wrap(struct bus_tls_ctx *t, struct event_base *base, int fd, char *host)
 {
 	SSL *ssl = SSL_new(t->ctx);
 	bool connects = fd < 0;
