@@ -12,7 +12,7 @@ struct app {
 	char id[ID_MAX + 1];       /**< "app1" */
 	char tenant[ID_MAX + 1];   /**< "tenant1" or "" */
 	uint64_t created_unix_us, updated_unix_us;
-	struct record_texts texts; /**< name, description, attributes, formatters (the default ones), link, extra */
+	struct record_texts texts; /**< name, description, attributes, formatters (the default ones), link */
 	/* Kept by the registry and the keyring: */
 	struct device *devices;    /**< in the order of creation, linked by next_of_app */
 	size_t n_devices;

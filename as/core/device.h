@@ -4,13 +4,14 @@
 #include "common/core/crypto.h"
 #include "proto/schema.h"
 
-/** A session made by hand (ABP), or brought along by an imported device. Live counters are the ns's and the downlink queue's. */
+/** A session made by hand (ABP), or brought along by an import. Live counters are the ns's and the downlink queue's. */
 struct device_session {
 	bool present;
 	uint32_t dev_addr;
 	struct ulid session_key_id;
 	struct key f_nwk_s_int_key, s_nwk_s_int_key, nwk_s_enc_key; /**< all three the NwkSKey in 1.0.x */
 	struct key app_s_key;
+	bool has_f_nwk_s_int_key, has_s_nwk_s_int_key, has_nwk_s_enc_key, has_app_s_key;
 	uint32_t last_f_cnt_up, last_n_f_cnt_down, last_a_f_cnt_down; /**< where the counters begin */
 	bool has_f_cnt_up, has_n_f_cnt_down, has_a_f_cnt_down;        /**< the operator said so */
 	uint32_t generation; /**< raised whenever the operator sets or resets the session */
@@ -45,8 +46,11 @@ void device_free(struct device *d); /**< keys are overwritten first */
 DEFINE_AUTO(struct device, device_free);
 /** Speaks LoRaWAN: joins, or has a session; else it speaks IP, and the ns does not know it. */
 bool device_is_lorawan(const struct device *d);
-/** Is all there that a device of its kind needs? Sets what follows from the rest (versions left out, keys that are the same).
+/** Is all there that a device of its kind needs? Sets what follows from the rest: versions left out, the one key of 1.0.x.
+ * A device that joins may lack its root keys yet: registry_device_create insists on them.
  * @return 0; REGISTRY_E_INVALID */
 int device_settle(struct device *d, struct problem *p);
+/** Same address, keys and starting counters? Then the session goes on. */
+bool device_session_eq(const struct device_session *a, const struct device_session *b);
 /** The network half, as the ns is told it. */
 void device_to_ns(const struct device *d, struct ns_device *ret);

@@ -13,7 +13,7 @@ struct gateway {
 	bool has_location;
 	int32_t latitude_e7, longitude_e7, altitude_m;
 	uint64_t created_unix_us, updated_unix_us;
-	struct record_texts texts; /**< name, description, attributes, antennas (TEXT_LOCATIONS), extra */
+	struct record_texts texts; /**< name, description, attributes, antennas (TEXT_LOCATIONS) */
 	struct api_key *keys;      /**< linked by next_of_owner */
 	UT_hash_handle by_id, by_uid, by_eui;
 };

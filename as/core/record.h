@@ -1,4 +1,4 @@
-/** @file What the records of the registry share: ids, free texts, the order of revisions, and what is wrong with a request. */
+/** @file What the records of the registry share: free texts, the order of revisions, and what is wrong with a request. */
 #pragma once
 #include "as/core/limits.h"
 #include "common/core/err.h"
@@ -22,7 +22,8 @@ struct problem {
 	char message[200];
 };
 /** Fill *p (may be NULL) and return `outcome`, so that `return problem_say(...)` is one line. */
-int problem_say(struct problem *p, int outcome, const char *field, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+int problem_say(struct problem *p, int outcome, const char *field, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
 
 /** The free parts of a record, kept as text. JSON ones hold one strict JSON value. */
 enum record_text {
@@ -34,7 +35,6 @@ enum record_text {
 	TEXT_LOCATIONS,    /**< JSON object of locations by service; a gateway's antennas (array) */
 	TEXT_VERSION_IDS,  /**< JSON object */
 	TEXT_LINK,         /**< application: JSON object of its link */
-	TEXT_EXTRA,        /**< JSON object of what else a client wants to find again (Things Stack members without meaning here) */
 	TEXT_N
 };
 struct record_texts {
@@ -45,6 +45,9 @@ int texts_set(struct record_texts *t, enum record_text which, struct str s);
 int texts_copy(struct record_texts *dst, const struct record_texts *src);
 void texts_done(struct record_texts *t);
 const char *texts_get(const struct record_texts *t, enum record_text which); /**< "" if none */
+
+/** Is the frequency plan one that exists? Empty is allowed. @return 0; REGISTRY_E_INVALID with a list of them */
+int plan_check(const char *plan, struct problem *p);
 
 /** A device, a gateway or a tombstone, in the order of revisions. */
 enum entry_kind { ENTRY_DEVICE, ENTRY_GATEWAY };

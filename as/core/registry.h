@@ -86,4 +86,4 @@ struct entry *registry_since(const struct registry *r, uint64_t revision);
 /** Can a replica of this store id and revision be brought up to date with changes alone? */
 bool registry_can_follow(const struct registry *r, const struct ulid *store_id, uint64_t revision);
 /** An entry as replicas are told of it. */
-void registry_entry_to_sync(const struct entry *e, struct sync_entry *ret);
+void registry_entry_to_sync(struct entry *e, struct sync_entry *ret);

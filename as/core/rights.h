@@ -52,7 +52,8 @@ struct keyring {
 void keyring_init(struct keyring *k, struct registry *r);
 void keyring_done(struct keyring *k);
 void keyring_watch(struct keyring *k, void (*fn)(void *ctx, const struct api_key *key, enum change c), void *ctx);
-/** A record of REGISTRY_API_KEYS at start, after all others. @return 0; REGISTRY_E_INVALID; -ENOMEM */
+/** A record of REGISTRY_API_KEYS at start, after all others.
+ * @return 0; REGISTRY_E_INVALID; REGISTRY_E_NOT_FOUND its owner is gone, which a crash can leave: delete it; -ENOMEM */
 int keyring_load(struct keyring *k, struct slice key, struct slice value, struct problem *p);
 
 /** What a key is to be. */
@@ -79,5 +80,11 @@ int rights_check(const struct keyring *k, struct str token, const struct now *no
 /** Rights that the key has on this application (or gateway); 0: none. An admin key has all. */
 uint64_t rights_on_app(const struct api_key *k, const struct app *a);
 uint64_t rights_on_gateway(const struct api_key *k, const struct gateway *g);
+/** All rights that a key of this kind can have. */
+uint64_t rights_of_kind(enum key_kind kind);
+/** Cut NNSXS.<id>.<secret> in pieces. @return 0; -EINVAL */
+int rights_token_split(struct str token, struct str *ret_id, struct str *ret_secret);
+/** What is kept of a secret. @return 0; -EINVAL wrong length; -EIO */
+int rights_hash(const uint8_t salt[16], struct str secret, uint8_t ret[SHA256_LEN]);
 /** A fresh token's text. */
 void rights_token_make(const struct rng *rng, char ret_token[API_KEY_TEXT + 1]);
