@@ -1,7 +1,7 @@
 /** @file Time on air and modulations against what four transceiver drivers and two network servers compute. */
 #include "common/core/err.h"
 #include "proto/lorawan/airtime.h"
-#include "test/unit/vectors.h"
+#include "test/unit/vec_lines.h"
 #include <check.h>
 
 START_TEST(every_published_time_on_air_is_met)

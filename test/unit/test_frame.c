@@ -1,7 +1,7 @@
 /** @file Frames against published PHYPayloads, and the lengths and bits that must be refused. */
 #include "common/core/err.h"
 #include "proto/lorawan/frame.h"
-#include "test/unit/vectors.h"
+#include "test/unit/vec_lines.h"
 #include <check.h>
 
 static void data_matches(const struct vectors *v, const struct frame *f)

@@ -1,7 +1,7 @@
 /** @file The MAC command table against four other implementations, the walk, and the fields. */
 #include "common/core/err.h"
 #include "proto/lorawan/mac_cmds.h"
-#include "test/unit/vectors.h"
+#include "test/unit/vec_lines.h"
 #include <check.h>
 
 START_TEST(the_table_is_what_the_others_have)

@@ -1,7 +1,7 @@
 /** @file EU868 against the numbers that five other implementations agree on. */
 #include "common/core/err.h"
 #include "proto/region/region.h"
-#include "test/unit/vectors.h"
+#include "test/unit/vec_lines.h"
 #include <check.h>
 #include <limits.h>
 

@@ -2,7 +2,7 @@
 #include "common/core/err.h"
 #include "proto/lorawan/keys.h"
 #include "proto/lorawan/security.h"
-#include "test/unit/vectors.h"
+#include "test/unit/vec_lines.h"
 #include <check.h>
 
 static struct crypto *crypto;
