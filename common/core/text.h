@@ -28,8 +28,8 @@ struct str str_trim(struct str s); /**< without leading and trailing blanks, tab
  * @return 0; -ENOSPC if it does not fit or holds a NUL (dst is then "") */
 int str_copy(struct str s, char *dst, size_t cap);
 
-/** Text being built. Fixed: writes into the caller's memory and never past it. Growing: owns heap memory, up to
- * `max` bytes. Either way always terminated, and `failed` is set once something did not fit. */
+/** Text being built. Fixed: writes into the caller's memory and never past it. Growing: owns heap memory for up to
+ * `max` characters. Either way always terminated; what does not fit is cut, sets `failed`, and ends the writing. */
 struct text {
 	char *p;
 	size_t len, cap, max;
@@ -74,7 +74,15 @@ int num_i64(struct str s, int64_t *ret);
 /** A JSON-like decimal (sign, fraction, exponent) times 10^digits, rounded half away from zero, without floats:
  * ("868.1", 6) is 868100000, ("-0", 1) is 0. @return 0; -EINVAL; -ERANGE */
 int num_decimal(struct str s, unsigned digits, int64_t *ret);
-/** A duration such as 200ms, 5s, 1m30s, 10m, 1h, 7d; a bare number counts seconds. @return 0; -EINVAL; -ERANGE */
+/** A whole number however written (868100000, 1.0, 1e3), as sign and magnitude.
+ * @return 0; -EINVAL not a number, or not whole; -ERANGE */
+int num_whole(struct str s, bool *ret_negative, uint64_t *ret);
+/** A duration such as 200ms, 5s, 1m30s, 10m, 1h, 7d; also with
+ * fractions; a bare number counts seconds. @return 0; -EINVAL; -ERANGE */
 int num_duration_us(struct str s, uint64_t *ret_us);
 
+/** Octets of the well-formed character that s begins with; 0: it begins with none (or is empty). */
+size_t utf8_length(struct str s);
+/** Write a code point of at most U+10FFFF. @return octets written, 1 to 4 */
+size_t utf8_encode(uint32_t code, char ret[4]);
 bool utf8_valid(struct str s); /**< well-formed, no surrogates, no overlong form; U+0000 is allowed here */
