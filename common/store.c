@@ -20,7 +20,7 @@ enum {
 	WRITER_STACK_BYTES = 256 << 10,
 	GROUP_OPS = 16384,               /**< a group this large is closed at the end of the wake */
 	GROUP_BYTES = 8 << 20,
-	PENDING_MAX_BYTES = 256 << 20,   /**< of memory for what is not on disk; more is refused */
+	PENDING_MAX_BYTES = 64 << 20,    /**< of memory for what is not on disk; more is refused */
 };
 #define RETRY_MIN_US (1 * SEC_US)
 #define RETRY_MAX_US (30 * SEC_US)
@@ -36,7 +36,7 @@ struct writer_desk {
 	pthread_mutex_t mutex;
 	pthread_cond_t cond;
 	const struct overlay_group *job; /**< set by the loop; NULL again when done */
-	bool has_result, quit;
+	bool has_result, quit, is_full;
 	int result;
 	uint64_t took_us;
 	uint64_t delay_us;
@@ -58,6 +58,7 @@ struct store {
 	uint64_t retry_us;
 	bool is_busy;      /**< the writer has a group */
 	bool is_failing;
+	bool is_full;      /**< commits go on, but only to make room */
 	bool has_deferred; /**< end_wake will run */
 	struct store_stats stats;
 	struct writer_desk desk;
@@ -91,7 +92,8 @@ static void *writer_main(void *ctx)
 		const struct overlay_group *job = d->job;
 		pthread_mutex_unlock(&d->mutex);
 		uint64_t begin = mono_us();
-		int result = store_env_commit(d->env, job);
+		bool is_full = false;
+		int result = store_env_commit(d->env, job, &is_full);
 		uint64_t took = mono_us() - begin;
 		if (took < d->delay_us) {
 			sleep_us(d->delay_us - took);
@@ -99,6 +101,7 @@ static void *writer_main(void *ctx)
 		}
 		pthread_mutex_lock(&d->mutex);
 		d->result = result;
+		d->is_full = is_full;
 		d->took_us = took;
 		d->has_result = true;
 		pthread_cond_signal(&d->cond);
@@ -180,7 +183,7 @@ static void run_waiters(struct store *s)
 	}
 }
 
-static void group_done(struct store *s)
+static void group_done(struct store *s, bool is_full)
 {
 	struct overlay_group *g = STAILQ_FIRST(&s->closed);
 	STAILQ_REMOVE_HEAD(&s->closed, link);
@@ -192,7 +195,12 @@ static void group_done(struct store *s)
 	overlay_group_free(&s->overlay, g);
 	if (s->is_failing)
 		LOG(LOG_INFO, "store_recovered", KV_Z("dir", s->env.dir), KV_U("pending", s->overlay.n));
+	if (is_full && !s->is_full)
+		LOG(LOG_ERROR, "store_full", KV_Z("dir", s->env.dir), KV_U("map_bytes", s->env.map_size));
+	else if (!is_full && s->is_full)
+		LOG(LOG_INFO, "store_has_room", KV_Z("dir", s->env.dir));
 	s->is_failing = false;
+	s->is_full = is_full;
 	s->retry_us = 0;
 }
 
@@ -214,6 +222,7 @@ static bool take_result(struct store *s)
 	pthread_mutex_lock(&s->desk.mutex);
 	bool has = s->desk.has_result;
 	int result = s->desk.result;
+	bool is_full = s->desk.is_full;
 	uint64_t took_us = s->desk.took_us;
 	s->desk.has_result = false;
 	if (has)
@@ -228,7 +237,7 @@ static bool take_result(struct store *s)
 	if (result)
 		group_failed(s, result);
 	else
-		group_done(s);
+		group_done(s, is_full);
 	return true;
 }
 
@@ -479,7 +488,7 @@ int store_after(struct store *s, void (*fn)(void *ctx), void *ctx)
 
 bool store_failing(const struct store *s)
 {
-	return s->is_failing;
+	return s->is_failing || s->is_full;
 }
 
 void store_stats(const struct store *s, struct store_stats *ret)

@@ -2,7 +2,7 @@
  *
  * Writes enter an in-memory overlay that every later read and scan sees first; one writer thread commits them in groups.
  * `store_after` runs something once all that was written before it is durable. A group that fails (disk full, read-only)
- * is kept and tried again with back-off; meanwhile the store is `store_failing`, the process refuses new work and serves reads.
+ * is kept and tried again with back-off (1 s to 30 s); meanwhile the store is `store_failing`, the process refuses new work and serves reads.
  * Narrow on purpose (get, put, delete, scan, after): another engine can take LMDB's place without a change in the cores.
  *
  * Keys start with a table octet (enum in each process), so one LMDB database holds them all. Key: at most 511 octets.
@@ -41,7 +41,9 @@ int store_scan(struct store *s, struct slice prefix, struct slice from,
 /** Call fn on the loop once every write made so far is on disk; in the order asked. At once if nothing is pending.
  * @return 0; -ENOMEM */
 int store_after(struct store *s, void (*fn)(void *ctx), void *ctx);
-bool store_failing(const struct store *s); /**< the last commit failed: refuse new work */
+/** The last commit failed, or the map is full: refuse new work. Work in hand may go on writing: a full map keeps an eighth
+ * in reserve, so that what deletes still gets through, and after a failure everything waits in memory (64 MiB, then -ENOMEM). */
+bool store_failing(const struct store *s);
 
 struct store_stats {
 	uint64_t commits, failures, ops, pending_ops, used_bytes, map_bytes, last_commit_us, max_commit_us;

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { RESERVE_PART = 8, FREE_DBI = 0 };
 /* The key no table may have: the version of what is stored. */
 static const uint8_t schema_key[1] = { 0 };
 
@@ -81,7 +82,8 @@ static int open_env(struct store_env *e)
 	int rc = mdb_env_create(&e->env);
 	if (rc)
 		return errno_of(rc);
-	rc = mdb_env_set_mapsize(e->env, e->map_size);
+	/* Whole pages, whatever size they have here. */
+	rc = mdb_env_set_mapsize(e->env, (size_t)(e->map_size + e->map_size / RESERVE_PART) >> 16 << 16);
 	if (!rc)
 		rc = mdb_env_open(e->env, e->dir, MDB_NOTLS, 0600);
 	if (rc)
@@ -235,7 +237,38 @@ static int write_op(MDB_txn *txn, MDB_dbi dbi, const struct overlay_op *op)
 	return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-int store_env_commit(struct store_env *e, const struct overlay_group *g)
+/** Pages in LMDB's list of free ones: each record begins with how many it has. */
+static uint64_t count_free_pages(struct store_env *e)
+{
+	MDB_txn *txn;
+	MDB_cursor *c;
+	MDB_val k, v;
+	uint64_t n = 0;
+	if (mdb_txn_begin(e->env, NULL, MDB_RDONLY, &txn))
+		return 0;
+	if (mdb_cursor_open(txn, FREE_DBI, &c) == 0) {
+		while (mdb_cursor_get(c, &k, &v, MDB_NEXT) == 0) {
+			size_t pages;
+			memcpy(&pages, v.mv_data, sizeof pages);
+			n += pages;
+		}
+		mdb_cursor_close(c);
+	}
+	mdb_txn_abort(txn);
+	return n;
+}
+
+static bool is_full(struct store_env *e)
+{
+	MDB_envinfo info;
+	MDB_stat stat;
+	if (mdb_env_info(e->env, &info) || mdb_env_stat(e->env, &stat))
+		return false;
+	uint64_t pages = (uint64_t)info.me_last_pgno + 1, may = e->map_size / stat.ms_psize;
+	return pages > may && pages - count_free_pages(e) > may;
+}
+
+int store_env_commit(struct store_env *e, const struct overlay_group *g, bool *ret_full)
 {
 	MDB_txn *txn = NULL;
 	const struct overlay_op *op;
@@ -251,7 +284,10 @@ int store_env_commit(struct store_env *e, const struct overlay_group *g)
 			return errno_of(rc);
 		}
 	}
-	return errno_of(mdb_txn_commit(txn));
+	rc = mdb_txn_commit(txn);
+	if (!rc)
+		*ret_full = is_full(e);
+	return errno_of(rc);
 }
 
 void store_env_size(const struct store_env *e, uint64_t *ret_used, uint64_t *ret_map)

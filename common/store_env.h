@@ -16,7 +16,7 @@ struct store_env {
 	bool has_snapshot;
 	int dir_fd; /**< holds the lock that keeps a second process out */
 	char *dir;
-	uint64_t map_size;
+	uint64_t map_size; /**< what may be stored; LMDB gets RESERVE_PART more, so that deleting always has room */
 };
 
 /** @return as store_open */
@@ -29,7 +29,8 @@ int store_env_get(struct store_env *e, struct slice key, struct slice *ret);
 void store_env_drop_snapshot(struct store_env *e);
 /** First key at or after `from` (the next one if is_next). @return 0; STORE_E_NONE; -EIO */
 int store_env_seek(struct store_env *e, struct slice from, bool is_next, struct slice *ret_key, struct slice *ret_value);
-/** @return 0 and on disk; -errno and nothing of it is; -ENOTRECOVERABLE: reopen first */
-int store_env_commit(struct store_env *e, const struct overlay_group *g);
+/** @param ret_full  set on 0: more is stored than may be; only what deletes should still be taken
+ * @return 0 and on disk; -errno and nothing of it is; -ENOTRECOVERABLE: reopen first */
+int store_env_commit(struct store_env *e, const struct overlay_group *g, bool *ret_full);
 void store_env_size(const struct store_env *e, uint64_t *ret_used, uint64_t *ret_map);
 int store_env_copy(struct store_env *e, const char *dir);
