@@ -15,7 +15,7 @@ int semtech_read(const void *p, size_t n, struct semtech_datagram *ret)
 	struct semtech_datagram d = { .version = reader_u8(&r), .token = reader_be16(&r) };
 	uint8_t type = reader_u8(&r);
 	if (d.version != 1 && d.version != 2)
-		return SEMTECH_E_VERSION;
+		return SEMTECH_E_PROTOCOL;
 	if (type >= SEMTECH_TYPE_N)
 		return SEMTECH_E_TYPE;
 	d.type = (enum semtech_type)type;

@@ -57,7 +57,7 @@ struct radio {
 
 /** Read a datagram of either side.
  * @param ret  its body borrows from p; set on 0 only
- * @return 0; SEMTECH_E_SHORT, SEMTECH_E_VERSION, SEMTECH_E_TYPE */
+ * @return 0; SEMTECH_E_SHORT, SEMTECH_E_PROTOCOL, SEMTECH_E_TYPE */
 int semtech_read(const void *p, size_t n, struct semtech_datagram *ret);
 /** Write a datagram; the writer fails where it does not fit. */
 void semtech_write(struct writer *w, const struct semtech_datagram *d);

@@ -1,0 +1,7 @@
+/** @file What the core noticed, as log lines. */
+#pragma once
+#include "gs/core/gs.h"
+
+void notes_log(const struct gs_note *note);
+/** One line per uplink, at debug. */
+void notes_uplink(const struct gs_uplink *up);
