@@ -1,0 +1,114 @@
+/** @file Sorting the command line's words from its flags. */
+#include "as/cli/args.h"
+#include <string.h>
+
+static const struct flag flags[] = {
+#define FLAG(name, kind, groups, path, doc) { name, path, doc, FLAG_##kind, (groups) },
+#define ANY   IN_ANY
+#define LIST  IN_LIST
+#define NAMED IN_NAMED
+#define APP   IN_APP
+#define DEV   IN_DEV
+#define DOWN  IN_DOWN
+#define GTW   IN_GTW
+#define KEY   IN_KEY
+#define EVENT IN_EVENT
+#include "as/cli/flags.def"
+#undef FLAG
+};
+
+const struct flag *args_flag(size_t i)
+{
+	return i < COUNT(flags) ? &flags[i] : NULL;
+}
+
+/** Names are the same with dashes and underscores. */
+static bool same_name(const char *a, size_t n, const char *b)
+{
+	if (strlen(b) != n)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (a[i] != b[i] && !(a[i] == '_' && b[i] == '-'))
+			return false;
+	return true;
+}
+
+static const struct flag *find(const char *name, size_t n)
+{
+	for (size_t i = 0; i < COUNT(flags); i++)
+		if (same_name(name, n, flags[i].name))
+			return &flags[i];
+	return NULL;
+}
+
+bool args_is_right(const struct arg *a)
+{
+	return !a->flag && a->name_n > 6 && !strncmp(a->name, "right-", 6);
+}
+
+bool args_is_mac_setting(const struct arg *a)
+{
+	return !a->flag && a->name_n > 13 && (!strncmp(a->name, "mac-settings.", 13) || !strncmp(a->name, "mac_settings.", 13));
+}
+
+/** Take one `--name`, `--name=value` or `--name value`; *at moves over a value that was the next word. */
+static int take_flag(int argc, char *const *argv, int *at, struct args *ret, struct text *err)
+{
+	const char *name = argv[*at] + 2, *equals = strchr(name, '=');
+	size_t n = equals ? (size_t)(equals - name) : strlen(name);
+	if (ret->n_flags == ARGS_FLAGS) {
+		text_printf(err, "more than %d flags", ARGS_FLAGS);
+		return -EINVAL;
+	}
+	struct arg *a = &ret->flags[ret->n_flags];
+	*a = (struct arg){ .flag = find(name, n), .name = name, .name_n = n, .value = equals ? equals + 1 : NULL };
+	if (!a->flag && !args_is_right(a) && !args_is_mac_setting(a)) {
+		text_printf(err, "unknown flag --%.*s", (int)n, name);
+		return -EINVAL;
+	}
+	bool truth = args_is_right(a) || (a->flag && a->flag->kind == FLAG_TRUTH);
+	bool has_next = *at + 1 < argc && strncmp(argv[*at + 1], "--", 2);
+	if (!a->value && (truth || (args_is_mac_setting(a) && !has_next)))
+		a->value = "true";
+	if (!a->value && *at + 1 < argc)
+		a->value = argv[++*at];
+	if (!a->value) {
+		text_printf(err, "--%.*s wants a value", (int)n, name);
+		return -EINVAL;
+	}
+	ret->n_flags++;
+	return 0;
+}
+
+int args_parse(int argc, char *const *argv, struct args *ret, struct text *err)
+{
+	*ret = (struct args){ 0 };
+	for (int i = 1; i < argc; i++) {
+		if (!strncmp(argv[i], "--", 2) && argv[i][2]) {
+			TRY(take_flag(argc, argv, &i, ret, err));
+		} else if (argv[i][0] == '-' && argv[i][1] && strcmp(argv[i], "-h")) {
+			text_printf(err, "unknown flag %s", argv[i]);
+			return -EINVAL;
+		} else if (ret->n_words == ARGS_WORDS) {
+			text_printf(err, "too many words, from %s on", argv[i]);
+			return -EINVAL;
+		} else {
+			ret->words[ret->n_words++] = argv[i];
+		}
+	}
+	return 0;
+}
+
+const char *args_get(const struct args *a, const char *name)
+{
+	for (size_t i = a->n_flags; i > 0; i--)
+		if (same_name(a->flags[i - 1].name, a->flags[i - 1].name_n, name))
+			return a->flags[i - 1].value;
+	return NULL;
+}
+
+bool args_on(const struct args *a, const char *name)
+{
+	const char *v = args_get(a, name);
+	return v && strcmp(v, "false") && strcmp(v, "0") && strcmp(v, "no");
+}

@@ -1,0 +1,43 @@
+/** @file Command line words and flags, in any order. */
+#pragma once
+#include "common/core/text.h"
+#include <stdbool.h>
+
+enum { ARGS_WORDS = 8, ARGS_FLAGS = 96 };
+enum flag_kind { FLAG_VALUE, FLAG_TRUTH, FLAG_HEX, FLAG_JSON, FLAG_LIST_OF, FLAG_GATEWAYS };
+/** Groups of commands that take a flag. */
+enum flag_group {
+	IN_APP = 1, IN_DEV = 2, IN_DOWN = 4, IN_GTW = 8, IN_KEY = 16, IN_EVENT = 32, IN_LIST = 64,
+	IN_NAMED = IN_APP | IN_DEV | IN_GTW | IN_KEY, IN_ANY = -1
+};
+
+struct flag {
+	const char *name, *path, *doc;
+	enum flag_kind kind;
+	int groups;
+};
+
+struct arg {
+	const struct flag *flag; /**< NULL: a right or a MAC setting, by its name */
+	const char *name;        /**< as written, without the dashes; up to `name_n` */
+	size_t name_n;
+	const char *value;       /**< "true" for a bare truth */
+};
+
+struct args {
+	const char *words[ARGS_WORDS];
+	size_t n_words, n_flags;
+	struct arg flags[ARGS_FLAGS];
+};
+
+/** Sort argv into words and flags; strings are borrowed.
+ * @return 0; -EINVAL with one line in *err */
+int args_parse(int argc, char *const *argv, struct args *ret, struct text *err);
+/** The value of a flag: the last one given; NULL if none was. */
+const char *args_get(const struct args *a, const char *name);
+bool args_on(const struct args *a, const char *name);
+/** The table, for help. */
+const struct flag *args_flag(size_t i); /**< NULL beyond the end */
+/** A right ("right-application-traffic-read") or a MAC setting ("mac-settings.rx1-delay")? */
+bool args_is_right(const struct arg *a);
+bool args_is_mac_setting(const struct arg *a);

@@ -1,0 +1,185 @@
+/** @file From flags to the JSON of a request: a flag's path says where its value goes. */
+#include "as/cli/cli.h"
+#include "common/core/json_out.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { LEAVES = ARGS_FLAGS + 8, PATH_CAP = 96 };
+
+struct leaf {
+	char path[PATH_CAP];
+	const struct arg *arg;
+};
+
+static int by_path(const void *a, const void *b)
+{
+	return strcmp(((const struct leaf *)a)->path, ((const struct leaf *)b)->path);
+}
+
+/** Dashes of a flag's name are underscores in JSON. */
+static void path_of(const struct arg *a, char *ret)
+{
+	if (a->flag) {
+		str_copy(str_of(a->flag->path), ret, PATH_CAP);
+		return;
+	}
+	str_copy((struct str){ a->name, a->name_n < PATH_CAP ? a->name_n : PATH_CAP - 1 }, ret, PATH_CAP);
+	for (char *p = ret; *p; p++)
+		if (*p == '-')
+			*p = '_';
+}
+
+static int write_hex(struct text *t, const struct arg *a, struct text *err)
+{
+	uint8_t bytes[512];
+	size_t n;
+	if (hex_decode(str_of(a->value), bytes, sizeof bytes, &n)) {
+		text_printf(err, "--%s: %s is not hex of at most %zu octets", a->flag->name, a->value, sizeof bytes);
+		return CLI_USAGE;
+	}
+	json_b64(t, bytes, n);
+	return CLI_OK;
+}
+
+static int write_json(struct text *t, const struct arg *a, struct text *err)
+{
+	struct json_tok tok[512];
+	struct json j;
+	size_t at = 0;
+	if (json_parse(str_of(a->value), tok, COUNT(tok), &j, &at)) {
+		text_printf(err, "--%s: not JSON at character %zu", a->flag->name, at + 1);
+		return CLI_USAGE;
+	}
+	json_raw_out(t, str_of(a->value));
+	return CLI_OK;
+}
+
+/** A list with commas between; for gateways each becomes {"gateway_ids":{"gateway_id":…}}. */
+static void write_list(struct text *t, const struct arg *a)
+{
+	struct str rest = str_of(a->value), item;
+	json_open(t, '[');
+	while (rest.n) {
+		rest = str_cut(rest, ',', &item);
+		if (a->flag->kind == FLAG_GATEWAYS) {
+			json_open(t, '{');
+			json_name(t, "gateway_ids");
+			json_open(t, '{');
+			json_name(t, "gateway_id");
+			json_str(t, item);
+			json_close(t, '}');
+			json_close(t, '}');
+		} else {
+			json_str(t, item);
+		}
+	}
+	json_close(t, ']');
+}
+
+static int write_value(struct text *t, const struct arg *a, struct text *err)
+{
+	enum flag_kind kind = a->flag ? a->flag->kind : FLAG_VALUE;
+	bool no = !strcmp(a->value, "false") || !strcmp(a->value, "0") || !strcmp(a->value, "no");
+	bool yes = !strcmp(a->value, "true") || !strcmp(a->value, "1") || !strcmp(a->value, "yes");
+	switch (kind) {
+	case FLAG_HEX:      return write_hex(t, a, err);
+	case FLAG_JSON:     return write_json(t, a, err);
+	case FLAG_LIST_OF:
+	case FLAG_GATEWAYS: write_list(t, a); return CLI_OK;
+	case FLAG_TRUTH:
+		if (!no && !yes) {
+			text_printf(err, "--%s is true or false, not %s", a->flag->name, a->value);
+			return CLI_USAGE;
+		}
+		json_truth(t, yes);
+		return CLI_OK;
+	case FLAG_VALUE: break;
+	}
+	if (!a->flag && (!strcmp(a->value, "true") || !strcmp(a->value, "false")))
+		json_truth(t, yes);
+	else
+		json_puts(t, a->value);
+	return CLI_OK;
+}
+
+/** How many path parts two paths share, up to the last part of the shorter one. */
+static size_t shared_parts(const char *a, const char *b)
+{
+	size_t parts = 0;
+	for (; *a && *a == *b; a++, b++)
+		parts += *a == '.';
+	return parts;
+}
+
+static size_t count_parts(const char *path)
+{
+	size_t n = 0;
+	for (; *path; path++)
+		n += *path == '.';
+	return n;
+}
+
+/** Leaves in order of path become nested objects: close what the next one does not share, open what it adds. */
+static int write_leaves(struct text *t, const struct leaf *v, size_t n, struct text *err)
+{
+	const char *before = "";
+	json_open(t, '{');
+	for (size_t i = 0; i < n; i++) {
+		size_t depth = count_parts(before), shared = shared_parts(before, v[i].path);
+		for (; depth > shared; depth--)
+			json_close(t, '}');
+		struct str rest = str_of(v[i].path), part;
+		for (size_t k = 0; k < shared; k++)
+			rest = str_cut(rest, '.', &part);
+		for (;;) {
+			char name[PATH_CAP];
+			rest = str_cut(rest, '.', &part);
+			str_copy(part, name, sizeof name);
+			json_name(t, name);
+			if (!rest.n)
+				break;
+			json_open(t, '{');
+		}
+		int status = write_value(t, v[i].arg, err);
+		if (status)
+			return status;
+		before = v[i].path;
+	}
+	for (size_t depth = count_parts(before) + 1; depth > 0; depth--)
+		json_close(t, '}');
+	return CLI_OK;
+}
+
+int cli_body(struct cli *c, int groups, const char *wrap, const struct arg *extra, size_t n_extra, struct text *ret)
+{
+	struct leaf v[LEAVES];
+	size_t n = 0;
+	for (size_t i = 0; i < n_extra; i++, n++) {
+		path_of(&extra[i], v[n].path);
+		v[n].arg = &extra[i];
+	}
+	for (size_t i = 0; i < c->args.n_flags; i++) {
+		const struct arg *a = &c->args.flags[i];
+		bool of_group = a->flag ? a->flag->path[0] && (a->flag->groups & groups) : args_is_mac_setting(a) && (groups & IN_DEV);
+		if (!of_group)
+			continue;
+		path_of(a, v[n].path);
+		v[n++].arg = a;
+	}
+	qsort(v, n, sizeof *v, by_path);
+	/* Of a flag given twice the last one counts; two names of one member must not write it twice. */
+	size_t kept = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (kept && !strcmp(v[kept - 1].path, v[i].path))
+			kept--;
+		v[kept++] = v[i];
+	}
+	if (wrap) {
+		json_open(ret, '{');
+		json_name(ret, wrap);
+	}
+	int status = write_leaves(ret, v, kept, &c->err);
+	if (wrap)
+		json_close(ret, '}');
+	return status;
+}

@@ -1,0 +1,176 @@
+/** @file A blocking HTTP client for the command line, on evhttp. */
+#include "as/cli/client.h"
+#include "common/core/json.h"
+#include <event2/buffer.h>
+#include <event2/event.h>
+#include <event2/http.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BODY_MAX = 256 << 20, TIMEOUT_S = 60 };
+
+/** The contents of a small file in a folder. @return 0; -errno */
+static int read_small(const char *dir, const char *leaf, char *buf, size_t cap)
+{
+	char path[PATH_MAX];
+	if ((size_t)snprintf(path, sizeof path, "%s/%s", dir, leaf) >= sizeof path)
+		return -ENAMETOOLONG;
+	FILE *f = fopen(path, "re");
+	if (!f)
+		return -errno;
+	size_t n = fread(buf, 1, cap - 1, f);
+	fclose(f);
+	buf[n] = '\0';
+	while (n && (buf[n - 1] == '\n' || buf[n - 1] == ' '))
+		buf[--n] = '\0';
+	return 0;
+}
+
+/** The API's address on this host, from addresses.json. */
+static int local_address(const char *dir, char *ret, size_t cap, struct text *err)
+{
+	char file[4096], where[128];
+	struct json_tok tok[64];
+	struct json j;
+	int r = read_small(dir, "addresses.json", file, sizeof file);
+	if (r == -EACCES) {
+		text_printf(err, "no permission to read %s: run as its owner (sudo), or give --address and --api-key", dir);
+		return -ENOENT;
+	}
+	if (r || json_parse(str_of(file), tok, COUNT(tok), &j, NULL) ||
+		json_string(&j, json_get(&j, json_root(&j), "as.http"), where, sizeof where)) {
+		text_printf(err, "no Godwit has written its addresses in %s: is it running? Give --state-dir, or --address and --api-key", dir);
+		return -ENOENT;
+	}
+	snprintf(ret, cap, "http://%s", where);
+	return 0;
+}
+
+int client_find(struct client *c, const char *address, const char *key, const char *state_dir, struct text *err)
+{
+	const char *from_env = getenv("GODWIT_ADDRESS"), *key_env = getenv("GODWIT_API_KEY"), *dir_env = getenv("GODWIT_STATE_DIR");
+	const char *dir = state_dir ? state_dir : dir_env && *dir_env ? dir_env : "/var/lib/godwit";
+	if (!address && from_env && *from_env)
+		address = from_env;
+	if (!key && key_env && *key_env)
+		key = key_env;
+	if (address)
+		snprintf(c->address, sizeof c->address, "%s", address);
+	else
+		TRY(local_address(dir, c->address, sizeof c->address, err));
+	if (key && strlen(key) >= sizeof c->key) {
+		text_printf(err, "--api-key is too long for a key");
+		return -ENOENT;
+	}
+	if (key)
+		snprintf(c->key, sizeof c->key, "%s", key);
+	else if (read_small(dir, "admin.key", c->key, sizeof c->key))
+		c->key[0] = '\0';
+	return 0;
+}
+
+struct call {
+	struct event_base *base;
+	struct text *body, *err;
+	int (*chunk)(void *ctx, struct str piece);
+	void *ctx;
+	int status;
+};
+
+static void on_chunk(struct evhttp_request *req, void *ctx)
+{
+	struct call *call = ctx;
+	struct evbuffer *in = evhttp_request_get_input_buffer(req);
+	size_t n = evbuffer_get_length(in);
+	struct str piece = { n ? (const char *)evbuffer_pullup(in, -1) : "", n };
+	if (call->chunk && evhttp_request_get_response_code(req) == HTTP_OK) {
+		if (call->chunk(call->ctx, piece))
+			event_base_loopbreak(call->base);
+	} else {
+		text_put(call->body, piece);
+	}
+	evbuffer_drain(in, n);
+}
+
+static void on_done(struct evhttp_request *req, void *ctx)
+{
+	struct call *call = ctx;
+	int status = req ? evhttp_request_get_response_code(req) : 0;
+	if (status) {
+		on_chunk(req, ctx);
+		call->status = status;
+	}
+	event_base_loopbreak(call->base);
+}
+
+static enum evhttp_cmd_type verb(const char *method)
+{
+	static const struct { const char *name; enum evhttp_cmd_type cmd; } verbs[] = {
+		{ "POST", EVHTTP_REQ_POST }, { "PUT", EVHTTP_REQ_PUT }, { "DELETE", EVHTTP_REQ_DELETE },
+	};
+	for (size_t i = 0; i < COUNT(verbs); i++)
+		if (!strcmp(method, verbs[i].name))
+			return verbs[i].cmd;
+	return EVHTTP_REQ_GET;
+}
+
+/** Send the request over a connection that is the call's alone. @return 0; -ENOMEM */
+static int send_request(struct call *call, struct evhttp_connection *conn, const struct client *c, const struct evhttp_uri *uri,
+	const char *method, const char *path, struct str body)
+{
+	struct evhttp_request *req = evhttp_request_new(on_done, call);
+	if (!req)
+		return -ENOMEM;
+	evhttp_request_set_chunked_cb(req, on_chunk);
+	struct evkeyvalq *headers = evhttp_request_get_output_headers(req);
+	char bearer[sizeof c->key + 8];
+	snprintf(bearer, sizeof bearer, "Bearer %s", c->key);
+	evhttp_add_header(headers, "Host", evhttp_uri_get_host(uri));
+	evhttp_add_header(headers, "Connection", "close");
+	if (c->key[0])
+		evhttp_add_header(headers, "Authorization", bearer);
+	if (body.n) {
+		evhttp_add_header(headers, "Content-Type", "application/json");
+		evbuffer_add(evhttp_request_get_output_buffer(req), body.p, body.n);
+	}
+	return evhttp_make_request(conn, req, verb(method), path) ? -ENOMEM : 0;
+}
+
+int client_call(const struct client *c, const char *method, const char *path, struct str body, struct text *ret_body,
+	int (*chunk)(void *ctx, struct str piece), void *ctx, struct text *err)
+{
+	struct evhttp_uri *uri = evhttp_uri_parse(c->address);
+	const char *host = uri ? evhttp_uri_get_host(uri) : NULL, *scheme = uri ? evhttp_uri_get_scheme(uri) : NULL;
+	if (!host || !scheme || strcmp(scheme, "http")) {
+		text_printf(err, "%s is not an address: write http://HOST:PORT", c->address);
+		if (uri)
+			evhttp_uri_free(uri);
+		return -EINVAL;
+	}
+	int port = evhttp_uri_get_port(uri);
+	char bare[256];
+	snprintf(bare, sizeof bare, "%.*s", (int)strcspn(host + (*host == '['), "]"), host + (*host == '['));
+	struct call call = { .base = event_base_new(), .body = ret_body, .err = err, .chunk = chunk, .ctx = ctx };
+	struct evhttp_connection *conn =
+		call.base ? evhttp_connection_base_new(call.base, NULL, bare, (uint16_t)(port > 0 ? port : 1885)) : NULL;
+	int r = -ENOMEM;
+	if (conn) {
+		evhttp_connection_set_max_body_size(conn, BODY_MAX);
+		evhttp_connection_set_timeout(conn, chunk ? INT_MAX / 1000 : TIMEOUT_S);
+		r = send_request(&call, conn, c, uri, method, path, body);
+		if (!r)
+			event_base_dispatch(call.base);
+	}
+	if (!r && !call.status && !chunk) {
+		text_printf(err, "no answer from %s: is Godwit running there?", c->address);
+		r = -ECONNREFUSED;
+	}
+	if (conn)
+		evhttp_connection_free(conn);
+	if (call.base)
+		event_base_free(call.base);
+	evhttp_uri_free(uri);
+	return r ? r : call.status ? call.status : 200;
+}

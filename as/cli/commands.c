@@ -1,0 +1,332 @@
+/** @file The commands: each makes one request of its words and flags. */
+#include "as/cli/cli.h"
+#include "common/core/json_out.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PATH_MAX_ = 512, BODY_MAX_ = 1 << 20 };
+#define APPLICATIONS "/api/v3/applications"
+#define GATEWAYS     "/api/v3/gateways"
+
+static struct text path_buffer(char (*buf)[PATH_MAX_], const char *start)
+{
+	struct text t = text_fixed(*buf, sizeof *buf);
+	text_puts(&t, start);
+	return t;
+}
+
+/** Without a body: the path of `start` and the operands. */
+static int call_plain(struct cli *c, const char *method, const char *start, const char *a, const char *b, const char *d, const char *tail)
+{
+	char buf[PATH_MAX_];
+	struct text path = path_buffer(&buf, start);
+	if (a)
+		cli_path(&path, a, NULL);
+	if (b)
+		cli_path(&path, b, NULL);
+	if (d)
+		cli_path(&path, d, NULL);
+	text_puts(&path, tail);
+	return cli_call(c, method, buf, STR(""), NULL);
+}
+
+static int call_list(struct cli *c, const char *start, const char *app, const char *leaf, const char *member)
+{
+	char buf[PATH_MAX_];
+	struct text path = path_buffer(&buf, start);
+	const char *limit = args_get(&c->args, "limit"), *page = args_get(&c->args, "page");
+	if (app)
+		cli_path(&path, app, NULL);
+	text_puts(&path, leaf);
+	if (limit)
+		text_printf(&path, "?limit=%s", limit);
+	if (page)
+		text_printf(&path, "%cpage=%s", limit ? '&' : '?', page);
+	return cli_call(c, "GET", buf, STR(""), member);
+}
+
+/** With a body made of the flags of `groups`, wrapped, and extra members. */
+static int call_body(struct cli *c, const char *method, const char *path, int groups, const char *wrap, const struct arg *extra, size_t n)
+{
+	__attribute__((cleanup(text_done_auto))) struct text body = text_growing(BODY_MAX_);
+	int status = cli_body(c, groups, wrap, extra, n, &body);
+	return status ? status : cli_call(c, method, path, text_str(&body), NULL);
+}
+
+/** A member that comes from a word, not a flag. */
+#define WORD(flag_, value_) ((struct arg){ .flag = (flag_), .value = (value_) })
+static const struct flag application_id = { .path = "ids.application_id", .kind = FLAG_VALUE },
+	device_id = { .path = "ids.device_id", .kind = FLAG_VALUE }, gateway_id = { .path = "ids.gateway_id", .kind = FLAG_VALUE },
+	supports_join = { .path = "supports_join", .kind = FLAG_TRUTH };
+
+/* ---- applications ---- */
+
+static int app_create(struct cli *c)
+{
+	char id[80];
+	const char *tenant = args_get(&c->args, "tenant-id");
+	snprintf(id, sizeof id, "%s%s%s", c->operand[0], tenant ? "@" : "", tenant ? tenant : "");
+	return call_body(c, "POST", APPLICATIONS, IN_APP, "application", &WORD(&application_id, id), 1);
+}
+static int app_list(struct cli *c) { return call_list(c, APPLICATIONS, NULL, "", "applications"); }
+static int app_get(struct cli *c) { return call_plain(c, "GET", APPLICATIONS, c->operand[0], NULL, NULL, ""); }
+static int app_delete(struct cli *c) { return call_plain(c, "DELETE", APPLICATIONS, c->operand[0], NULL, NULL, ""); }
+static int app_update(struct cli *c)
+{
+	char buf[PATH_MAX_];
+	struct text path = path_buffer(&buf, APPLICATIONS);
+	cli_path(&path, c->operand[0], NULL);
+	return call_body(c, "PUT", buf, IN_APP, "application", NULL, 0);
+}
+
+/* ---- API keys ---- */
+
+/** The application a key belongs to: a flag, or a word. */
+static const char *key_app(struct cli *c)
+{
+	const char *app = args_get(&c->args, "application-id");
+	if (!app && c->n_operands)
+		app = c->operand[0];
+	if (!app)
+		text_puts(&c->err, "--application-id says for which application");
+	return app;
+}
+
+static int keys_create(struct cli *c)
+{
+	__attribute__((cleanup(text_done_auto))) struct text body = text_growing(BODY_MAX_);
+	const char *app = key_app(c), *name = args_get(&c->args, "name"), *ends = args_get(&c->args, "expires-at");
+	char buf[PATH_MAX_];
+	struct text path = path_buffer(&buf, APPLICATIONS);
+	if (!app)
+		return CLI_USAGE;
+	if (!ends)
+		ends = args_get(&c->args, "api-key-expiry");
+	json_open(&body, '{');
+	json_name(&body, "name");
+	json_puts(&body, name ? name : "");
+	if (ends) {
+		json_name(&body, "expires_at");
+		json_puts(&body, ends);
+	}
+	json_name(&body, "rights");
+	json_open(&body, '[');
+	for (size_t i = 0; i < c->args.n_flags; i++) {
+		const struct arg *a = &c->args.flags[i];
+		char right[64];
+		if (!args_is_right(a) || !strcmp(a->value, "false"))
+			continue;
+		str_copy((struct str){ a->name, a->name_n < sizeof right ? a->name_n : sizeof right - 1 }, right, sizeof right);
+		for (char *p = right; *p; p++)
+			*p = *p == '-' ? '_' : *p >= 'a' && *p <= 'z' ? (char)(*p - 32) : *p;
+		json_puts(&body, right);
+	}
+	json_close(&body, ']');
+	json_close(&body, '}');
+	cli_path(&path, app, "api-keys", NULL);
+	return cli_call(c, "POST", buf, text_str(&body), NULL);
+}
+static int keys_list(struct cli *c)
+{
+	const char *app = key_app(c);
+	return app ? call_list(c, APPLICATIONS, app, "/api-keys", "api_keys") : CLI_USAGE;
+}
+static int keys_delete(struct cli *c)
+{
+	const char *app = key_app(c), *id = args_get(&c->args, "api-key-id");
+	if (app && !id && c->n_operands)
+		id = c->operand[c->n_operands - 1];
+	if (!app)
+		return CLI_USAGE;
+	if (!id || id == app) {
+		text_puts(&c->err, "--api-key-id says which key; `applications api-keys list` shows them");
+		return CLI_USAGE;
+	}
+	return call_plain(c, "DELETE", APPLICATIONS, app, "api-keys", id, "");
+}
+
+/* ---- end devices ---- */
+
+static int random_key(char ret_hex[33])
+{
+	uint8_t b[16];
+	struct text t = text_fixed(ret_hex, 33);
+	FILE *f = fopen("/dev/urandom", "re");
+	size_t n = f ? fread(b, 1, sizeof b, f) : 0;
+	if (f)
+		fclose(f);
+	text_hex(&t, b, sizeof b, true);
+	return n == sizeof b ? CLI_OK : CLI_FAILED;
+}
+
+static int dev_create(struct cli *c)
+{
+	static const struct flag app_key = { .path = "root_keys.app_key.key", .kind = FLAG_VALUE },
+		nwk_key = { .path = "root_keys.nwk_key.key", .kind = FLAG_VALUE };
+	char buf[PATH_MAX_], made[2][33];
+	struct text path = path_buffer(&buf, APPLICATIONS);
+	const char *version = args_get(&c->args, "lorawan-version");
+	bool abp = args_on(&c->args, "abp"), ip = !abp && !args_get(&c->args, "dev-eui") && !args_on(&c->args, "multicast");
+	struct arg extra[5] = { WORD(&device_id, c->operand[1]), WORD(&application_id, c->operand[0]) };
+	size_t n = 2;
+	if (!ip)
+		extra[n++] = WORD(&supports_join, abp || args_on(&c->args, "multicast") ? "false" : "true");
+	if (args_on(&c->args, "with-root-keys")) {
+		if (random_key(made[0]) || random_key(made[1]))
+			return CLI_FAILED;
+		extra[n++] = WORD(&app_key, made[0]);
+		if (version && (!strncmp(version, "1.1", 3) || !strncmp(version, "MAC_V1_1", 8)))
+			extra[n++] = WORD(&nwk_key, made[1]);
+	}
+	cli_path(&path, c->operand[0], "devices", NULL);
+	return call_body(c, "POST", buf, IN_DEV, "end_device", extra, n);
+}
+static int dev_update(struct cli *c)
+{
+	char buf[PATH_MAX_];
+	struct text path = path_buffer(&buf, APPLICATIONS);
+	cli_path(&path, c->operand[0], "devices", c->operand[1], NULL);
+	return call_body(c, "PUT", buf, IN_DEV, "end_device", NULL, 0);
+}
+static int dev_get(struct cli *c)
+{
+	bool session = args_on(&c->args, "session"), mac = args_on(&c->args, "mac-state");
+	char tail[48];
+	snprintf(tail, sizeof tail, "%s%s%s%s", session || mac ? "?field_mask=" : "", session ? "session" : "", session && mac ? "," : "",
+		mac ? "mac_state" : "");
+	return call_plain(c, "GET", APPLICATIONS, c->operand[0], "devices", c->operand[1], tail);
+}
+static int dev_list(struct cli *c) { return call_list(c, APPLICATIONS, c->operand[0], "/devices", "end_devices"); }
+static int dev_delete(struct cli *c) { return call_plain(c, "DELETE", APPLICATIONS, c->operand[0], "devices", c->operand[1], ""); }
+static int dev_reset(struct cli *c) { return call_plain(c, "POST", APPLICATIONS, c->operand[0], "devices", c->operand[1], "/reset"); }
+
+/* ---- downlinks ---- */
+
+static struct text down_path(struct cli *c, char (*buf)[PATH_MAX_], const char *leaf)
+{
+	struct text path = path_buffer(buf, "/api/v3/as/applications");
+	cli_path(&path, c->operand[0], "devices", c->operand[1], "down", NULL);
+	text_puts(&path, leaf);
+	return path;
+}
+
+static int down_send(struct cli *c, const char *leaf)
+{
+	__attribute__((cleanup(text_done_auto))) struct text body = text_growing(BODY_MAX_);
+	char buf[PATH_MAX_];
+	down_path(c, &buf, leaf);
+	text_puts(&body, "{\"downlinks\":[");
+	int status = cli_body(c, IN_DOWN, NULL, NULL, 0, &body);
+	text_puts(&body, "]}");
+	return status ? status : cli_call(c, "POST", buf, text_str(&body), NULL);
+}
+static int down_push(struct cli *c) { return down_send(c, "/push"); }
+static int down_replace(struct cli *c) { return down_send(c, "/replace"); }
+static int down_clear(struct cli *c)
+{
+	char buf[PATH_MAX_];
+	down_path(c, &buf, "/replace");
+	return cli_call(c, "POST", buf, STR("{\"downlinks\":[]}"), NULL);
+}
+static int down_list(struct cli *c)
+{
+	char buf[PATH_MAX_];
+	down_path(c, &buf, "");
+	return cli_call(c, "GET", buf, STR(""), "downlinks");
+}
+
+/* ---- gateways ---- */
+
+static int gtw_create(struct cli *c)
+{
+	return call_body(c, "POST", GATEWAYS, IN_GTW, "gateway", &WORD(&gateway_id, c->operand[0]), 1);
+}
+static int gtw_update(struct cli *c)
+{
+	char buf[PATH_MAX_];
+	struct text path = path_buffer(&buf, GATEWAYS);
+	cli_path(&path, c->operand[0], NULL);
+	return call_body(c, "PUT", buf, IN_GTW, "gateway", NULL, 0);
+}
+static int gtw_list(struct cli *c) { return call_list(c, GATEWAYS, NULL, "", "gateways"); }
+static int gtw_get(struct cli *c) { return call_plain(c, "GET", GATEWAYS, c->operand[0], NULL, NULL, ""); }
+static int gtw_delete(struct cli *c) { return call_plain(c, "DELETE", GATEWAYS, c->operand[0], NULL, NULL, ""); }
+static int gtw_stats(struct cli *c)
+{
+	return call_plain(c, "GET", "/api/v3/gs/gateways", c->operand[0], NULL, NULL, "/connection/stats");
+}
+
+/* ---- events ---- */
+
+static int print_piece(void *ctx, struct str piece)
+{
+	(void)ctx;
+	fwrite(piece.p, 1, piece.n, stdout);
+	return fflush(stdout) || ferror(stdout);
+}
+
+static int events(struct cli *c)
+{
+	static const char *const filters[] = { "application-id", "device-id", "gateway-id" };
+	__attribute__((cleanup(text_done_auto))) struct text answer = text_growing(BODY_MAX_);
+	char buf[PATH_MAX_];
+	struct text path = path_buffer(&buf, "/api/v3/events");
+	bool follow = args_on(&c->args, "follow");
+	text_puts(&path, follow ? "?follow=true" : "?follow=false");
+	for (size_t i = 0; i < COUNT(filters); i++) {
+		const char *v = args_get(&c->args, filters[i]);
+		if (v)
+			text_printf(&path, "&%.*s_id=%s", (int)strlen(filters[i]) - 3, filters[i], v);
+	}
+	if (!follow)
+		return cli_call(c, "GET", buf, STR(""), "events");
+	int status = client_call(&c->client, "GET", buf, STR(""), &answer, print_piece, NULL, &c->err);
+	if (status >= 300)
+		text_printf(&c->err, "%s answered with HTTP status %d", c->client.address, status);
+	return status == 200 ? CLI_OK : CLI_FAILED;
+}
+
+static int trace(struct cli *c)
+{
+	char buf[PATH_MAX_];
+	struct text path = path_buffer(&buf, "/api/v3/events/related?correlation_id=");
+	for (const char *p = c->operand[0]; *p; p++)
+		text_printf(&path, strchr("-._~:/", *p) || (*p >= '0' && *p <= '9') || (*p >= 'A' && *p <= 'Z') || (*p >= 'a' && *p <= 'z') ?
+			"%c" : "%%%02X", (unsigned char)*p);
+	return cli_call(c, "GET", buf, STR(""), "events");
+}
+
+const struct command cli_commands[] = {
+	{ "applications create", "APP", "create an application", IN_APP, app_create },
+	{ "applications list", "", "list the applications", IN_LIST, app_list },
+	{ "applications get", "APP", "show an application", 0, app_get },
+	{ "applications update", "APP", "change an application", IN_APP, app_update },
+	{ "applications set", "APP", "the same", IN_APP, app_update },
+	{ "applications delete", "APP", "delete an application with its devices and keys", 0, app_delete },
+	{ "applications api-keys create", "[APP]", "make a key; its secret is shown this once. --right-application-traffic-read, "
+		"--right-application-traffic-down-write, …, --right-application-all", IN_KEY, keys_create },
+	{ "applications api-keys list", "[APP]", "list an application's keys, without secrets", IN_KEY | IN_LIST, keys_list },
+	{ "applications api-keys delete", "[APP [ID]]", "delete a key; its connections end at once", IN_KEY, keys_delete },
+	{ "end-devices create", "APP DEV", "create a device: OTAA, --abp, or (without EUI) one that speaks IP", IN_DEV, dev_create },
+	{ "end-devices list", "APP", "list an application's devices", IN_LIST, dev_list },
+	{ "end-devices get", "APP DEV", "show a device", IN_DEV, dev_get },
+	{ "end-devices update", "APP DEV", "change a device", IN_DEV, dev_update },
+	{ "end-devices set", "APP DEV", "the same", IN_DEV, dev_update },
+	{ "end-devices delete", "APP DEV", "delete a device", 0, dev_delete },
+	{ "end-devices reset", "APP DEV", "forget a device's session and MAC state; its identity and keys stay", 0, dev_reset },
+	{ "end-devices downlink push", "APP DEV", "put a downlink at the end of the queue", IN_DOWN, down_push },
+	{ "end-devices downlink replace", "APP DEV", "replace the queue by one downlink", IN_DOWN, down_replace },
+	{ "end-devices downlink clear", "APP DEV", "empty the queue", 0, down_clear },
+	{ "end-devices downlink list", "APP DEV", "show the queue in the order in which it will be sent", 0, down_list },
+	{ "gateways create", "GTW", "register a gateway", IN_GTW, gtw_create },
+	{ "gateways list", "", "list the gateways, the unregistered ones that are heard too", IN_LIST, gtw_list },
+	{ "gateways get", "GTW", "show a gateway", 0, gtw_get },
+	{ "gateways update", "GTW", "change a gateway", IN_GTW, gtw_update },
+	{ "gateways set", "GTW", "the same", IN_GTW, gtw_update },
+	{ "gateways delete", "GTW", "delete a gateway", 0, gtw_delete },
+	{ "gateways get-connection-stats", "GTW", "show a gateway's connection, round trips and airtime", 0, gtw_stats },
+	{ "events", "", "what happens, as it happens with --follow", IN_EVENT, events },
+	{ "trace", "CORRELATION-ID", "the story of one message", 0, trace },
+	{ .words = NULL },
+};

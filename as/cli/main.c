@@ -1,0 +1,147 @@
+/** @file godwit: the operator's command line. */
+#include "as/cli/cli.h"
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ERR_MAX = 2048 };
+
+/** How many of the command's words the words given begin with; 0 unless all of them. */
+static size_t matches(const struct command *cmd, const struct args *a)
+{
+	struct str rest = str_of(cmd->words), word;
+	size_t n = 0;
+	while (rest.n) {
+		rest = str_cut(rest, ' ', &word);
+		if (n == a->n_words || !str_is(word, a->words[n]))
+			return 0;
+		n++;
+	}
+	return n;
+}
+
+static const struct command *find(const struct args *a, size_t *ret_n)
+{
+	for (const struct command *cmd = cli_commands; cmd->words; cmd++) {
+		*ret_n = matches(cmd, a);
+		if (*ret_n)
+			return cmd;
+	}
+	return NULL;
+}
+
+/** The commands that begin with the words given so far; all of them if none do. */
+static void list_commands(FILE *out, const struct args *a)
+{
+	char prefix[128];
+	struct text t = text_fixed(prefix, sizeof prefix);
+	for (size_t i = 0; i < a->n_words; i++)
+		text_printf(&t, "%s ", a->words[i]);
+	bool any = false;
+	for (const struct command *cmd = cli_commands; cmd->words; cmd++)
+		any |= str_starts(str_of(cmd->words), prefix);
+	for (const struct command *cmd = cli_commands; cmd->words; cmd++)
+		if (!any || str_starts(str_of(cmd->words), prefix))
+			fprintf(out, "  godwit %s %s\n      %s\n", cmd->words, cmd->operands, cmd->about);
+}
+
+static void list_flags(FILE *out, int groups, bool common)
+{
+	const struct flag *f;
+	for (size_t i = 0; (f = args_flag(i)); i++)
+		if (common ? f->groups == IN_ANY : f->groups != IN_ANY && (f->groups & groups))
+			fprintf(out, "  --%-34s %s\n", f->name, f->doc);
+}
+
+static int help(const struct args *a)
+{
+	size_t n;
+	const struct command *cmd = find(a, &n);
+	if (cmd) {
+		printf("godwit %s %s\n  %s\n\n", cmd->words, cmd->operands, cmd->about);
+		list_flags(stdout, cmd->groups, false);
+		if (cmd->groups & IN_DEV)
+			printf("  --%-34s %s\n", "mac-settings.FIELD", "any of the MAC settings, e.g. --mac-settings.desired-rx1-delay 1");
+	} else {
+		printf("godwit: a LoRaWAN stack; its command line\n\n  godwit up [--config FILE] [--state-dir DIR] [--section.key=value …]\n"
+		       "      run godwit-gs, godwit-ns and godwit-as on this host\n");
+		list_commands(stdout, a);
+	}
+	printf("\nEvery command takes:\n");
+	list_flags(stdout, 0, true);
+	return CLI_OK;
+}
+
+static int usage(const struct args *a, const char *why)
+{
+	fprintf(stderr, "error: %s\n", why);
+	list_commands(stderr, a);
+	return CLI_USAGE;
+}
+
+/** Does the command take every flag that was given, and the number of words? */
+static int check_words(const struct command *cmd, struct cli *c)
+{
+	size_t least = 0, most = 0;
+	struct str rest = str_of(cmd->operands), word;
+	while (rest.n) {
+		rest = str_cut(rest, ' ', &word);
+		most++;
+		least += word.p[0] != '[' && !(word.n && word.p[word.n - 1] == ']');
+	}
+	if (c->n_operands < least || c->n_operands > most) {
+		text_printf(&c->err, "usage: godwit %s %s", cmd->words, cmd->operands);
+		return CLI_USAGE;
+	}
+	for (size_t i = 0; i < c->args.n_flags; i++) {
+		const struct arg *a = &c->args.flags[i];
+		int groups = a->flag ? a->flag->groups : args_is_right(a) ? IN_KEY : IN_DEV;
+		if (groups != IN_ANY && !(groups & cmd->groups)) {
+			text_printf(&c->err, "godwit %s takes no flag --%.*s", cmd->words, (int)a->name_n, a->name);
+			return CLI_USAGE;
+		}
+	}
+	return CLI_OK;
+}
+
+static int run(const struct command *cmd, size_t words, struct cli *c)
+{
+	c->operand = c->args.words + words;
+	c->n_operands = c->args.n_words - words;
+	int status = check_words(cmd, c);
+	if (!status && client_find(&c->client, args_get(&c->args, "address"), args_get(&c->args, "api-key"), args_get(&c->args, "state-dir"), &c->err))
+		status = CLI_FAILED;
+	if (!status)
+		status = cmd->run(c);
+	if (status)
+		fprintf(stderr, "error: %s\n", c->err.len ? c->err.p : "out of memory");
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	char err[ERR_MAX];
+	signal(SIGPIPE, SIG_IGN);
+	if (argc > 1 && !strcmp(argv[1], "up"))
+		return up_main(argc - 1, argv + 1);
+	struct cli *c = calloc(1, sizeof *c);
+	if (!c)
+		return CLI_FAILED;
+	c->err = text_fixed(err, sizeof err);
+	int status;
+	size_t n = 0;
+	const struct command *cmd = NULL;
+	if (args_parse(argc, argv, &c->args, &c->err))
+		status = usage(&c->args, err);
+	else if (args_on(&c->args, "version"))
+		status = printf("godwit %s\n", VERSION) < 0;
+	else if (args_on(&c->args, "help") || !c->args.n_words || !strcmp(c->args.words[0], "help"))
+		status = help(&c->args);
+	else if (!(cmd = find(&c->args, &n)))
+		status = usage(&c->args, "there is no such command; these are:");
+	else
+		status = run(cmd, n, c);
+	free(c);
+	return fflush(stdout) ? CLI_FAILED : status;
+}

@@ -1,0 +1,322 @@
+/** @file The downlink queue of each device. */
+#include "as/core/queue.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { RECORD_VERSION = 1, FLAG_CONFIRMED = 1, FLAG_RECALLED = 2, FLAG_SENT = 4 };
+enum { RECORD_MAX = 64 + TTS_PAYLOAD_MAX + TTS_OWN_CIDS * (TTS_OWN_CID + 1) + TTS_CLASS_B_C_MAX + 1 };
+
+struct slice item_payload(const struct item *i)
+{
+	return (struct slice){ i->bytes, i->payload_n };
+}
+
+const char *item_own_cids(const struct item *i)
+{
+	return (const char *)i->bytes + i->payload_n;
+}
+
+const char *item_class_b_c(const struct item *i)
+{
+	return i->class_b_c_n ? (const char *)i->bytes + i->payload_n + i->own_cids_n : NULL;
+}
+
+struct tts_downlink item_show(const struct item *i, bool as_sent)
+{
+	return (struct tts_downlink){
+		.has_session = as_sent, .has_f_cnt = as_sent, .session_key_id = i->session_key_id, .f_cnt = i->f_cnt, .f_port = i->f_port,
+		.priority = i->priority, .payload = item_payload(i), .confirmed = i->confirmed, .attempt = i->attempt,
+		.max_attempts = i->max_attempts, .class_b_c = item_class_b_c(i), .item = &i->id, .own_cids = item_own_cids(i),
+		.own_cids_n = i->own_cids_n,
+	};
+}
+
+void item_free(struct item *i)
+{
+	free(i);
+}
+
+static struct item *item_new(size_t payload_n, size_t cids_n, size_t class_n)
+{
+	struct item *i = calloc(1, sizeof *i + payload_n + cids_n + class_n);
+	if (i) {
+		i->payload_n = (uint8_t)payload_n;
+		i->own_cids_n = (uint16_t)cids_n;
+		i->class_b_c_n = (uint16_t)class_n;
+	}
+	return i;
+}
+
+static int save(const struct queue_sink *sink, uint64_t uid, const struct item *i)
+{
+	uint8_t record[RECORD_MAX];
+	struct writer w = writer_of(record, sizeof record);
+	writer_u8(&w, RECORD_VERSION);
+	writer_u8(&w, i->state);
+	writer_u8(&w, (uint8_t)((i->confirmed ? FLAG_CONFIRMED : 0) | (i->is_recalled ? FLAG_RECALLED : 0) | (i->was_sent ? FLAG_SENT : 0)));
+	writer_u8(&w, i->f_port);
+	writer_u8(&w, i->priority);
+	writer_u8(&w, i->attempt);
+	writer_u8(&w, i->max_attempts);
+	writer_u8(&w, i->misses);
+	writer_put(&w, i->id.b, sizeof i->id.b);
+	writer_put(&w, i->session_key_id.b, sizeof i->session_key_id.b);
+	writer_be32(&w, i->f_cnt);
+	writer_be64(&w, i->queued_unix_us);
+	writer_u8(&w, i->payload_n);
+	writer_be16(&w, i->own_cids_n);
+	writer_be16(&w, i->class_b_c_n);
+	writer_put(&w, i->bytes, (size_t)i->payload_n + i->own_cids_n + i->class_b_c_n);
+	return w.failed ? -ENOSPC : sink->put(sink->ctx, uid, i->seq, (struct slice){ record, w.len });
+}
+
+/** Link in before the first of a lower priority or a younger age. */
+static void insert(struct queue *q, struct item *i)
+{
+	struct item **at = &q->first;
+	while (*at && ((*at)->priority > i->priority || ((*at)->priority == i->priority && (*at)->seq < i->seq)))
+		at = &(*at)->next;
+	i->next = *at;
+	*at = i;
+	q->n++;
+}
+
+static void take_out(struct queue *q, struct item *i)
+{
+	struct item **at = &q->first;
+	while (*at != i)
+		at = &(*at)->next;
+	*at = i->next;
+	i->next = NULL;
+	q->n--;
+}
+
+int queue_load(struct queue *q, uint64_t seq, struct slice record)
+{
+	struct reader r = reader_of(record.p, record.n);
+	if (reader_u8(&r) != RECORD_VERSION)
+		return -EPROTO;
+	struct item head = { .seq = seq };
+	head.state = reader_u8(&r);
+	uint8_t flags = reader_u8(&r);
+	head.f_port = reader_u8(&r);
+	head.priority = reader_u8(&r);
+	head.attempt = reader_u8(&r);
+	head.max_attempts = reader_u8(&r);
+	head.misses = reader_u8(&r);
+	struct slice id = reader_take(&r, sizeof head.id.b), session = reader_take(&r, sizeof head.session_key_id.b);
+	head.f_cnt = reader_be32(&r);
+	head.queued_unix_us = reader_be64(&r);
+	size_t payload_n = reader_u8(&r), cids_n = reader_be16(&r), class_n = reader_be16(&r);
+	struct slice bytes = reader_take(&r, payload_n + cids_n + class_n);
+	bool ends = !cids_n || (bytes.p && !bytes.p[payload_n + cids_n - 1]);
+	bool ends_too = !class_n || (bytes.p && !bytes.p[payload_n + cids_n + class_n - 1]);
+	if (r.failed || head.state > ITEM_AWAITED || !ends || !ends_too)
+		return -EPROTO;
+	struct item *i = item_new(payload_n, cids_n, class_n);
+	if (!i)
+		return -ENOMEM;
+	head.payload_n = i->payload_n;
+	head.own_cids_n = i->own_cids_n;
+	head.class_b_c_n = i->class_b_c_n;
+	head.confirmed = flags & FLAG_CONFIRMED;
+	head.is_recalled = flags & FLAG_RECALLED;
+	head.was_sent = flags & FLAG_SENT;
+	memcpy(head.id.b, id.p, id.n);
+	memcpy(head.session_key_id.b, session.p, session.n);
+	memcpy(i, &head, sizeof head);
+	if (bytes.n)
+		memcpy(i->bytes, bytes.p, bytes.n);
+	insert(q, i);
+	return 0;
+}
+
+void queue_done(struct queue *q)
+{
+	for (struct item *i = q->first, *next; i; i = next) {
+		next = i->next;
+		item_free(i);
+	}
+	*q = (struct queue){ 0 };
+}
+
+int queue_push(struct queue *q, const struct queue_sink *sink, uint64_t uid, uint64_t seq, const struct tts_item *wish, struct ulid id,
+	const struct now *now, const struct item **ret)
+{
+	if (q->n >= QUEUE_MAX)
+		return QUEUE_E_FULL;
+	size_t class_n = wish->has_class_b_c ? strlen(wish->class_b_c) + 1 : 0;
+	struct item *i = item_new(wish->payload_n, wish->own_cids_n, class_n);
+	if (!i)
+		return -ENOMEM;
+	i->seq = seq;
+	i->id = id;
+	i->queued_unix_us = now->unix_us;
+	i->f_port = wish->f_port;
+	i->priority = wish->priority;
+	i->confirmed = wish->confirmed;
+	i->attempt = wish->confirmed ? 1 : 0;
+	i->max_attempts = wish->max_attempts;
+	memcpy(i->bytes, wish->payload, wish->payload_n);
+	memcpy(i->bytes + wish->payload_n, wish->own_cids, wish->own_cids_n);
+	memcpy(i->bytes + wish->payload_n + wish->own_cids_n, wish->class_b_c, class_n);
+	int r = save(sink, uid, i);
+	if (r < 0) {
+		item_free(i);
+		return r;
+	}
+	insert(q, i);
+	*ret = i;
+	return 0;
+}
+
+int queue_clear(struct queue *q, const struct queue_sink *sink, uint64_t uid)
+{
+	for (struct item *i = q->first, *next; i; i = next) {
+		next = i->next;
+		if (i->state != ITEM_WAITING) {
+			i->is_recalled = true;
+			TRY(save(sink, uid, i));
+			continue;
+		}
+		TRY(sink->del(sink->ctx, uid, i->seq));
+		take_out(q, i);
+		item_free(i);
+	}
+	return 0;
+}
+
+size_t queue_waiting(const struct queue *q)
+{
+	size_t n = 0;
+	for (const struct item *i = q->first; i; i = i->next)
+		n += i->state == ITEM_WAITING;
+	return n;
+}
+
+/** The item that this very question was answered with before; NULL: none. */
+static struct item *answered_before(const struct queue *q, const struct pull *p)
+{
+	for (struct item *i = q->first; i; i = i->next)
+		if (i->state == ITEM_FLYING && i->f_cnt == p->f_cnt && ulid_eq(&i->session_key_id, &p->session_key_id))
+			return i;
+	return NULL;
+}
+
+static bool more_than(const struct queue *q, const struct item *taken)
+{
+	for (const struct item *i = q->first; i; i = i->next)
+		if (i != taken && i->state == ITEM_WAITING)
+			return true;
+	return false;
+}
+
+int queue_pull(struct queue *q, const struct queue_sink *sink, const struct pull *p, const struct now *now, struct item **ret,
+	struct item **ret_too_long, bool *ret_more)
+{
+	struct item *i = answered_before(q, p);
+	*ret = *ret_too_long = NULL;
+	if (i) {
+		i->is_repeat = true;
+		*ret = i;
+		*ret_more = more_than(q, i);
+		return 0;
+	}
+	/* One that is out and awaits its outcome may come back: nothing behind it overtakes it. */
+	i = q->first;
+	bool is_waiting = i && i->state == ITEM_WAITING;
+	if (is_waiting && i->payload_n > p->room) {
+		i->misses = (uint8_t)(i->misses + 1);
+		if (i->payload_n > p->room_max || i->misses >= QUEUE_WINDOWS) {
+			TRY(sink->del(sink->ctx, p->device, i->seq));
+			take_out(q, i);
+			*ret_too_long = i;
+		} else {
+			TRY(save(sink, p->device, i));
+		}
+		is_waiting = false;
+	}
+	if (is_waiting) {
+		i->state = ITEM_FLYING;
+		i->f_cnt = p->f_cnt;
+		i->session_key_id = p->session_key_id;
+		i->flying_us = now->mono_us;
+		i->is_repeat = false;
+		TRY(save(sink, p->device, i));
+		*ret = i;
+	}
+	*ret_more = more_than(q, *ret);
+	return 0;
+}
+
+static unsigned attempts_of(const struct item *i)
+{
+	return i->max_attempts ? i->max_attempts : QUEUE_ATTEMPTS;
+}
+
+/** What an outcome does to an item: its next state, or that it is gone. */
+static enum queue_news settle(struct item *i, const struct up_outcome *o, bool *ret_gone)
+{
+	*ret_gone = false;
+	switch (o->outcome) {
+	case OUTCOME_RETURNED:
+		*ret_gone = i->is_recalled;
+		i->state = ITEM_WAITING;
+		return NEWS_NONE;
+	case OUTCOME_SENT:
+		*ret_gone = !i->confirmed;
+		i->state = ITEM_AWAITED;
+		i->was_sent = true;
+		return NEWS_SENT;
+	case OUTCOME_ACK:
+		*ret_gone = true;
+		return NEWS_ACK;
+	case OUTCOME_NACK:
+		i->attempt++;
+		*ret_gone = i->attempt > attempts_of(i) || i->is_recalled;
+		i->state = ITEM_WAITING;
+		return *ret_gone && !i->is_recalled ? NEWS_NACK_LAST : NEWS_NACK;
+	default:
+		*ret_gone = true;
+		return NEWS_FAILED;
+	}
+}
+
+int queue_outcome(struct queue *q, const struct queue_sink *sink, uint64_t uid, const struct up_outcome *o, struct item **ret,
+	bool *ret_gone, enum queue_news *ret_news)
+{
+	struct item *i = q->first;
+	while (i && !ulid_eq(&i->id, &o->item))
+		i = i->next;
+	*ret = i;
+	*ret_gone = false;
+	*ret_news = NEWS_NONE;
+	if (!i)
+		return 0;
+	/* What the ns says it was sent with counts, also where a crash lost our note of the pull. */
+	i->f_cnt = o->f_cnt;
+	i->session_key_id = o->session_key_id;
+	*ret_news = settle(i, o, ret_gone);
+	if (*ret_gone) {
+		take_out(q, i);
+		return sink->del(sink->ctx, uid, i->seq);
+	}
+	return save(sink, uid, i);
+}
+
+struct item *queue_expired(const struct queue *q, uint64_t mono_us)
+{
+	for (struct item *i = q->first; i; i = i->next)
+		if (i->state == ITEM_FLYING && mono_us - i->flying_us >= QUEUE_LEASE_US)
+			return i;
+	return NULL;
+}
+
+uint64_t queue_deadline(const struct queue *q)
+{
+	uint64_t first = UINT64_MAX;
+	for (const struct item *i = q->first; i; i = i->next)
+		if (i->state == ITEM_FLYING && i->flying_us + QUEUE_LEASE_US < first)
+			first = i->flying_us + QUEUE_LEASE_US;
+	return first;
+}

@@ -1,0 +1,87 @@
+/** @file The downlink queue of each device: plaintext, ordered by priority and then age, durable through a sink.
+ *
+ * An item's life:  WAITING -> FLYING (pulled, encrypted for one counter) -> gone (sent, failed)
+ *                                   |-> WAITING (returned unsent: back to its place)
+ *                                   `-> AWAITED (confirmed, sent) -> gone (ack, attempts used up) | WAITING (nack)
+ * Since order is by priority and age, an item that comes back stands at the head of its priority again.
+ */
+#pragma once
+#include "as/core/session.h"
+#include "common/core/clock.h"
+#include "proto/tts/request.h"
+
+enum { QUEUE_MAX = 10000, QUEUE_ATTEMPTS = 8, QUEUE_WINDOWS = 8 };
+#define QUEUE_LEASE_US (30 * SEC_US)
+
+enum item_state { ITEM_WAITING, ITEM_FLYING, ITEM_AWAITED };
+
+struct item {
+	struct item *next;
+	uint64_t seq;       /**< age: rises with every push */
+	struct ulid id;     /**< as:downlink */
+	uint64_t queued_unix_us;
+	uint64_t flying_us; /**< monotonic: since when it is out */
+	struct ulid session_key_id; /**< of the last pull */
+	uint32_t f_cnt;             /**< of the last pull */
+	uint8_t state, f_port, priority, attempt, max_attempts, misses; /**< misses: windows that were too small */
+	bool confirmed;
+	bool is_recalled;   /**< replaced or cleared while it was out: it does not come back */
+	bool was_sent;
+	bool is_repeat;     /**< the last pull was the same question again; not kept */
+	uint8_t payload_n;
+	uint16_t own_cids_n, class_b_c_n; /**< class_b_c with terminator; 0: none */
+	uint8_t bytes[];    /**< payload, own correlation ids, class_b_c */
+};
+
+struct slice item_payload(const struct item *i);
+const char *item_own_cids(const struct item *i);
+const char *item_class_b_c(const struct item *i); /**< NULL: none */
+/** As applications see it; borrows from the item. @param as_sent  with the session and counter of its last emission */
+struct tts_downlink item_show(const struct item *i, bool as_sent);
+void item_free(struct item *i);
+
+/** Where items are kept. */
+struct queue_sink {
+	int (*put)(void *ctx, uint64_t uid, uint64_t seq, struct slice record);
+	int (*del)(void *ctx, uint64_t uid, uint64_t seq);
+	void *ctx;
+};
+
+struct queue {
+	struct item *first; /**< in the order of sending */
+	size_t n;
+};
+
+/** An item from the store. @return 0; -EPROTO; -ENOMEM */
+int queue_load(struct queue *q, uint64_t seq, struct slice record);
+void queue_done(struct queue *q);
+/** Put an item at its place. @param seq above every one before. @return 0; QUEUE_E_FULL; -errno of the sink; -ENOMEM */
+enum { QUEUE_E_FULL = 1 };
+int queue_push(struct queue *q, const struct queue_sink *sink, uint64_t uid, uint64_t seq, const struct tts_item *wish, struct ulid id,
+	const struct now *now, const struct item **ret);
+/** Empty it; what is out goes on, and does not come back. @return 0; -errno of the sink */
+int queue_clear(struct queue *q, const struct queue_sink *sink, uint64_t uid);
+/** How many items wait for a window. */
+size_t queue_waiting(const struct queue *q);
+
+/** The next item for a window.
+ * @param p            the question
+ * @param ret          the item, in flight from now; NULL: nothing for this window
+ * @param ret_too_long an item that no data rate can carry, or that missed QUEUE_WINDOWS windows: taken out, the caller's to free
+ * @param ret_more     another item waits
+ * @return 0; -errno of the sink */
+int queue_pull(struct queue *q, const struct queue_sink *sink, const struct pull *p, const struct now *now, struct item **ret,
+	struct item **ret_too_long, bool *ret_more);
+
+/** What an outcome means for the application. */
+enum queue_news { NEWS_NONE, NEWS_SENT, NEWS_ACK, NEWS_NACK, NEWS_NACK_LAST, NEWS_FAILED };
+enum { OUTCOME_RETURNED, OUTCOME_SENT, OUTCOME_FAILED, OUTCOME_ACK, OUTCOME_NACK };
+/** Take an outcome that the ns reports, or that an expired lease means.
+ * @param ret       the item, NULL if it is not known (reported before)
+ * @param ret_gone  it has left the queue and is the caller's to free
+ * @return 0; -errno of the sink */
+int queue_outcome(struct queue *q, const struct queue_sink *sink, uint64_t uid, const struct up_outcome *o, struct item **ret,
+	bool *ret_gone, enum queue_news *ret_news);
+/** The first item whose lease is over; NULL: none. */
+struct item *queue_expired(const struct queue *q, uint64_t mono_us);
+uint64_t queue_deadline(const struct queue *q); /**< when the first lease is over; UINT64_MAX: none is out */

@@ -1,0 +1,78 @@
+/** @file The Things Stack's JSON of what an application receives: ApplicationUp and its payloads.
+ *
+ * Names, order and omissions (zero, empty and false are left out) are theirs; facts in the tests. Every function appends one
+ * whole JSON object. What is not known is not there.
+ */
+#pragma once
+#include "common/core/text.h"
+#include "proto/cids.h"
+#include "proto/schema.h"
+#include "proto/tables.h"
+
+/** Whose message it is. */
+struct tts_device {
+	const char *device_id, *application_id; /**< the application without its tenant */
+	bool has_dev_eui, has_join_eui, has_dev_addr;
+	uint64_t dev_eui, join_eui;
+	uint32_t dev_addr;
+};
+
+/** The envelope of every message. */
+struct tts_up {
+	struct tts_device device;
+	const struct cid *cids; /**< ours, in the order of travel */
+	size_t n_cids;
+	const char *own_cids;   /**< the application's: texts one after another, each terminated; may be NULL */
+	size_t own_cids_n;      /**< octets of them, terminators included */
+	uint64_t received_unix_ns;
+	bool is_simulated;
+};
+
+/** What the registry adds to an uplink: JSON objects, or NULL. */
+struct tts_extras {
+	const char *locations, *version_ids, *decoded_payload, *decoded_warnings;
+};
+
+/** uplink_message.
+ * @param payload  decrypted FRMPayload */
+void tts_uplink(struct text *t, const struct tts_up *u, const struct up_data *d, struct slice payload, const struct tts_extras *x);
+/** join_accept */
+void tts_join(struct text *t, const struct tts_up *u, const struct up_join *j);
+/** service_data of a DevStatusAns: service `lorawan-device-status` */
+void tts_status(struct text *t, const struct tts_up *u, const struct up_status *s);
+
+/** An application downlink as it is shown; also one element of `downlinks`. */
+struct tts_downlink {
+	bool has_session, has_f_cnt;
+	struct ulid session_key_id;
+	uint32_t f_cnt;
+	unsigned f_port, priority; /**< priority 0 LOWEST .. 6 HIGHEST */
+	struct slice payload;
+	bool confirmed;
+	unsigned attempt, max_attempts; /**< 0: not shown */
+	const char *class_b_c;          /**< JSON object, or NULL */
+	const struct ulid *item;        /**< as:downlink */
+	const char *own_cids;
+	size_t own_cids_n;
+};
+
+enum tts_down_kind { TTS_QUEUED, TTS_SENT, TTS_ACK, TTS_NACK, TTS_FAILED };
+const char *tts_down_topic(enum tts_down_kind k); /**< "down/queued" */
+
+/** Why a downlink failed. */
+struct tts_error {
+	const struct down_error *row;
+	const char *text_attribute, *text_value; /**< an attribute of the message_format, or NULL */
+	const char *num_attribute[2];            /**< NULL: none */
+	uint64_t num_value[2];
+	struct ulid id;                          /**< becomes correlation_id, 32 hex digits */
+};
+
+/** downlink_queued, _sent, _ack, _nack; downlink_failed with its error.
+ * @param d  NULL for a failure without a downlink (a body that is not JSON, an unknown device)
+ * @param e  for TTS_FAILED only */
+void tts_down(struct text *t, const struct tts_up *u, enum tts_down_kind k, const struct tts_downlink *d, const struct tts_error *e);
+/** The downlink object alone, as an element of `downlinks`. */
+void tts_downlink_object(struct text *t, const struct tts_downlink *d);
+
+const char *tts_priority(unsigned priority); /**< "LOWEST" .. "HIGHEST"; "" beyond */

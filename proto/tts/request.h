@@ -1,0 +1,37 @@
+/** @file The body of down/push and down/replace: The Things Stack's DownlinkQueueRequest, read as tolerantly as they do. */
+#pragma once
+#include "common/core/json.h"
+#include "proto/tts/message.h"
+
+enum {
+	TTS_PAYLOAD_MAX = 242,     /**< most that any data rate of any band carries */
+	TTS_OWN_CIDS = 16,         /**< correlation ids of the application's on one item */
+	TTS_OWN_CID = 100,         /**< characters of one */
+	TTS_CLASS_B_C_MAX = 2048,  /**< octets of class_b_c as JSON */
+	TTS_ATTEMPTS_MAX = 32,
+	TTS_PORT_MAX = 233,
+};
+
+/** One item that was asked for. */
+struct tts_item {
+	uint8_t f_port, priority, max_attempts; /**< max_attempts 0: not said */
+	bool confirmed, has_class_b_c;
+	uint8_t payload[TTS_PAYLOAD_MAX];
+	size_t payload_n;
+	char own_cids[TTS_OWN_CIDS * (TTS_OWN_CID + 1)]; /**< one after another, each terminated */
+	size_t own_cids_n;
+	char class_b_c[TTS_CLASS_B_C_MAX + 1];
+	char refused[32]; /**< the word that an error is about */
+};
+
+/** Where the array of items is.
+ * @return the array; negative: there is none, and *ret_reason says in words what was found instead */
+json_val tts_request_items(const struct json *j, const char **ret_reason);
+/** Whose queue, where the request names it itself (pub/sub): "" where it does not. @return 0; -EINVAL */
+int tts_request_device(const struct json *j, char *ret_application, char *ret_device, size_t cap);
+/** Read one item.
+ * @param ret  also set, as far as it could be read, when the item is refused: its correlation ids go back with the error
+ * @param err  row set on refusal: what is wrong; its texts are static or borrowed from *ret
+ * @return 0; TTS_E_REFUSED */
+enum { TTS_E_REFUSED = 1 };
+int tts_request_item(const struct json *j, json_val item, struct tts_item *ret, struct tts_error *err);
