@@ -4,6 +4,7 @@
 enum { DAY_S = 86400, YEARS_400_DAYS = 146097, YEARS_100_DAYS = 36524, YEARS_4_DAYS = 1461, YEAR_DAYS = 365 };
 /** Days from 0000-03-01 to 1970-01-01. Years that begin in March have their leap day at the end. */
 enum { EPOCH_DAYS = 719468 };
+static const uint64_t EPOCH_S = (uint64_t)EPOCH_DAYS * DAY_S;
 static const uint64_t S_NS = UINT64_C(1000000000);
 
 /** Days before the first of the month, counted from March; 153 days are five months of 31, 30, 31, 30, 31. */
@@ -38,15 +39,21 @@ struct civil clock_civil(uint64_t unix_s)
 	};
 }
 
+/** Seconds since 0000-03-01 of a date after it whose month is in range. */
+static uint64_t seconds_of(const struct civil *c)
+{
+	uint64_t year = (uint64_t)c->year - (c->month < 3);
+	unsigned month = c->month < 3 ? c->month + 9 : c->month - 3;
+	uint64_t days = year * YEAR_DAYS + year / 4 - year / 100 + year / 400 + days_before(month) + c->day - 1;
+	return days * DAY_S + UINT64_C(3600) * c->hour + UINT64_C(60) * c->minute + c->second;
+}
+
 int clock_unix_s(const struct civil *c, uint64_t *ret_unix_s)
 {
 	enum { LATEST_YEAR = 1000000 };
 	if (c->year < 1970 || c->year > LATEST_YEAR || c->month < 1 || c->month > 12 || c->day < 1)
 		return -ERANGE;
-	uint64_t year = (uint64_t)c->year - (c->month < 3);
-	unsigned month = c->month < 3 ? c->month + 9 : c->month - 3;
-	uint64_t days = year * YEAR_DAYS + year / 4 - year / 100 + year / 400 + days_before(month) + c->day - 1;
-	*ret_unix_s = (days - EPOCH_DAYS) * DAY_S + UINT64_C(3600) * c->hour + UINT64_C(60) * c->minute + c->second;
+	*ret_unix_s = seconds_of(c) - EPOCH_S;
 	return 0;
 }
 
@@ -125,7 +132,7 @@ static unsigned days_of_month(unsigned year, unsigned month)
 static bool take_date(struct str *s, struct civil *c)
 {
 	unsigned year;
-	if (!take_number(s, 4, '-', 9999, &year) || !take_number(s, 2, '-', 12, &c->month) || c->month == 0 ||
+	if (!take_number(s, 4, '-', 9999, &year) || year == 0 || !take_number(s, 2, '-', 12, &c->month) || c->month == 0 ||
 		!take_number(s, 2, 0, days_of_month(year, c->month), &c->day) || c->day == 0 || s->n == 0)
 		return false;
 	c->year = year;
@@ -140,18 +147,12 @@ int clock_parse_rfc3339(struct str s, uint64_t *ret_unix_ns)
 	struct civil c;
 	unsigned ns;
 	int64_t offset_s;
-	uint64_t unix_s, unix_ns;
 	if (!take_date(&s, &c) || !take_number(&s, 2, ':', 23, &c.hour) || !take_number(&s, 2, ':', 59, &c.minute) ||
 		!take_number(&s, 2, 0, 60, &c.second) || !take_fraction(&s, &ns) || !take_offset(&s, &offset_s))
 		return -EINVAL;
-	/* A day of head-room lets 1970-01-01T00:00:00+01:00 go below zero without wrapping, and be refused. */
-	c.day += 1;
-	if (clock_unix_s(&c, &unix_s))
-		return -EINVAL;
-	unix_s -= (uint64_t)offset_s;
-	if (unix_s < DAY_S)
-		return -EINVAL;
-	if (__builtin_mul_overflow(unix_s - DAY_S, S_NS, &unix_ns) || __builtin_add_overflow(unix_ns, ns, &unix_ns))
+	uint64_t at_s = seconds_of(&c) - (uint64_t)offset_s, unix_ns;
+	if (at_s < EPOCH_S || __builtin_mul_overflow(at_s - EPOCH_S, S_NS, &unix_ns) ||
+		__builtin_add_overflow(unix_ns, ns, &unix_ns))
 		return -EINVAL;
 	*ret_unix_ns = unix_ns;
 	return 0;

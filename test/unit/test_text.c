@@ -1,6 +1,6 @@
 /** @file Strings, the text builder, hex, base64, numbers and UTF-8, against RFC 4648 and the C library. */
 #include "common/core/text.h"
-#include "test/unit/vectors.h"
+#include "test/unit/vec_lines.h"
 #include <check.h>
 #include <inttypes.h>
 #include <stdlib.h>
