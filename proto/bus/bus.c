@@ -151,7 +151,7 @@ static void on_accept(int fd, void *ctx)
 			(void)peer_open(p, c);
 			continue;
 		}
-		LOG(LOG_WARN, "bus_accept", KV_Z("address", b->address), KV_Z("why", "too many connections"));
+		LOG(LOG_WARN, "bus_accept", KV_Z("address", b->address), KV_Z("why", b->n_peers < PEERS_MAX ? "no memory" : "too many connections"));
 		close(c);
 	}
 	bus_schedule(b);

@@ -13,7 +13,7 @@ enum {
 	REQUESTS_MAX = 1 << 16,     /**< requests of one peer that wait for our answer */
 	REQUESTS_BLOCK = 256,
 	COMPLAINTS_MAX = 10,        /**< log lines about what one peer says; then silence */
-	GREETING_US = 10 * 1000000, /**< to connect and say hello */
+	GREETING_US = 5 * 1000000,  /**< to connect and say hello */
 	BACKOFF_MIN_US = 100 * 1000,
 	BACKOFF_MAX_US = 5 * 1000 * 1000,
 	STEADY_US = 1000 * 1000,    /**< a connection that lasted so long starts the back-off anew */

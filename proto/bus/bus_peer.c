@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { READ_MAX = 256 << 10 };
 
@@ -221,14 +222,17 @@ int peer_open(struct bus_peer *p, int fd)
 		p->bev = bufferevent_socket_new(loop_base(b->loop), fd, BEV_OPT_CLOSE_ON_FREE);
 	}
 	if (!p->bev) {
+		if (!connects)
+			close(fd);
 		peer_drop(p, "no memory");
 		return -ENOMEM;
 	}
 	bufferevent_setcb(p->bev, on_read, on_written, on_event, p);
 	bufferevent_set_max_single_read(p->bev, READ_MAX);
 	bufferevent_set_max_single_write(p->bev, READ_MAX);
-	bufferevent_enable(p->bev, EV_READ | EV_WRITE);
-	if (connects && bufferevent_socket_connect(p->bev, (const struct sockaddr *)&b->net.sa, (int)b->net.len))
+	if (bufferevent_enable(p->bev, EV_READ | EV_WRITE))
+		peer_drop(p, "no memory");
+	else if (connects && bufferevent_socket_connect(p->bev, (const struct sockaddr *)&b->net.sa, (int)b->net.len))
 		peer_drop(p, "%s", evutil_socket_error_to_string(EVUTIL_SOCKET_ERROR()));
 	else if (!connects && !b->tls)
 		p->state = PEER_GREETING;
