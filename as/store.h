@@ -13,7 +13,11 @@ enum as_table {
 	TABLE_GATEWAYS = 0x12,   /**< uid -> JSON */
 	TABLE_TOMBSTONES = 0x13, /**< revision (8) -> kind (1), uid (8) */
 	TABLE_API_KEYS = 0x14,   /**< id -> JSON */
-	/* 0x20 to 0x2f: downlink queue, join server, sessions, intake of ns messages */
+	TABLE_SESSIONS = 0x20,   /**< uid -> sessions, AppSKeys sealed */
+	TABLE_QUEUE = 0x21,      /**< uid, seq (8) -> item */
+	TABLE_JOIN = 0x22,       /**< uid -> what the join server remembers */
+	TABLE_DEV_NONCES = 0x23, /**< uid, DevNonce (2) -> empty: used */
+	TABLE_INTAKE = 0x24,     /**< store id of an ns (16) -> last seq taken (8) */
 	/* 0x30 to 0x3f: MQTT sessions */
 	/* 0x40 to 0x4f: device API, telemetry */
 };

@@ -1,0 +1,273 @@
+/** @file The downlink queue: order, one counter for one item, and what comes back. */
+#include "as/core/queue.h"
+#include "common/core/rng.h"
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+/** A store of records in memory. */
+static struct {
+	uint64_t seq;
+	uint8_t bytes[512];
+	size_t n;
+} kept[64];
+
+static int put(void *ctx, uint64_t uid, uint64_t seq, struct slice record)
+{
+	(void)ctx;
+	(void)uid;
+	size_t at = 0;
+	while (kept[at].seq && kept[at].seq != seq)
+		at++;
+	ck_assert_uint_le(record.n, sizeof kept[at].bytes);
+	kept[at].seq = seq;
+	kept[at].n = record.n;
+	memcpy(kept[at].bytes, record.p, record.n);
+	return 0;
+}
+
+static int del(void *ctx, uint64_t uid, uint64_t seq)
+{
+	(void)ctx;
+	(void)uid;
+	for (size_t i = 0; i < COUNT(kept); i++)
+		if (kept[i].seq == seq) {
+			kept[i] = kept[COUNT(kept) - 1];
+			memmove(&kept[i], &kept[i + 1], (COUNT(kept) - i - 1) * sizeof kept[0]);
+		}
+	return 0;
+}
+
+static const struct queue_sink sink = { put, del, NULL };
+static struct queue q;
+static struct now now = { .mono_us = 1000, .unix_us = 2000 };
+static struct rng_seeded seeded;
+static struct rng rng;
+
+static void setup(void)
+{
+	memset(kept, 0, sizeof kept);
+	q = (struct queue){ 0 };
+	rng = rng_seeded(&seeded, 7);
+}
+
+static void teardown(void)
+{
+	queue_done(&q);
+}
+
+static const struct item *push(uint64_t seq, uint8_t port, uint8_t priority, bool confirmed, size_t size)
+{
+	struct tts_item wish = { .f_port = port, .priority = priority, .confirmed = confirmed, .payload_n = size };
+	const struct item *i = NULL;
+	memset(wish.payload, port, size);
+	memcpy(wish.own_cids, "mine", 5);
+	wish.own_cids_n = 5;
+	ck_assert_int_eq(queue_push(&q, &sink, 1, seq, &wish, ulid_make(now.unix_us, &rng), &now, &i), 0);
+	return i;
+}
+
+static struct item *pull(uint32_t f_cnt, uint32_t room, bool *ret_more, struct item **ret_too_long)
+{
+	struct item *i, *too_long;
+	bool more;
+	struct pull p = { .device = 1, .session_key_id = { { 9 } }, .f_cnt = f_cnt, .room = room, .room_max = 242 };
+	ck_assert_int_eq(queue_pull(&q, &sink, &p, &now, &i, &too_long, &more), 0);
+	if (ret_more)
+		*ret_more = more;
+	if (ret_too_long)
+		*ret_too_long = too_long;
+	else
+		ck_assert_ptr_null(too_long);
+	return i;
+}
+
+static enum queue_news outcome(const struct item *of, uint32_t what, bool *ret_gone)
+{
+	struct up_outcome o = { .item = of->id, .outcome = what, .f_cnt = of->f_cnt, .session_key_id = of->session_key_id };
+	struct item *i;
+	enum queue_news news;
+	ck_assert_int_eq(queue_outcome(&q, &sink, 1, &o, &i, ret_gone, &news), 0);
+	ck_assert_ptr_eq(i, of);
+	if (*ret_gone)
+		item_free(i);
+	return news;
+}
+
+START_TEST(priority_comes_first_then_age)
+{
+	bool more, gone;
+	push(1, 1, 0, false, 1);
+	push(2, 2, 5, false, 1);
+	push(3, 3, 0, false, 1);
+	push(4, 4, 5, false, 1);
+	static const uint8_t order[] = { 2, 4, 1, 3 };
+	for (size_t k = 0; k < COUNT(order); k++) {
+		struct item *i = pull((uint32_t)k, 50, &more, NULL);
+		ck_assert_ptr_nonnull(i);
+		ck_assert_uint_eq(i->f_port, order[k]);
+		ck_assert_int_eq(more, k + 1 < COUNT(order));
+		ck_assert_int_eq(outcome(i, OUTCOME_SENT, &gone), NEWS_SENT);
+		ck_assert(gone);
+	}
+	ck_assert_ptr_null(pull(9, 50, &more, NULL));
+	ck_assert(!more);
+	ck_assert_uint_eq(kept[0].seq, 0);
+}
+END_TEST
+
+START_TEST(the_same_question_gets_the_same_answer_and_nothing_overtakes_it)
+{
+	push(1, 1, 0, false, 1);
+	push(2, 2, 0, false, 1);
+	struct item *i = pull(7, 50, NULL, NULL);
+	ck_assert_ptr_eq(pull(7, 50, NULL, NULL), i);
+	ck_assert(i->is_repeat);
+	ck_assert_ptr_null(pull(8, 50, NULL, NULL));
+}
+END_TEST
+
+START_TEST(an_unsent_item_comes_back_to_its_place)
+{
+	bool gone;
+	push(1, 1, 0, false, 1);
+	push(2, 2, 0, false, 1);
+	struct item *i = pull(7, 50, NULL, NULL);
+	ck_assert_int_eq(outcome(i, OUTCOME_RETURNED, &gone), NEWS_NONE);
+	ck_assert(!gone);
+	ck_assert_ptr_eq(pull(8, 50, NULL, NULL), i);
+	ck_assert_uint_eq(i->f_cnt, 8);
+}
+END_TEST
+
+START_TEST(a_confirmed_item_is_tried_until_its_attempts_are_used_up)
+{
+	bool gone = false;
+	push(1, 1, 0, true, 1);
+	for (uint32_t k = 1; k <= QUEUE_ATTEMPTS; k++) {
+		struct item *i = pull(k, 50, NULL, NULL);
+		ck_assert_uint_eq(i->attempt, k);
+		ck_assert_int_eq(outcome(i, OUTCOME_SENT, &gone), NEWS_SENT);
+		ck_assert(!gone);
+		ck_assert_ptr_null(pull(k + 100, 50, NULL, NULL));
+		ck_assert_int_eq(outcome(i, OUTCOME_NACK, &gone), k < QUEUE_ATTEMPTS ? NEWS_NACK : NEWS_NACK_LAST);
+	}
+	ck_assert(gone);
+	ck_assert_uint_eq(q.n, 0);
+}
+END_TEST
+
+START_TEST(an_acknowledged_item_is_gone)
+{
+	bool gone;
+	push(1, 1, 0, true, 1);
+	struct item *i = pull(1, 50, NULL, NULL);
+	outcome(i, OUTCOME_SENT, &gone);
+	ck_assert_int_eq(outcome(i, OUTCOME_ACK, &gone), NEWS_ACK);
+	ck_assert(gone);
+}
+END_TEST
+
+START_TEST(too_long_for_any_window_fails_at_once_and_for_this_one_after_eight)
+{
+	struct item *too_long;
+	push(1, 1, 0, false, 200);
+	push(2, 2, 0, false, 1);
+	for (int k = 1; k < QUEUE_WINDOWS; k++) {
+		ck_assert_ptr_null(pull((uint32_t)k, 51, NULL, &too_long));
+		ck_assert_ptr_null(too_long);
+	}
+	ck_assert_ptr_null(pull(20, 51, NULL, &too_long));
+	ck_assert_uint_eq(too_long->f_port, 1);
+	item_free(too_long);
+	ck_assert_uint_eq(pull(20, 51, NULL, NULL)->f_port, 2);
+	push(3, 3, 6, false, 242);
+	struct item *i, *never;
+	bool more;
+	struct pull p = { .device = 1, .session_key_id = { { 9 } }, .f_cnt = 21, .room = 51, .room_max = 100 };
+	ck_assert_int_eq(queue_pull(&q, &sink, &p, &now, &i, &never, &more), 0);
+	ck_assert_uint_eq(never->f_port, 3);
+	item_free(never);
+}
+END_TEST
+
+START_TEST(what_is_out_when_the_queue_is_cleared_does_not_come_back)
+{
+	bool gone;
+	push(1, 1, 0, false, 1);
+	push(2, 2, 0, false, 1);
+	struct item *i = pull(1, 50, NULL, NULL);
+	ck_assert_int_eq(queue_clear(&q, &sink, 1), 0);
+	ck_assert_uint_eq(q.n, 1);
+	ck_assert_uint_eq(queue_waiting(&q), 0);
+	ck_assert_int_eq(outcome(i, OUTCOME_RETURNED, &gone), NEWS_NONE);
+	ck_assert(gone);
+	ck_assert_uint_eq(q.n, 0);
+}
+END_TEST
+
+START_TEST(everything_is_there_again_after_a_restart)
+{
+	push(1, 1, 0, true, 3);
+	push(2, 2, 4, false, 2);
+	struct item *out = pull(5, 50, NULL, NULL);
+	struct ulid id = out->id;
+	queue_done(&q);
+	for (size_t i = 0; kept[i].seq; i++)
+		ck_assert_int_eq(queue_load(&q, kept[i].seq, (struct slice){ kept[i].bytes, kept[i].n }), 0);
+	ck_assert_uint_eq(q.n, 2);
+	ck_assert_uint_eq(q.first->f_port, 2);
+	ck_assert_int_eq(q.first->state, ITEM_FLYING);
+	ck_assert_uint_eq(q.first->f_cnt, 5);
+	ck_assert(ulid_eq(&q.first->id, &id));
+	ck_assert_uint_eq(q.first->next->f_port, 1);
+	ck_assert(q.first->next->confirmed);
+	ck_assert_str_eq(item_own_cids(q.first->next), "mine");
+	for (size_t cut = 0; cut < kept[0].n; cut++)
+		ck_assert_int_eq(queue_load(&q, 9, (struct slice){ kept[0].bytes, cut }), -EPROTO);
+}
+END_TEST
+
+START_TEST(the_queue_is_full_at_its_limit)
+{
+	struct tts_item wish = { .f_port = 1 };
+	const struct item *i;
+	struct queue_sink none = { put, del, NULL };
+	q.n = QUEUE_MAX;
+	ck_assert_int_eq(queue_push(&q, &none, 1, 1, &wish, (struct ulid){ { 1 } }, &now, &i), QUEUE_E_FULL);
+	q.n = 0;
+}
+END_TEST
+
+START_TEST(a_lease_ends_after_thirty_seconds)
+{
+	push(1, 1, 0, false, 1);
+	struct item *i = pull(1, 50, NULL, NULL);
+	ck_assert_uint_eq(queue_deadline(&q), now.mono_us + QUEUE_LEASE_US);
+	ck_assert_ptr_null(queue_expired(&q, now.mono_us + QUEUE_LEASE_US - 1));
+	ck_assert_ptr_eq(queue_expired(&q, now.mono_us + QUEUE_LEASE_US), i);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("queue");
+	TCase *t = tcase_create("life of an item");
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, priority_comes_first_then_age);
+	tcase_add_test(t, the_same_question_gets_the_same_answer_and_nothing_overtakes_it);
+	tcase_add_test(t, an_unsent_item_comes_back_to_its_place);
+	tcase_add_test(t, a_confirmed_item_is_tried_until_its_attempts_are_used_up);
+	tcase_add_test(t, an_acknowledged_item_is_gone);
+	tcase_add_test(t, too_long_for_any_window_fails_at_once_and_for_this_one_after_eight);
+	tcase_add_test(t, what_is_out_when_the_queue_is_cleared_does_not_come_back);
+	tcase_add_test(t, everything_is_there_again_after_a_restart);
+	tcase_add_test(t, the_queue_is_full_at_its_limit);
+	tcase_add_test(t, a_lease_ends_after_thirty_seconds);
+	suite_add_tcase(s, t);
+	SRunner *r = srunner_create(s);
+	srunner_run_all(r, CK_ENV);
+	int bad = srunner_ntests_failed(r);
+	srunner_free(r);
+	return bad ? EXIT_FAILURE : EXIT_SUCCESS;
+}
