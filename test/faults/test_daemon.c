@@ -121,7 +121,7 @@ static int run(const char *a, const char *b, const char *c, const char *d)
 
 static bool wait_for(const char *leaf, const char *text)
 {
-	for (int i = 0; i < 200; i++) {
+	for (int i = 0; i < 1000; i++) {
 		if (strstr(scratch_read(&dir, leaf), text))
 			return true;
 		usleep(10000);
