@@ -296,7 +296,7 @@ void bus_free(struct bus *b)
 		return;
 	close_listener(b);
 	for (struct bus_peer *p; (p = LIST_FIRST(&b->peers));) {
-		peer_flush(p);
+		peer_flush_now(p);
 		peer_drop(p, "this side stops");
 		peer_bury(p);
 	}

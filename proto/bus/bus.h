@@ -42,8 +42,8 @@ struct bus_options {
 int bus_listen(const struct bus_options *o, struct bus **ret, struct text *ret_error);
 /** Connects in the background, now and again after every loss. @return 0; -EINVAL, -ENOMEM */
 int bus_connect(const struct bus_options *o, struct bus **ret, struct text *ret_error);
-/** Open calls fail with -ECONNRESET, `down` is called for every peer, requests may no longer be answered. Not from inside a
- * callback of this bus. */
+/** Open calls fail with -ECONNRESET, `down` is called for every peer, requests may no longer be answered. What was written last
+ * still leaves if the kernel takes it at once (not over TLS). Not from inside a callback of this bus. */
 void bus_free(struct bus *b);
 /** Read the certificates again, for connections from now on. @return 0 (also without TLS); -errno, and the old ones stay */
 int bus_reload(struct bus *b, struct text *ret_error);

@@ -105,6 +105,8 @@ void peer_drop(struct bus_peer *p, const char *fmt, ...) __attribute__((format(p
 /** Fail its calls, tell the owner, free it. */
 void peer_bury(struct bus_peer *p);
 void peer_flush(struct bus_peer *p);
+/** At the end of the bus: what the kernel takes at once still leaves (not over TLS). */
+void peer_flush_now(struct bus_peer *p);
 
 /* bus_call.c */
 /** Act on one frame. */

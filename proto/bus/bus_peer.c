@@ -69,6 +69,17 @@ void peer_flush(struct bus_peer *p)
 		peer_drop(p, "no memory");
 }
 
+void peer_flush_now(struct bus_peer *p)
+{
+	peer_flush(p);
+	if (p->state == PEER_DEAD || p->state == PEER_CONNECTING || p->bus->tls)
+		return;
+	struct evbuffer *out = bufferevent_get_output(p->bev);
+	evbuffer_unfreeze(out, 1);
+	(void)evbuffer_write(out, bufferevent_getfd(p->bev));
+	evbuffer_freeze(out, 1);
+}
+
 /** One whole frame of the input. */
 static void take_frame(struct bus_peer *p, struct slice frame)
 {

@@ -87,6 +87,24 @@ START_TEST(large_messages_arrive_whole)
 }
 END_TEST
 
+static bool one_notified(struct world *w)
+{
+	return w->notified == 1;
+}
+
+START_TEST(what_was_said_last_still_leaves)
+{
+	struct world *w = connected();
+	struct trace_events *m = calloc(1, sizeof *m);
+	ck_assert_ptr_nonnull(m);
+	ck_assert_int_eq(bus_notify(w->at_client, NSAS_EVENT, m), 0);
+	free(m);
+	bus_free(TAKE(w->client));
+	run(w, one_notified);
+	world_free(w);
+}
+END_TEST
+
 START_TEST(a_refusal_says_why)
 {
 	struct world *w = connected();
@@ -402,6 +420,7 @@ int main(void)
 	tcase_add_test(calls, an_encoded_message_is_sent_as_it_is);
 	tcase_add_test(calls, a_notification_arrives_and_nothing_comes_back);
 	tcase_add_test(calls, large_messages_arrive_whole);
+	tcase_add_test(calls, what_was_said_last_still_leaves);
 	tcase_add_test(calls, a_refusal_says_why);
 	tcase_add_test(calls, a_method_that_nobody_serves_is_refused);
 	tcase_add_test(calls, the_socket_file_is_the_owners_alone_and_goes_with_the_bus);
