@@ -58,33 +58,37 @@ static void adr_gather(struct adr_block *b, const struct device *d, struct slice
 		b->mask_ok = false;
 }
 
-static void adr_apply(struct adr_block *b, struct device *d, const struct sim *s)
+static struct mac_link_adr_ans adr_check(const struct adr_block *b, const struct device *d, const struct sim *s, uint8_t dr,
+	uint8_t power)
 {
-	if (!b->n)
-		return;
-	bool keeps = mac_rules(s->opt.version)->keep_15, any = false, dr_fits = false;
-	uint8_t dr = keeps && b->last.dr == DR_KEEP ? d->dr : b->last.dr;
-	uint8_t power = keeps && b->last.tx_power == POWER_KEEP ? d->tx_power : b->last.tx_power;
+	bool any = false, dr_fits = false;
 	for (unsigned i = 0; i < DEVICE_CHANNELS; i++) {
 		any |= b->is_on[i];
 		dr_fits |= b->is_on[i] && dr >= d->channels[i].min_dr && dr <= d->channels[i].max_dr;
 	}
-	struct mac_link_adr_ans ans = { .mask_ok = b->mask_ok && any, .dr_ok = dr_fits,
+	return (struct mac_link_adr_ans){ .mask_ok = b->mask_ok && any, .dr_ok = dr_fits,
 		.power_ok = power <= region_max_power_index(s->plan->region, mac_rules(s->opt.version)->usual_phy) };
-	if (ans.mask_ok && ans.dr_ok && ans.power_ok) {
+}
+
+static void adr_apply(struct adr_block *b, struct device *d, const struct sim *s)
+{
+	bool keeps = mac_rules(s->opt.version)->keep_15;
+	uint8_t dr = keeps && b->last.dr == DR_KEEP ? d->dr : b->last.dr;
+	uint8_t power = keeps && b->last.tx_power == POWER_KEEP ? d->tx_power : b->last.tx_power;
+	struct mac_link_adr_ans ans = adr_check(b, d, s, dr, power);
+	if (b->n && ans.mask_ok && ans.dr_ok && ans.power_ok) {
 		d->dr = dr;
 		d->tx_power = power;
 		d->nb_trans = b->last.nb_trans ? b->last.nb_trans : 1;
 		for (unsigned i = 0; i < DEVICE_CHANNELS; i++)
 			d->channels[i].is_on = b->is_on[i];
 	}
-	for (unsigned i = 0; i < b->n; i++) {
+	for (; b->n; b->n--) {
 		uint8_t buf[4];
 		struct writer w = writer_of(buf, sizeof buf);
 		mac_link_adr_ans_put(&w, &ans);
 		answer_append(&d->answers, &w);
 	}
-	b->n = 0;
 }
 
 static void rx_param_setup(struct device *d, const struct sim *s, struct slice arg)

@@ -18,21 +18,27 @@ static bool is_tuned(const struct sim *s, const struct emission *e, uint32_t hz,
 	return m && e->freq_hz == hz && modu_eq(m, &e->modu);
 }
 
+static bool fits_rx1(const struct device *d, const struct sim *s, const struct emission *e)
+{
+	enum phy_version phy = mac_rules(s->opt.version)->usual_phy;
+	const struct channel *c = &d->channels[d->channel];
+	int dr = region_rx1_dr(s->plan->region, phy, d->up_dr, d->is_join ? 0 : d->rx1_dr_offset, false);
+	return is_tuned(s, e, d->is_join ? c->up_hz : c->down_hz, dr);
+}
+
+static bool fits_rx2(const struct device *d, const struct sim *s, const struct emission *e)
+{
+	const struct region *r = s->plan->region;
+	return d->is_join ? is_tuned(s, e, r->rx2_hz, r->rx2_dr) : is_tuned(s, e, d->rx2_hz, d->rx2_dr);
+}
+
 /** The window that an emission falls into: 1, 2, 3 for class C; 0: none. */
 static uint8_t window_of(const struct device *d, const struct sim *s, const struct emission *e)
 {
-	const struct region *r = s->plan->region;
-	enum phy_version phy = mac_rules(s->opt.version)->usual_phy;
-	if (d->phase == PHASE_LISTENING) {
-		unsigned offset = d->is_join ? 0 : d->rx1_dr_offset;
-		if (is_at(e->start_us, d->rx1_us))
-			return is_tuned(s, e, d->is_join ? d->channels[d->channel].up_hz : d->channels[d->channel].down_hz,
-				       region_rx1_dr(r, phy, d->up_dr, offset, false)) ?
-				       1 :
-				       0;
-		if (is_at(e->start_us, d->rx2_us))
-			return is_tuned(s, e, d->is_join ? r->rx2_hz : d->rx2_hz, d->is_join ? r->rx2_dr : d->rx2_dr) ? 2 : 0;
-	}
+	if (d->phase == PHASE_LISTENING && is_at(e->start_us, d->rx1_us))
+		return fits_rx1(d, s, e) ? 1 : 0;
+	if (d->phase == PHASE_LISTENING && is_at(e->start_us, d->rx2_us))
+		return fits_rx2(d, s, e) ? 2 : 0;
 	bool is_free = d->phase == PHASE_LISTENING || d->phase == PHASE_IDLE || d->phase == PHASE_PAUSE;
 	return s->opt.class_c && d->is_joined && is_free && is_tuned(s, e, d->rx2_hz, d->rx2_dr) ? 3 : 0;
 }
@@ -143,6 +149,23 @@ static void unicast_take(struct device *d, struct sim *s, const struct frame *f,
 	d->is_urgent = d->ack_due || f->data.f_pending || d->answers.n > d->answers_sent || d->sticky.n;
 }
 
+/** Is the frame what it says, and new? */
+static bool data_is_good(const struct device *d, const struct sim *s, const struct key *nwk, const struct frame *f, uint64_t next)
+{
+	uint64_t f_cnt = fcnt_restore(next, f->data.f_cnt16);
+	struct frame_id id = { .dev_addr = f->data.dev_addr, .f_cnt = (uint32_t)f_cnt };
+	uint8_t mic[MIC_LEN];
+	if (mic_data(s->crypto, nwk, &id, f->msg, mic) || !mic_eq(mic, f->mic)) {
+		refusal_report(d, s, "mic");
+		return false;
+	}
+	if (f_cnt < next || (mac_rules(s->opt.version)->has_max_gap && fcnt_gap_too_big(next, f_cnt))) {
+		refusal_report(d, s, "f_cnt");
+		return false;
+	}
+	return true;
+}
+
 static bool data_take(struct device *d, struct sim *s, const struct frame *f)
 {
 	bool is_group = d->group.addr && f->data.dev_addr == d->group.addr;
@@ -151,25 +174,18 @@ static bool data_take(struct device *d, struct sim *s, const struct frame *f)
 	uint64_t *next = is_group ? &d->group.next : &d->next_down;
 	const struct key *nwk = is_group ? &d->group.nwk_s_key : &d->keys.f_nwk_s_int;
 	const struct key *app = is_group ? &d->group.app_s_key : &d->keys.app_s;
-	uint64_t f_cnt = fcnt_restore(*next, f->data.f_cnt16);
-	struct frame_id id = { .dev_addr = f->data.dev_addr, .f_cnt = (uint32_t)f_cnt };
-	uint8_t mic[MIC_LEN], buf[PHY_MAX];
-	if (mic_data(s->crypto, nwk, &id, f->msg, mic) || !mic_eq(mic, f->mic)) {
-		refusal_report(d, s, "mic");
+	if (!data_is_good(d, s, nwk, f, *next))
 		return false;
-	}
-	if (f_cnt < *next || (mac_rules(s->opt.version)->has_max_gap && fcnt_gap_too_big(*next, f_cnt))) {
-		refusal_report(d, s, "f_cnt");
-		return false;
-	}
-	*next = f_cnt + 1;
+	struct frame_id id = { .dev_addr = f->data.dev_addr, .f_cnt = (uint32_t)fcnt_restore(*next, f->data.f_cnt16) };
+	uint8_t buf[PHY_MAX];
 	struct slice frm = { buf, f->data.frm.n };
+	*next = (uint64_t)id.f_cnt + 1;
 	if (frm.n) {
 		memcpy(buf, f->data.frm.p, frm.n);
 		cipher_frm(s->crypto, f->data.f_port == PORT_MAC ? nwk : app, &id, buf, frm.n);
 	}
 	s->totals.downlinks++;
-	data_report(d, s, f, (uint32_t)f_cnt, frm);
+	data_report(d, s, f, id.f_cnt, frm);
 	if (!is_group)
 		unicast_take(d, s, f, frm);
 	return !is_group;
