@@ -7,7 +7,7 @@ int heap_reserve(struct heap *h, size_t n)
 {
 	if (n <= h->cap)
 		return 0;
-	struct heap_node **v = reallocarray(h->v, n, sizeof(*v));
+	struct heap_node **v = n <= PTRDIFF_MAX / sizeof *v ? realloc(h->v, n * sizeof *v) : NULL;
 	if (!v)
 		return -ENOMEM;
 	h->v = v;

@@ -57,6 +57,6 @@ size_t utf8_encode(uint32_t code, char ret[4])
 	size_t n = code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
 	for (size_t i = n - 1; i > 0; i--, code >>= 6)
 		ret[i] = (char)(0x80 | (code & 0x3f));
-	ret[0] = (char)(0xf0 << (4 - n) | code);
+	ret[0] = (char)(0xf0U << (4 - n) | code);
 	return n;
 }

@@ -2,6 +2,7 @@
 #include "common/core/err.h"
 #include "common/core/json_out.h"
 #include "proto/semtech/semtech.h"
+#include <string.h>
 
 static const char *const modu_words[RADIO_N] = {
 	[RADIO_LORA] = "LORA",
@@ -100,6 +101,15 @@ int radio_datr_read(struct str datr, enum radio_kind kind, struct radio *ret)
 	if (!why)
 		*ret = r;
 	return why;
+}
+
+bool radio_codr_is_sendable(const char *codr)
+{
+	static const char *const known[] = { "4/5", "4/6", "4/7", "4/8", "2/3", "1/2" };
+	for (size_t i = 0; i < COUNT(known); i++)
+		if (!strcmp(codr, known[i]))
+			return true;
+	return false;
 }
 
 void radio_freq_write(struct text *t, uint32_t freq_hz)

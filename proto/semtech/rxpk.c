@@ -67,6 +67,16 @@ static enum rxpk_crc crc_of(const struct json *j, json_val stat)
 	return v == RXPK_CRC_NONE ? RXPK_CRC_NONE : RXPK_CRC_BAD;
 }
 
+/** Only what may stand in a text; the word itself is passed on as it is ("4/5", "OFF", "4/5LI", "1/3"). */
+static void codr_take(const struct json *j, json_val codr, struct radio *r)
+{
+	if (r->kind == RADIO_FSK || json_string(j, codr, r->codr, sizeof r->codr))
+		r->codr[0] = '\0';
+	for (const char *c = r->codr; *c; c++)
+		if (*c < ' ' || *c > '~')
+			r->codr[0] = '\0';
+}
+
 static int radio_take(const struct json *j, const struct raw *raw, struct radio *r)
 {
 	char buf[24];
@@ -76,8 +86,7 @@ static int radio_take(const struct json *j, const struct raw *raw, struct radio 
 	/* json_string takes a number as its text, which is how FSK has its bit rate. */
 	if (json_string(j, raw->datr, buf, sizeof buf) || radio_datr_read(str_of(buf), r->kind, r))
 		return SEMTECH_E_DATR;
-	if (r->kind == RADIO_FSK || json_string(j, raw->codr, r->codr, sizeof r->codr))
-		r->codr[0] = '\0';
+	codr_take(j, raw->codr, r);
 	return 0;
 }
 

@@ -76,6 +76,8 @@ int radio_datr_read(struct str datr, enum radio_kind kind, struct radio *ret);
 const char *radio_modu(enum radio_kind kind);
 /** @return 0; SEMTECH_E_MODU */
 int radio_modu_read(struct str modu, enum radio_kind *ret);
+/** A coding rate that forwarders can send: 4/5 to 4/8, and 2/3, 1/2 for 4/6, 4/8. */
+bool radio_codr_is_sendable(const char *codr);
 /** Write the members `modu`, `datr` and, where there is one, `codr`. */
 void radio_write(struct text *t, const struct radio *r);
 /** Write the member `freq`: MHz with all six decimals, since some forwarders cut instead of rounding. */
