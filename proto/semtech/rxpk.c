@@ -111,7 +111,8 @@ static uint32_t rsig_take(const struct json *j, json_val rsig, struct rxpk *rx)
 	for (json_val v = json_first(j, rsig); v >= 0; v = json_next(j, v)) {
 		struct rxpk one = *rx;
 		uint32_t has = member_read(j, v, antenna_members, COUNT(antenna_members), &one);
-		if (!has || (seen && (!(has & RXPK_LSNR) || (seen & RXPK_LSNR && one.lsnr_ddb <= best.lsnr_ddb))))
+		if (!has ||
+			(seen && (!(has & RXPK_LSNR) || (seen & RXPK_LSNR && one.lsnr_ddb <= best.lsnr_ddb))))
 			continue;
 		best = one;
 		seen = has;
@@ -155,7 +156,8 @@ int rxpk_read(struct str json, struct json_tok *tok, size_t max, struct rxpk *re
 	return why;
 }
 
-static void optional_u32(struct text *t, const struct rxpk *rx, enum rxpk_has bit, const char *name, uint32_t v)
+static void optional_u32(
+	struct text *t, const struct rxpk *rx, enum rxpk_has bit, const char *name, uint32_t v)
 {
 	if (!(rx->has & bit))
 		return;
@@ -163,7 +165,8 @@ static void optional_u32(struct text *t, const struct rxpk *rx, enum rxpk_has bi
 	json_unum(t, v);
 }
 
-static void optional_dec(struct text *t, const struct rxpk *rx, enum rxpk_has bit, const char *name, int32_t v, unsigned digits)
+static void optional_dec(struct text *t, const struct rxpk *rx, enum rxpk_has bit, const char *name,
+	int32_t v, unsigned digits)
 {
 	if (!(rx->has & bit))
 		return;

@@ -1,6 +1,7 @@
 /** @file What one uplink costs the gateway server: from the octets of a datagram to an encoded bus message.
  *
- * cc -O2 ... test/bench/bench_rxpk.c; prints nanoseconds per frame, and the share of a core at 5,000 frames a second.
+ * cc -O2 ... test/bench/bench_rxpk.c; prints nanoseconds per frame, and the share of a core at 5,000 frames a
+ * second.
  */
 #include "gs/core/gs.h"
 #include <stdio.h>
@@ -77,13 +78,18 @@ static void on_peer_text(void *ctx, struct text *t, const struct gs_peer *peer)
 
 static size_t datagram_make(uint8_t *buf, size_t cap, uint32_t i)
 {
-	static const char json[] = "{\"rxpk\":[{\"jver\":1,\"tmst\":%u,\"chan\":0,\"rfch\":1,\"freq\":868.100000,\"mid\": 8,\"stat\":1,\"modu\":\"LORA\","
-				   "\"datr\":\"SF7BW125\",\"codr\":\"4/5\",\"rssis\":-58,\"lsnr\":9.2,\"foff\":-137,\"rssi\":-57,\"size\":23,"
+	static const char json[] = "{\"rxpk\":[{\"jver\":1,\"tmst\":%u,\"chan\":0,\"rfch\":1,\"freq\":868."
+				   "100000,\"mid\": 8,\"stat\":1,\"modu\":\"LORA\","
+				   "\"datr\":\"SF7BW125\",\"codr\":\"4/"
+				   "5\",\"rssis\":-58,\"lsnr\":9.2,\"foff\":-137,\"rssi\":-57,\"size\":23,"
 				   "\"data\":\"QBEiM0QAAQABhaq7zN3u/wABAgMEBQY=\"}]}";
 	char body[512];
 	struct writer w = writer_of(buf, cap);
 	snprintf(body, sizeof body, json, i * 200);
-	semtech_write(&w, &(struct semtech_datagram){ .version = 2, .type = SEMTECH_PUSH_DATA, .eui = i % GATEWAYS + 1, .body = str_of(body) });
+	semtech_write(&w, &(struct semtech_datagram){.version = 2,
+				  .type = SEMTECH_PUSH_DATA,
+				  .eui = i % GATEWAYS + 1,
+				  .body = str_of(body)});
 	return w.len;
 }
 
@@ -92,10 +98,13 @@ int main(void)
 	static struct bench b;
 	static struct rng_seeded seed;
 	uint8_t buf[1024];
-	struct gs_peer from = { .len = 1 };
-	struct gs_config config = { .max_gateways = 100, .max_pending = 16, .uplinks_per_s = 1000000, .default_plan = "EU_863_870" };
-	struct gs_sink sink = { on_uplink, on_tx_ack, on_status, on_event, on_send, on_note, on_peer_text, &b };
-	struct now now = { SEC_US, SEC_US };
+	struct gs_peer from = {.len = 1};
+	struct gs_config config = {.max_gateways = 100,
+		.max_pending = 16,
+		.uplinks_per_s = 1000000,
+		.default_plan = "EU_863_870"};
+	struct gs_sink sink = {on_uplink, on_tx_ack, on_status, on_event, on_send, on_note, on_peer_text, &b};
+	struct now now = {SEC_US, SEC_US};
 	struct timespec t0, t1;
 	b.gs = gs_new(&config, &sink, rng_seeded(&seed, 1));
 	if (!b.gs)
@@ -104,12 +113,13 @@ int main(void)
 	for (uint32_t i = 0; i < ROUNDS; i++) {
 		now.mono_us += 200;
 		size_t n = datagram_make(buf, sizeof buf, i);
-		gs_datagram(b.gs, &from, (struct slice){ buf, n }, &now);
+		gs_datagram(b.gs, &from, (struct slice){buf, n}, &now);
 		gs_time(b.gs, &now);
 	}
 	clock_gettime(CLOCK_MONOTONIC, &t1);
 	double ns = ((double)(t1.tv_sec - t0.tv_sec) * 1e9 + (double)(t1.tv_nsec - t0.tv_nsec)) / ROUNDS;
-	printf("%llu of %d frames handed on, %.0f ns a frame with its event, both encoded; %.2f %% of a core at %d frames/s\n",
+	printf("%llu of %d frames handed on, %.0f ns a frame with its event, both encoded; %.2f %% of a core "
+	       "at %d frames/s\n",
 		(unsigned long long)b.ups, ROUNDS, ns, ns * FRAMES_PER_S / 1e7, FRAMES_PER_S);
 	gs_free(b.gs);
 	return b.ups == ROUNDS ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -1,4 +1,5 @@
-/** @file A byte string as a life of the gateway server: datagrams, downlink requests, registry changes and time. */
+/** @file A byte string as a life of the gateway server: datagrams, downlink requests, registry changes and
+ * time. */
 #include "gs/core/gs.h"
 #include <stdlib.h>
 #include <string.h>
@@ -79,7 +80,7 @@ static void on_peer_text(void *ctx, struct text *t, const struct gs_peer *peer)
 static void datagram_step(struct life *l, struct reader *r, bool has_token)
 {
 	uint8_t buf[2048];
-	struct gs_peer from = { .listener = reader_u8(r), .len = 1 };
+	struct gs_peer from = {.listener = reader_u8(r), .len = 1};
 	size_t n = reader_le16(r) % sizeof buf;
 	if (n > reader_left(r))
 		n = reader_left(r);
@@ -91,13 +92,16 @@ static void datagram_step(struct life *l, struct reader *r, bool has_token)
 		buf[1] = (uint8_t)(l->token >> 8);
 		buf[2] = (uint8_t)l->token;
 	}
-	gs_datagram(l->gs, &from, (struct slice){ buf, n }, &l->now);
+	gs_datagram(l->gs, &from, (struct slice){buf, n}, &l->now);
 }
 
 static void request_step(struct life *l, struct reader *r)
 {
-	struct tx_request q = { .gateway_eui = reader_u8(r), .freq_hz = reader_le32(r), .eirp_dbm = (int8_t)reader_u8(r), .airtime_us = reader_le24(r),
-		.wait_us = reader_le24(r) };
+	struct tx_request q = {.gateway_eui = reader_u8(r),
+		.freq_hz = reader_le32(r),
+		.eirp_dbm = (int8_t)reader_u8(r),
+		.airtime_us = reader_le24(r),
+		.wait_us = reader_le24(r)};
 	uint8_t how = reader_u8(r);
 	if (how & 1)
 		MSG_SET(&q, tmst_us, reader_le32(r));
@@ -126,7 +130,9 @@ static void sync_step(struct life *l, struct reader *r)
 	for (uint16_t i = 0; i < s.v.len; i++) {
 		struct sync_entry *e = &s.v.v[i];
 		uint8_t b = reader_u8(r);
-		*e = (struct sync_entry){ .has = HAS(sync_entry, gateway) | HAS(sync_entry, deleted), .gateway = b & 7, .deleted = b & 8 };
+		*e = (struct sync_entry){.has = HAS(sync_entry, gateway) | HAS(sync_entry, deleted),
+			.gateway = b & 7,
+			.deleted = b & 8};
 		if (b & 16)
 			MSG_MARK(e, gtw);
 		e->gtw.gateway_eui = b >> 5;
@@ -142,21 +148,11 @@ static void life_step(struct life *l, struct reader *r)
 	switch (what & 7) {
 	case 0:
 	case 1:
-	case 2:
-		datagram_step(l, r, false);
-		break;
-	case 3:
-		datagram_step(l, r, true);
-		break;
-	case 4:
-		request_step(l, r);
-		break;
-	case 5:
-		sync_step(l, r);
-		break;
-	case 6:
-		gs_report_all(l->gs, &l->now);
-		break;
+	case 2: datagram_step(l, r, false); break;
+	case 3: datagram_step(l, r, true); break;
+	case 4: request_step(l, r); break;
+	case 5: sync_step(l, r); break;
+	case 6: gs_report_all(l->gs, &l->now); break;
 	default:
 		l->now.mono_us += (uint64_t)reader_le16(r) << (what >> 3 & 15);
 		l->now.unix_us = l->now.mono_us;
@@ -168,12 +164,16 @@ static void life_step(struct life *l, struct reader *r)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-	struct life l = { .now = { SEC_US, SEC_US } };
+	struct life l = {.now = {SEC_US, SEC_US}};
 	struct rng_seeded seed;
 	struct reader r = reader_of(data, n);
 	uint8_t how = reader_u8(&r);
-	struct gs_config config = { .max_gateways = 3, .max_pending = 5, .uplinks_per_s = 50, .require_registered = how & 1, .default_plan = how & 2 ? "P" : "" };
-	struct gs_sink sink = { on_uplink, on_tx_ack, on_status, on_event, on_send, on_note, on_peer_text, &l };
+	struct gs_config config = {.max_gateways = 3,
+		.max_pending = 5,
+		.uplinks_per_s = 50,
+		.require_registered = how & 1,
+		.default_plan = how & 2 ? "P" : ""};
+	struct gs_sink sink = {on_uplink, on_tx_ack, on_status, on_event, on_send, on_note, on_peer_text, &l};
 	l.gs = gs_new(&config, &sink, rng_seeded(&seed, 1));
 	if (!l.gs)
 		return 0;
