@@ -83,7 +83,12 @@ fuzz-run: $(FUZZERS)
 	@$(S)/test/run-fuzz $(S) $(FUZZ_SECONDS) $(FUZZERS)
 
 lint: all ; @$(S)/test/lint/run $(S) $(B)
-bench: all ; @$(S)/test/bench/run $(S) $(B)
+BENCHES := $(patsubst $(S)/%.c,$(B)/%,$(wildcard $(S)/test/bench/bench_*.c))
+$(BENCHES): $(B)/%: $(B)/%.o $(EVERY_LIB)
+	$(CC) $(HARDEN) $(CFLAGS) $(LDFLAGS) $(LINK_HARDEN) -o $@ $^ $(ALL_LIBS)
+bench: all $(BENCHES)
+	@for b in $(BENCHES); do $$b || exit 1; done
+	@$(S)/test/bench/run $(S) $(B)
 
 install: all
 	install -d $(DESTDIR)$(bindir)

@@ -259,11 +259,12 @@ static void finish(
 	gs->sink.tx_ack(gs->sink.ctx, ack);
 }
 
-/** Some clients answer only when the frame has been emitted; that says nothing of the path. */
-static bool is_path_sample(const struct pending *p, uint64_t rtt_us)
+/** Some clients answer only when the frame has been emitted; that says nothing of the path. A refusal comes
+ * at once. */
+static bool is_path_sample(const struct pending *p, enum tx_result result, uint64_t rtt_us)
 {
-	return rtt_us <= RTT_SANE_US &&
-	       !(p->wait_us >= ACK_AFTER_EMISSION_US && rtt_us >= p->wait_us - p->wait_us / 16);
+	bool after_emission = p->wait_us >= ACK_AFTER_EMISSION_US && rtt_us >= p->wait_us - p->wait_us / 16;
+	return rtt_us <= RTT_SANE_US && (result != TX_RESULT_SUCCESS || !after_emission);
 }
 
 void gs_down_tx_ack(struct gs *gs, struct gateway *g, const struct semtech_datagram *d, const struct now *now)
@@ -277,7 +278,7 @@ void gs_down_tx_ack(struct gs *gs, struct gateway *g, const struct semtech_datag
 		return;
 	}
 	uint64_t rtt_us = now->mono_us - p->sent_us;
-	if (is_path_sample(p, rtt_us))
+	if (is_path_sample(p, a.result, rtt_us))
 		gs_rtt_add(&g->rtt, (uint32_t)rtt_us);
 	g->counts.tx_acks++;
 	finish(gs, p, &a, rtt_us < 1 ? 1 : (uint32_t)(rtt_us < UINT32_MAX ? rtt_us : UINT32_MAX), now);

@@ -191,6 +191,11 @@ START_TEST(a_client_that_answers_after_the_emission_says_nothing_of_its_path)
 	ck_assert_uint_eq(w->acks, 1);
 	world_rxpk(w, EUI, 9, 1, "QBEiM0QAAQABhaq7zN0=");
 	ck_assert_uint_eq(w->up[0].path_us, 50000);
+	request_send(w, 500000);
+	world_pass(w, 600000); /* a far gateway that missed the slot: this is its path */
+	world_send_in(w, 2, EUI, SEMTECH_TX_ACK, world_token(w), "{\"txpk_ack\":{\"error\":\"TOO_EARLY\"}}");
+	world_rxpk(w, EUI, 10, 1, "QBEiM0QAAQABhaq7zN0=");
+	ck_assert_uint_eq(w->up[1].path_us, 300000);
 	world_free(w);
 }
 END_TEST
