@@ -2,11 +2,16 @@
 #include "as/core/json_copy.h"
 #include <string.h>
 
-/** A string as it came, between quotes: the reader has checked its escapes, and refused bare control characters. */
+/** A string as it came, between quotes. Its escapes were checked by the reader; only bare control characters need care. */
 static void copy_string(struct text *t, struct str s)
 {
 	text_putc(t, '"');
-	text_put(t, s);
+	for (size_t i = 0; i < s.n; i++) {
+		if ((unsigned char)s.p[i] < 0x20)
+			text_printf(t, "\\u%04x", (unsigned)(unsigned char)s.p[i]);
+		else
+			text_putc(t, s.p[i]);
+	}
 	text_putc(t, '"');
 }
 

@@ -1,0 +1,98 @@
+/** @file Devices and their sessions: the replica of the registry's network half, and the live state beside it. */
+#pragma once
+#include "ns/core/counter.h"
+#include "ns/core/dedup.h"
+#include "ns/core/hash.h"
+#include "proto/lorawan/version.h"
+#include "proto/region/region.h"
+
+/** An application downlink that was handed out and whose end the as does not know yet. */
+struct flight {
+	bool is_there, is_confirmed;
+	struct ulid item, session;
+	uint32_t f_cnt;
+};
+
+/** What the join message will say, kept until it was said. */
+struct join_story {
+	struct cid_list cids;
+	uint64_t received_unix_us;
+};
+
+struct session {
+	struct session *next_addr; /**< of the same bucket of the index */
+	struct dev *dev;
+	struct ulid id; /**< session_key_id */
+	uint32_t dev_addr;
+	struct key f_nwk_s_int, s_nwk_s_int, nwk_s_enc; /**< one and the same in 1.0.x */
+	bool is_pending; /**< of a join that no uplink has used yet */
+	bool is_by_hand; /**< ABP: made by the operator */
+	/* How the device listens. */
+	uint8_t rx1_delay_s, rx1_dr_offset, rx2_dr;
+	uint32_t rx2_hz;
+	/* Live. */
+	uint64_t up_next;   /**< the next FCntUp; 0: none came yet */
+	uint64_t up_stored; /**< the same for what is in the record: frames whose window has closed */
+	struct counter down;
+	uint64_t started_unix_us, seen_unix_us;
+	uint64_t seen_mono_us; /**< of the first copy of the last frame, repetitions included; 0: before this process */
+	uint32_t last_hash;    /**< of the last frame's octets */
+	uint8_t last_dr, repeats;
+	struct flight confirmed; /**< sent, and its ACK awaited with the next uplink */
+	struct join_story *story; /**< NULL: the join is told */
+	bool join_told;
+	uint64_t batch; /**< the record of a new session is in it */
+};
+
+struct dev {
+	uint64_t uid; /**< registry number */
+	uint64_t euis[2]; /**< join_eui, dev_eui */
+	bool has_dev_eui, has_euis;
+	const struct mac_rules *rules;
+	uint32_t mac_version, phy_version;
+	const struct plan *plan; /**< NULL: unknown here */
+	struct mac_settings mac;
+	bool supports_join, class_c, multicast;
+	uint32_t generation, reset;
+	struct session *current, *pending;
+	struct flight flight; /**< the item of the exchange that runs; durable */
+	uint64_t exchange;    /**< ticket; 0: none */
+	uint32_t waiting;     /**< items that wait, as the as said last */
+	uint32_t waiting_epoch;
+	bool is_named; /**< by the full set that is coming in */
+	UT_hash_handle by_uid, by_euis;
+};
+
+struct devices {
+	struct dev *by_uid, *by_euis;
+	struct session **addr; /**< buckets by DevAddr */
+	size_t n_addr, n_sessions;
+};
+
+/** @return 0; -ENOMEM */
+int devices_init(struct devices *t);
+void devices_done(struct devices *t);
+struct dev *devices_find(const struct devices *t, uint64_t uid);
+struct dev *devices_by_euis(const struct devices *t, uint64_t join_eui, uint64_t dev_eui);
+/** Find or make. NULL: too many, or no memory */
+struct dev *devices_make(struct devices *t, uint64_t uid);
+/** Set or change the EUIs, and the index over them. */
+void devices_set_euis(struct devices *t, struct dev *d, bool has_dev_eui, uint64_t dev_eui, bool has_join_eui, uint64_t join_eui);
+/** Remove with its sessions. */
+void devices_delete(struct devices *t, struct dev *d);
+
+/** A new session of a device, in no slot and no index yet. NULL: no memory */
+struct session *session_new(struct dev *d);
+void session_free(struct session *s); /**< keys are overwritten */
+DEFINE_AUTO(struct session, session_free);
+/** Hand a session to its device, taking the place of the one that is there.
+ * @param s  taken; NULL: just remove */
+void devices_take_current(struct devices *t, struct dev *d, struct session *s);
+void devices_take_pending(struct devices *t, struct dev *d, struct session *s);
+/** The pending session becomes the current one. */
+void devices_promote(struct devices *t, struct dev *d);
+/** The device's session of an id; NULL: neither. */
+struct session *dev_session(const struct dev *d, const struct ulid *id);
+/** First session of a DevAddr; go on with sessions_next. NULL: none */
+struct session *sessions_first(const struct devices *t, uint32_t dev_addr);
+struct session *sessions_next(const struct session *s);

@@ -1,0 +1,287 @@
+/** @file When an answer is made: windows, the latest safe moment, the pull of what waits, and the turn to RX2. */
+#include "ns/core/downlink.h"
+#include "ns/core/records.h"
+#include <string.h>
+
+enum { MHDR_FHDR_MIC = 1 + 7 + 4, FHDR = 7, FPORT = 1 };
+
+/* ---- windows ---- */
+
+static void window_set(struct window *w, const struct region *r, uint32_t freq_hz, int dr, uint64_t delay_s)
+{
+	const struct modu *m = dr >= 0 ? region_modu(r, false, (unsigned)dr) : NULL;
+	if (!m || !region_band(r, freq_hz))
+		return;
+	*w = (struct window){ .is_there = true, .dr = (uint8_t)dr, .freq_hz = freq_hz, .delay_us = delay_s * SEC_US, .modu = *m };
+}
+
+void downlink_windows(struct exchange *x, const struct dev *d, const struct session *s, uint32_t up_hz, uint8_t up_dr)
+{
+	const struct region *r = d->plan->region;
+	int channel = plan_channel_index(d->plan, up_hz, up_dr);
+	unsigned offset = s ? s->rx1_dr_offset : 0, delay_s = s ? s->rx1_delay_s : r->join_delay_s;
+	int dr = region_rx1_dr(r, (enum phy_version)d->phy_version, up_dr, offset, false);
+	window_set(&x->window[RX1], r, region_rx1_hz(r, up_hz, channel < 0 ? 0 : (unsigned)channel), dr, delay_s);
+	window_set(&x->window[RX2], r, s ? s->rx2_hz : r->rx2_hz, s ? s->rx2_dr : r->rx2_dr, delay_s + 1);
+}
+
+/* ---- reasons and moments ---- */
+
+/* Items that wait for the device; -1: the as has not said. */
+static int waiting(const struct ns *ns, const struct dev *d)
+{
+	if (d->waiting_epoch == ns->as_epoch)
+		return d->waiting > INT16_MAX ? INT16_MAX : (int)d->waiting;
+	return ns->as_named_all ? 0 : -1;
+}
+
+void downlink_set_waiting(struct ns *ns, struct dev *d, uint32_t items)
+{
+	d->waiting = items;
+	d->waiting_epoch = ns->as_epoch;
+}
+
+static bool has_own_reason(const struct exchange *x)
+{
+	return x->wants_ack || x->wants_any || x->mac_len;
+}
+
+/* Only one item of a device is handed out at a time. */
+static bool wants_pull(const struct ns *ns, const struct exchange *x, const struct dev *d)
+{
+	return ns->as_is_up && !x->no_pull && !d->flight.is_there && waiting(ns, d) != 0;
+}
+
+static uint64_t moment_us(const struct exchange *x)
+{
+	const struct path *p = &x->path[0];
+	for (size_t i = 0; i < x->n_paths; i++)
+		if (x->path[i].gateway->gs && x->path[i].gateway->can_send) {
+			p = &x->path[i];
+			break;
+		}
+	uint64_t latest = path_latest_us(p, x->window[x->at].delay_us);
+	uint64_t before = NS_MARGIN_US + (x->is_join || x->len ? 0 : NS_PULL_US);
+	return latest > before ? latest - before : 0;
+}
+
+static void wait_until(struct ns *ns, struct exchange *x, uint64_t due_us)
+{
+	if (heap_set(&ns->exchanges.due, &x->due, due_us) != 0)
+		transmit_finish(ns, x, "no_memory");
+}
+
+void downlink_plan(struct ns *ns, struct exchange *x)
+{
+	x->state = EXCHANGE_WAIT;
+	if (!x->n_paths)
+		transmit_finish(ns, x, has_own_reason(x) || x->is_join ? "no_downlink_path" : NULL);
+	else if (!x->window[x->at].is_there)
+		downlink_next_window(ns, x, "no_window");
+	else
+		wait_until(ns, x, moment_us(x));
+}
+
+void downlink_next_window(struct ns *ns, struct exchange *x, const char *why)
+{
+	if (x->at == RX2 || !x->window[RX2].is_there) {
+		transmit_finish(ns, x, why);
+		return;
+	}
+	x->at = RX2;
+	downlink_plan(ns, x);
+}
+
+/* ---- the moment ---- */
+
+static unsigned room_of(const struct dev *d, const struct exchange *x)
+{
+	unsigned m = region_max_payload(d->plan->region, (enum phy_version)d->phy_version, false, x->window[x->at].dr, false);
+	unsigned used = FHDR + FPORT + x->mac_len;
+	return m > used ? m - used : 0;
+}
+
+static bool is_too_long(const struct dev *d, const struct exchange *x)
+{
+	unsigned m = region_max_payload(d->plan->region, (enum phy_version)d->phy_version, false, x->window[x->at].dr, false);
+	return x->len > m + 1 + MIC_LEN;
+}
+
+static int pull(struct ns *ns, struct exchange *x, const struct dev *d, struct session *s)
+{
+	struct ns_pull call = { .exchange = x->ticket, .device = d->uid, .session = s->id, .f_cnt = (uint32_t)s->down.next };
+	struct pull m = { .device = d->uid, .session_key_id = s->id, .dev_addr = s->dev_addr, .f_cnt = call.f_cnt,
+		.room = room_of(d, x) };
+	unsigned ever = region_max_payload_ever(d->plan->region, (enum phy_version)d->phy_version, false);
+	m.room_max = ever > FHDR + FPORT ? ever - FHDR - FPORT : 0;
+	CIDS_ADD_ALL(&m.cids, &x->cids);
+	CIDS_ADD(&m.cids, CID_RPC_NSAS_PULL, ns_ulid(ns));
+	TRY(ns->ports.pull(ns->ports.ctx, &call, &m));
+	x->state = EXCHANGE_PULL;
+	wait_until(ns, x, ns->now.mono_us + NS_PULL_US);
+	return 0;
+}
+
+/* ACK and MAC commands leave alone; if there are none, another window may have more to say. */
+static void go_without_item(struct ns *ns, struct exchange *x)
+{
+	x->state = EXCHANGE_WAIT;
+	if (!has_own_reason(x))
+		downlink_next_window(ns, x, NULL);
+	else if (transmit_build(ns, x, NULL) != 0)
+		transmit_finish(ns, x, "build");
+	else if (!transmit_send(ns, x))
+		downlink_next_window(ns, x, "no_downlink_path");
+}
+
+static void decide_join(struct ns *ns, struct exchange *x)
+{
+	if (!x->len)
+		downlink_next_window(ns, x, "no_answer");
+	else if (x->batch > ns->durable)
+		downlink_next_window(ns, x, "not_stored");
+	else if (!transmit_send(ns, x))
+		downlink_next_window(ns, x, "no_downlink_path");
+}
+
+/* The frame that RX1 did not carry, in RX2: the same octets if they fit, else ACK and MAC commands under a new counter. */
+static void decide_again(struct ns *ns, struct exchange *x, const struct dev *d)
+{
+	if (!is_too_long(d, x) && transmit_send(ns, x))
+		return;
+	if (!x->has_item || !has_own_reason(x)) {
+		transmit_finish(ns, x, "no_downlink_path");
+		return;
+	}
+	transmit_give_up_item(ns, x);
+	x->no_pull = true;
+	go_without_item(ns, x);
+}
+
+static void decide(struct ns *ns, struct exchange *x)
+{
+	struct dev *d = devices_find(&ns->devices, x->device);
+	struct session *s = d ? dev_session(d, &x->session) : NULL;
+	if (!d || !d->plan || (!s && !x->is_join)) {
+		transmit_finish(ns, x, NULL);
+		return;
+	}
+	if (x->is_join) {
+		decide_join(ns, x);
+		return;
+	}
+	if (x->len) {
+		decide_again(ns, x, d);
+		return;
+	}
+	bool may_pull = wants_pull(ns, x, d);
+	if (!has_own_reason(x) && !may_pull) {
+		downlink_next_window(ns, x, NULL);
+		return;
+	}
+	if (x->batch > ns->durable || !counter_ready(&s->down, ns->durable)) {
+		ns->counters.downlinks_late++;
+		downlink_next_window(ns, x, "not_stored");
+		return;
+	}
+	const char *why;
+	if (!transmit_is_possible(ns, x, MHDR_FHDR_MIC, &why)) {
+		downlink_next_window(ns, x, why);
+		return;
+	}
+	if (!may_pull || pull(ns, x, d, s) != 0)
+		go_without_item(ns, x);
+}
+
+void downlink_due(struct ns *ns, struct exchange *x)
+{
+	struct dev *d = devices_find(&ns->devices, x->device);
+	struct session *s = d ? dev_session(d, &x->session) : NULL;
+	switch (x->state) {
+	case EXCHANGE_WAIT:
+		decide(ns, x);
+		break;
+	case EXCHANGE_PULL:
+		/* The as may have used the counter: it is spent. What still comes goes back to its queue. */
+		if (s)
+			counter_spend(&s->down);
+		go_without_item(ns, x);
+		break;
+	default:
+		transmit_no_answer(ns, x);
+	}
+}
+
+/* ---- what the as hands out ---- */
+
+static void give_back(struct ns *ns, struct dev *d, const struct flight *f, const struct pulled *m)
+{
+	struct cid_list cids = { .len = 0 };
+	CIDS_ADD_ALL(&cids, &m->cids);
+	outbox_outcome(ns, d, &cids, &(struct outcome){ .kind = OUTCOME_RETURNED, .flight = f, .result = -1 });
+	downlink_set_waiting(ns, d, 1);
+}
+
+/* RX1 has no room in its air for the item. In RX2 it may, if it fits; an ACK need not wait for that. */
+static void item_waits(struct ns *ns, struct exchange *x, const struct dev *d)
+{
+	if (x->at == RX1 && x->window[RX2].is_there) {
+		x->at = RX2;
+		if (!is_too_long(d, x)) {
+			downlink_plan(ns, x);
+			return;
+		}
+		x->at = RX1;
+	}
+	transmit_give_up_item(ns, x);
+	x->no_pull = true;
+	go_without_item(ns, x);
+}
+
+void downlink_pulled(struct ns *ns, const struct ns_pull *call, const struct pulled *m)
+{
+	struct dev *d = devices_find(&ns->devices, call->device);
+	struct exchange *x = exchange_find(&ns->exchanges, call->exchange);
+	bool is_item = m && MSG_HAS(m, item), is_late = !x || x->state != EXCHANGE_PULL;
+	struct session *s = d ? dev_session(d, &call->session) : NULL;
+	if (!d)
+		return;
+	if (m)
+		downlink_set_waiting(ns, d, m->more);
+	struct flight f = { .is_there = true, .session = call->session, .f_cnt = call->f_cnt };
+	if (is_item) {
+		f.item = m->item;
+		f.is_confirmed = m->confirmed;
+	}
+	if (is_late || !s) {
+		if (is_item)
+			give_back(ns, d, &f, m);
+		return;
+	}
+	if (!m || is_item)
+		counter_spend(&s->down);
+	if (!is_item) {
+		go_without_item(ns, x);
+		return;
+	}
+	d->flight = f;
+	record_flight_put(ns, d);
+	x->state = EXCHANGE_WAIT;
+	x->has_item = true;
+	CIDS_ADD_ALL(&x->cids, &m->cids);
+	if (transmit_build(ns, x, m) != 0) {
+		transmit_give_up_item(ns, x);
+		go_without_item(ns, x);
+	} else if (!transmit_send(ns, x)) {
+		item_waits(ns, x, d);
+	}
+}
+
+void downlink_settle(struct ns *ns, struct exchange *x)
+{
+	struct dev *d = devices_find(&ns->devices, x->device);
+	struct session *s = d ? dev_session(d, &x->session) : NULL;
+	if (x->state == EXCHANGE_PULL && s)
+		counter_spend(&s->down);
+	transmit_finish(ns, x, NULL);
+}

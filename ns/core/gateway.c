@@ -1,0 +1,118 @@
+/** @file Gateways: those of the registry and those that were just heard. */
+#include "ns/core/gateway.h"
+#include "common/core/clock.h"
+#include "common/core/err.h"
+#include "ns/core/limits.h"
+#include <stdlib.h>
+#include <string.h>
+
+void gateways_done(struct gateways *t)
+{
+	struct gateway *g, *next;
+	HASH_CLEAR(by_uid, t->by_uid);
+	HASH_ITER(by_eui, t->by_eui, g, next) {
+		HASH_DELETE(by_eui, t->by_eui, g);
+		free(g->status);
+		free(g);
+	}
+}
+
+struct gateway *gateways_find(const struct gateways *t, uint64_t eui)
+{
+	struct gateway *g;
+	HASH_FIND(by_eui, t->by_eui, &eui, sizeof(eui), g);
+	return g;
+}
+
+struct gateway *gateways_by_uid(const struct gateways *t, uint64_t uid)
+{
+	struct gateway *g;
+	HASH_FIND(by_uid, t->by_uid, &uid, sizeof(uid), g);
+	return g;
+}
+
+struct gateway *gateways_make(struct gateways *t, uint64_t eui)
+{
+	struct gateway *g = gateways_find(t, eui);
+	if (g || HASH_CNT(by_eui, t->by_eui) >= NS_GATEWAYS_MAX)
+		return g;
+	g = calloc(1, sizeof(*g));
+	if (!g)
+		return NULL;
+	g->eui = eui;
+	HASH_ADD(by_eui, t->by_eui, eui, sizeof(g->eui), g);
+	if (HASH_IS_IN(by_eui, g))
+		return g;
+	free(g);
+	return NULL;
+}
+
+void gateways_unregister(struct gateways *t, struct gateway *g)
+{
+	if (!g->uid)
+		return;
+	HASH_DELETE(by_uid, t->by_uid, g);
+	g->uid = 0;
+	g->ledger.is_exempt = false;
+	memset(&g->record, 0, sizeof(g->record));
+}
+
+struct gateway *gateways_register(struct gateways *t, uint64_t uid, const struct ns_gateway *record)
+{
+	struct gateway *old = gateways_by_uid(t, uid), *g = gateways_make(t, record->gateway_eui);
+	if (!g)
+		return NULL;
+	if (old)
+		gateways_unregister(t, old);
+	gateways_unregister(t, g);
+	g->uid = uid;
+	g->record = *record;
+	memcpy(g->id, record->gateway_id, sizeof(g->id));
+	HASH_ADD(by_uid, t->by_uid, uid, sizeof(g->uid), g);
+	if (!HASH_IS_IN(by_uid, g)) {
+		g->uid = 0;
+		return NULL;
+	}
+	const struct plan *p = plan_find(str_of(record->plan));
+	if (p)
+		gateway_set_region(g, p->region);
+	g->ledger.is_exempt = record->no_duty_cycle;
+	return g;
+}
+
+int gateway_set_status(struct gateway *g, const struct gateway_status *m)
+{
+	if (!g->status)
+		g->status = malloc(sizeof(*g->status));
+	if (!g->status)
+		return -ENOMEM;
+	*g->status = *m;
+	return 0;
+}
+
+void gateway_set_region(struct gateway *g, const struct region *r)
+{
+	/* The bands of another region are other bands. Without one so far, they may have come from the store already. */
+	if (g->ledger.region && g->ledger.region != r) {
+		bool is_exempt = g->ledger.is_exempt;
+		ledger_init(&g->ledger, r);
+		g->ledger.is_exempt = is_exempt;
+	}
+	g->ledger.region = r;
+}
+
+void gateway_sub_bands(const struct gateway *g, uint64_t now_us, struct gateway_status *m)
+{
+	const struct region *r = g->ledger.region;
+	if (!r || g->ledger.is_exempt)
+		return;
+	m->sub_bands.len = 0;
+	for (size_t i = 0; i < r->n_bands && m->sub_bands.len < COUNT(m->sub_bands.v); i++)
+		m->sub_bands.v[m->sub_bands.len++] = (struct sub_band){
+			.min_hz = r->bands[i].min_hz,
+			.max_hz = r->bands[i].max_hz,
+			.limit_ppm = r->bands[i].duty_ppm,
+			.used_ppm = (uint32_t)(ledger_used_us(&g->ledger, (unsigned)i, now_us) / (3600 * SEC_US / 1000000)),
+		};
+	MSG_MARK(m, sub_bands);
+}

@@ -1,0 +1,39 @@
+/** @file Gateways: those of the registry and those that were just heard, where they can be reached, and their ledgers. */
+#pragma once
+#include "ns/core/hash.h"
+#include "ns/core/ledger.h"
+#include "proto/schema.h"
+
+struct gateway {
+	uint64_t eui;
+	char id[37];              /**< as the gs calls it */
+	uint64_t uid;             /**< registry number; 0: not registered */
+	struct ns_gateway record; /**< as the registry has it, if registered */
+	bool is_named;            /**< by the full set that is coming in */
+	uint32_t gs;              /**< connection that it was heard through last; 0: none now */
+	bool can_send;
+	int8_t power_cap_dbm;     /**< a forwarder refused more; 0: no such limit */
+	struct gateway_status *status; /**< the last one; NULL: none came */
+	struct ledger ledger;
+	UT_hash_handle by_eui, by_uid;
+};
+
+struct gateways {
+	struct gateway *by_eui, *by_uid;
+};
+
+void gateways_done(struct gateways *t);
+struct gateway *gateways_find(const struct gateways *t, uint64_t eui);
+struct gateway *gateways_by_uid(const struct gateways *t, uint64_t uid);
+/** Find or make. NULL: too many, or no memory */
+struct gateway *gateways_make(struct gateways *t, uint64_t eui);
+/** Let it be what the registry says; one that had this number under another EUI is registered no longer. */
+struct gateway *gateways_register(struct gateways *t, uint64_t uid, const struct ns_gateway *record);
+/** It stays known by its EUI, as its airtime still counts. */
+void gateways_unregister(struct gateways *t, struct gateway *g);
+/** Remember a status. @return 0; -ENOMEM */
+int gateway_set_status(struct gateway *g, const struct gateway_status *m);
+/** Where it is: its ledger is about the sub-bands of that region. */
+void gateway_set_region(struct gateway *g, const struct region *r);
+/** Fill in the airtime used. */
+void gateway_sub_bands(const struct gateway *g, uint64_t now_us, struct gateway_status *m);

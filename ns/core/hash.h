@@ -1,0 +1,7 @@
+/** @file uthash, with failure to allocate as an outcome: an element that could not be added has no table. */
+#pragma once
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+
+/** After HASH_ADD: is the element in? */
+#define HASH_IS_IN(hh, element) ((element)->hh.tbl != NULL)

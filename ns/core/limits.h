@@ -1,0 +1,32 @@
+/** @file What the network server's memory may hold, and how long it waits. */
+#pragma once
+#include "common/core/clock.h"
+
+enum {
+	NS_COPIES_MAX = 50,       /**< copies of one frame whose metadata is kept */
+	NS_PATHS_MAX = 8,         /**< gateways remembered as ways back to a device */
+	NS_CANDIDATES_MAX = 256,  /**< sessions of one DevAddr that are tried */
+	NS_REPEATS_MAX = 15,      /**< times that a repeated frame is answered again */
+	NS_GATEWAYS_MAX = 16384,
+	NS_DEVICES_MAX = 1000000,
+	NS_GS_MAX = 64,           /**< gateway servers connected at once */
+	NS_RECEPTIONS_MAX = 65536, /**< frames of the last second */
+	NS_COPY_POOL = 262144,
+	NS_EXCHANGES_MAX = 65536, /**< class A windows waited for at once */
+	NS_JOIN_BUSY_TRIES = 16,  /**< chances for a DevAddr that nobody has */
+	NS_OUTBOX_WINDOW = 512,   /**< messages on the way to the as */
+	NS_ATTEMPTS_MAX = 6,      /**< emissions of one answer */
+	NS_CIDS_MAX = 12,
+};
+
+#define NS_LATE_US         (1 * SEC_US)      /**< copies are known as such this long after the first */
+#define NS_GHOST_US        (1 * SEC_US)      /**< no device repeats a frame sooner */
+#define NS_REPEAT_US       (11 * SEC_US)     /**< and an unconfirmed one no later than this after its RX1 */
+#define NS_LEAD_US         (42500)           /**< least time a forwarder needs */
+#define NS_POLL_US         (10 * MS_US)      /**< how often a forwarder looks */
+#define NS_GAP_US          (43500)           /**< between two emissions of one gateway */
+#define NS_PULL_US         (50 * MS_US)      /**< how long the as may think about a pull */
+#define NS_MARGIN_US       (40 * MS_US)      /**< bus and scheduling of this host */
+#define NS_TX_ACK_US       (1500 * MS_US)    /**< after the planned emission; then its outcome is unknown */
+#define NS_JOIN_CALL_US    (4 * SEC_US)
+#define NS_UP_CALL_US      (30 * SEC_US)

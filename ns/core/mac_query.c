@@ -1,0 +1,49 @@
+/** @file What devices ask: LinkCheckReq, DeviceTimeReq. [LW1.0.4 5.1, 5.9] */
+#include "ns/core/mac.h"
+
+enum { MARGIN_MAX_DB = 254, GATEWAYS_MAX = 255 };
+
+void mac_link_check(struct mac_run *run, struct slice arg)
+{
+	(void)arg;
+	const struct reception *r = run->reception;
+	int best = INT16_MIN;
+	unsigned gateways = 0;
+	for (const struct copy *c = r->first; c; c = c->next) {
+		bool is_new = true;
+		for (const struct copy *b = r->first; b != c; b = b->next)
+			is_new = is_new && b->rx.gateway_eui != c->rx.gateway_eui;
+		gateways += is_new;
+		if (MSG_HAS(&c->rx, snr_ddb) && c->rx.snr_ddb > best)
+			best = c->rx.snr_ddb;
+	}
+	int margin = best == INT16_MIN ? 0 : (best - modu_floor_ddb(&r->modu)) / 10;
+	struct mac_link_check_ans ans = {
+		.margin_db = (uint8_t)(margin < 0 ? 0 : margin > MARGIN_MAX_DB ? MARGIN_MAX_DB : margin),
+		.gw_cnt = (uint8_t)(gateways > GATEWAYS_MAX ? GATEWAYS_MAX : gateways),
+	};
+	mac_link_check_ans_put(run->answers, &ans);
+	struct text *t = trace_begin(run->ns, "ns.mac.link_check.answer", run->about);
+	json_name(t, "margin");
+	json_unum(t, ans.margin_db);
+	json_name(t, "gateway_count");
+	json_unum(t, ans.gw_cnt);
+	trace_end(run->ns);
+}
+
+/* The end of the uplink: by GPS where a gateway has it, else when a gs received it, which is right within a round trip. */
+void mac_device_time(struct mac_run *run, struct slice arg)
+{
+	(void)arg;
+	const struct copy *c = run->reception->first;
+	while (c && !MSG_HAS(&c->rx, gps_ms))
+		c = c->next;
+	uint64_t gps_us = 0;
+	if (c)
+		gps_us = c->rx.gps_ms * MS_US;
+	else if (run->reception->first)
+		gps_us = clock_gps_us(run->reception->first->rx.received_unix_us);
+	struct mac_device_time_ans ans = mac_device_time_of(gps_us);
+	mac_device_time_ans_put(run->answers, &ans);
+	trace_add(run->ns, "ns.mac.device_time.answer", run->about);
+}

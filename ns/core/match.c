@@ -1,0 +1,81 @@
+/** @file Whose frame is it? DevAddr to sessions, 16 bits of counter to 32, and the integrity code decides. */
+#include "ns/core/match.h"
+#include "proto/lorawan/fcnt.h"
+
+static bool is_mic_good(struct ns *ns, const struct session *s, const struct frame *f, uint32_t f_cnt)
+{
+	uint8_t mic[MIC_LEN];
+	struct frame_id id = { .dev_addr = s->dev_addr, .f_cnt = f_cnt, .is_up = true };
+	return mic_data(ns->config.crypto, &s->f_nwk_s_int, &id, f->msg, mic) == 0 && mic_eq(mic, f->mic);
+}
+
+static bool has_32_bits(const struct dev *d)
+{
+	return !MSG_HAS(&d->mac, f_cnt_32) || d->mac.f_cnt_32;
+}
+
+/* The counter that the frame means if it is this session's. 16-bit devices wrap at 65536, and the wrap shows in nothing else. */
+static uint64_t restore(const struct session *s, uint16_t low)
+{
+	if (has_32_bits(s->dev))
+		return fcnt_restore(s->up_next, low);
+	return s->up_next == 65536 && low < MAX_FCNT_GAP ? low : fcnt_restore(s->up_next, low);
+}
+
+static enum drop judge(const struct session *s, uint64_t full, uint32_t hash, struct match *ret)
+{
+	uint64_t next = s->up_next;
+	ret->is_repeat = next > 0 && full == next - 1;
+	if (full > UINT32_MAX)
+		return DROP_F_CNT_END;
+	if (ret->is_repeat && hash != s->last_hash)
+		return DROP_F_CNT_REUSED;
+	if (s->dev->rules && s->dev->rules->has_max_gap && fcnt_gap_too_big(next, full))
+		return DROP_F_CNT_GAP;
+	return DROP_NONE;
+}
+
+/* Does the session's key fit? Then *ret says what the frame is. */
+static bool try_session(struct ns *ns, struct session *s, const struct frame *f, uint32_t hash, struct match *ret)
+{
+	uint64_t full = restore(s, f->data.f_cnt16);
+	ret->session = s;
+	ret->dev = s->dev;
+	ret->f_cnt = (uint32_t)full;
+	if (is_mic_good(ns, s, f, (uint32_t)full)) {
+		ret->drop = judge(s, full, hash, ret);
+		return true;
+	}
+	/* An old frame of this very session: a replay, or a device that started again. */
+	uint64_t epoch = s->up_next >> 16 << 16 | f->data.f_cnt16;
+	if (epoch >= s->up_next && epoch >= 65536)
+		epoch -= 65536;
+	bool may_reset = s->is_by_hand && s->dev->mac.resets_f_cnt && !f->data.ack;
+	uint64_t old = may_reset ? f->data.f_cnt16 : epoch;
+	if (old >= s->up_next || !is_mic_good(ns, s, f, (uint32_t)old))
+		return false;
+	ret->f_cnt = (uint32_t)old;
+	ret->is_reset = may_reset;
+	ret->drop = may_reset ? DROP_NONE : DROP_F_CNT;
+	return true;
+}
+
+void match_data(struct ns *ns, const struct frame *f, uint32_t hash, struct match *ret)
+{
+	struct session *s = sessions_first(&ns->devices, f->data.dev_addr), *only = s;
+	*ret = (struct match){ .drop = s ? DROP_MIC : DROP_DEV_ADDR };
+	for (size_t n = 0; s && n < NS_CANDIDATES_MAX; n++, s = sessions_next(s)) {
+		struct match m = { .drop = DROP_MIC };
+		if (s != only)
+			only = NULL;
+		/* No device can acknowledge in a session that never sent it anything. */
+		if (s->is_pending && f->data.ack)
+			continue;
+		if (try_session(ns, s, f, hash, &m)) {
+			*ret = m;
+			return;
+		}
+	}
+	if (only)
+		ret->dev = only->dev;
+}

@@ -1,0 +1,18 @@
+/** @file Whose frame is it? DevAddr to sessions, 16 bits of counter to 32, and the integrity code decides. */
+#pragma once
+#include "ns/core/drops.h"
+#include "ns/core/state.h"
+#include "proto/lorawan/security.h"
+
+struct match {
+	enum drop drop;        /**< DROP_NONE: it is this session's */
+	struct session *session;
+	const struct dev *dev; /**< the one device that it can be, also where the frame is dropped; NULL: unclear */
+	uint32_t f_cnt;
+	bool is_repeat;        /**< the last counter again, with the very same octets */
+	bool is_reset;         /**< the device began its counter again, and may */
+};
+
+/** Find the session of a data frame.
+ * @param hash  of its octets: tells a repetition from a counter used twice */
+void match_data(struct ns *ns, const struct frame *f, uint32_t hash, struct match *ret);

@@ -1,0 +1,129 @@
+/** @file Peers that come and go: gateway servers with their gateways' status, and the application server. */
+#include "ns/core/downlink.h"
+#include "ns/core/registry.h"
+#include <string.h>
+
+static void status_tell(struct ns *ns, const struct gateway *g)
+{
+	struct gateway_status m = *g->status;
+	gateway_sub_bands(g, ns_ledger_us(ns, ns->now.mono_us), &m);
+	if (ns->as_is_up)
+		ns->ports.tell_as(ns->ports.ctx, NSAS_STATUS, &m);
+}
+
+void ns_gs_up(struct ns *ns, const struct now *now, uint32_t gs)
+{
+	ns->now = *now;
+	ns->gs_is_up[gs] = true;
+	registry_send_all(ns, gs);
+}
+
+void ns_gs_down(struct ns *ns, const struct now *now, uint32_t gs)
+{
+	ns->now = *now;
+	ns->gs_is_up[gs] = false;
+	for (struct gateway *g = ns->gateways.by_eui; g; g = g->by_eui.next) {
+		if (g->gs != gs)
+			continue;
+		g->gs = 0;
+		g->can_send = false;
+		if (g->status) {
+			g->status->connected = g->status->can_send = false;
+			status_tell(ns, g);
+		}
+	}
+}
+
+void ns_gs_status(struct ns *ns, const struct now *now, uint32_t gs, const struct gateway_status *m)
+{
+	ns->now = *now;
+	struct gateway *g = gateways_make(&ns->gateways, m->gateway_eui);
+	if (!g || gateway_set_status(g, m) != 0)
+		return;
+	if (!g->uid)
+		memcpy(g->id, m->gateway_id, sizeof(g->id));
+	const struct plan *p = MSG_HAS(m, plan) ? plan_find(str_of(m->plan)) : NULL;
+	if (p)
+		gateway_set_region(g, p->region);
+	g->gs = gs;
+	g->can_send = m->connected && m->can_send;
+	ns->counters.gateways = HASH_CNT(by_eui, ns->gateways.by_eui);
+	status_tell(ns, g);
+}
+
+void ns_as_up(struct ns *ns, const struct now *now)
+{
+	ns->now = *now;
+	ns->as_is_up = true;
+	for (struct gateway *g = ns->gateways.by_eui; g; g = g->by_eui.next)
+		if (g->status)
+			status_tell(ns, g);
+	outbox_rewind(ns);
+}
+
+void ns_as_down(struct ns *ns, const struct now *now)
+{
+	ns->now = *now;
+	ns->as_is_up = false;
+	ns->as_named_all = false;
+	ns->as_epoch++;
+	outbox_rewind(ns);
+}
+
+void ns_as_took(struct ns *ns, const struct now *now, uint64_t seq, bool ok)
+{
+	ns->now = *now;
+	outbox_took(ns, seq, ok);
+}
+
+void ns_as_queued(struct ns *ns, const struct now *now, const struct downlink_queued *m)
+{
+	ns->now = *now;
+	if (MSG_HAS(m, all) && m->all) {
+		ns->as_epoch++;
+		ns->as_named_all = true;
+	}
+	for (size_t i = 0; i < m->v.len; i++) {
+		struct dev *d = devices_find(&ns->devices, m->v.v[i].device);
+		if (d)
+			downlink_set_waiting(ns, d, m->v.v[i].items);
+	}
+}
+
+void ns_as_pulled(struct ns *ns, const struct now *now, const struct ns_pull *call, const struct pulled *m)
+{
+	ns->now = *now;
+	downlink_pulled(ns, call, m);
+}
+
+int ns_as_device(const struct ns *ns, uint64_t device, struct device_state *ret)
+{
+	const struct dev *d = devices_find(&ns->devices, device);
+	if (!d)
+		return -ENOENT;
+	*ret = (struct device_state){ .has = 0 };
+	const struct session *s = d->current;
+	if (s) {
+		MSG_SET(ret, dev_addr, s->dev_addr);
+		MSG_SET(ret, session_key_id, s->id);
+		MSG_SET(ret, has_up, s->up_next > 0);
+		if (s->up_next)
+			MSG_SET(ret, last_f_cnt_up, (uint32_t)(s->up_next - 1));
+		if (s->down.next)
+			MSG_SET(ret, last_f_cnt_down, (uint32_t)(s->down.next - 1));
+		MSG_SET(ret, started_unix_us, s->started_unix_us);
+		if (s->seen_unix_us) {
+			MSG_SET(ret, last_seen_unix_us, s->seen_unix_us);
+			MSG_SET(ret, dr, s->last_dr);
+		}
+		MSG_SET(ret, rx1_delay, s->rx1_delay_s);
+		MSG_SET(ret, rx2_dr, s->rx2_dr);
+		MSG_SET(ret, rx2_freq_hz, s->rx2_hz);
+		MSG_SET(ret, rx1_dr_offset, s->rx1_dr_offset);
+	}
+	if (d->pending) {
+		MSG_SET(ret, pending_dev_addr, d->pending->dev_addr);
+		MSG_SET(ret, pending_session_key_id, d->pending->id);
+	}
+	return 0;
+}

@@ -1,0 +1,345 @@
+/** @file Records of the store: how state is written down and taken back. */
+#include "ns/core/records.h"
+#include <string.h>
+
+enum { RECORD_VERSION = 1, RECORD_MAX = 512 };
+enum { FLAG_BY_HAND = 1, FLAG_JOIN_TOLD = 2, FLAG_CONFIRMED = 4, FLAG_IS_CONFIRMED = 8 };
+
+static struct slice written(const struct writer *w)
+{
+	return (struct slice){ w->p, w->len };
+}
+
+static void put_text(struct writer *w, const char *z)
+{
+	size_t n = strlen(z);
+	writer_u8(w, (uint8_t)n);
+	writer_put(w, z, n);
+}
+
+static void get_text(struct reader *r, char *dst, size_t cap)
+{
+	size_t n = reader_u8(r);
+	struct slice s = reader_take(r, n);
+	if (r->failed || n >= cap) {
+		r->failed = true;
+		return;
+	}
+	memcpy(dst, s.p, n);
+	dst[n] = '\0';
+}
+
+static void get_ulid(struct reader *r, struct ulid *ret)
+{
+	struct slice s = reader_take(r, sizeof(ret->b));
+	if (s.p)
+		memcpy(ret->b, s.p, sizeof(ret->b));
+}
+
+/* A message of the bus inside a record, so that its new fields need no new version here. */
+static void put_msg(struct writer *w, const struct schema *s, const void *m)
+{
+	uint8_t buf[RECORD_MAX];
+	size_t n = 0;
+	if (msg_encode(s, m, buf, sizeof(buf), &n) != 0)
+		w->failed = true;
+	writer_be16(w, (uint16_t)n);
+	writer_put(w, buf, n);
+}
+
+static void get_msg(struct reader *r, const struct schema *s, void *ret)
+{
+	struct slice b = reader_take(r, reader_be16(r));
+	if (r->failed || msg_decode(s, b.p, b.n, ret) != 0)
+		r->failed = true;
+}
+
+void record_device_put(struct ns *ns, const struct dev *d)
+{
+	uint8_t buf[RECORD_MAX];
+	struct writer w = writer_of(buf, sizeof(buf));
+	writer_u8(&w, RECORD_VERSION);
+	writer_u8(&w, (uint8_t)((d->has_dev_eui ? 1 : 0) | (d->has_euis ? 2 : 0) | (d->supports_join ? 4 : 0) | (d->class_c ? 8 : 0) |
+		(d->multicast ? 16 : 0)));
+	writer_be64(&w, d->euis[0]);
+	writer_be64(&w, d->euis[1]);
+	writer_be32(&w, d->mac_version);
+	writer_be32(&w, d->phy_version);
+	writer_be32(&w, d->generation);
+	writer_be32(&w, d->reset);
+	put_text(&w, d->plan ? d->plan->id : "");
+	put_msg(&w, mac_settings_schema(), &d->mac);
+	ns_put(ns, NS_DEVICE, d->uid, SLOT_NONE, written(&w));
+}
+
+static int load_device(struct ns *ns, uint64_t uid, struct reader *r)
+{
+	struct dev *d = devices_make(&ns->devices, uid);
+	if (!d)
+		return -ENOMEM;
+	uint8_t flags = reader_u8(r);
+	uint64_t join_eui = reader_be64(r), dev_eui = reader_be64(r);
+	devices_set_euis(&ns->devices, d, flags & 1, dev_eui, flags & 2, join_eui);
+	d->supports_join = flags & 4;
+	d->class_c = flags & 8;
+	d->multicast = flags & 16;
+	d->mac_version = reader_be32(r);
+	d->phy_version = reader_be32(r);
+	d->generation = reader_be32(r);
+	d->reset = reader_be32(r);
+	char plan[33] = "";
+	get_text(r, plan, sizeof(plan));
+	get_msg(r, mac_settings_schema(), &d->mac);
+	d->plan = plan_find(str_of(plan));
+	d->rules = mac_rules(d->mac_version);
+	return 0;
+}
+
+void record_device_del(struct ns *ns, const struct dev *d)
+{
+	ns_del(ns, NS_DEVICE, d->uid, SLOT_NONE);
+	ns_del(ns, NS_FLIGHT, d->uid, SLOT_NONE);
+	record_session_del(ns, d, SLOT_CURRENT);
+	record_session_del(ns, d, SLOT_PENDING);
+}
+
+static int slot_of(const struct session *s)
+{
+	return s->is_pending ? SLOT_PENDING : SLOT_CURRENT;
+}
+
+void record_session_put(struct ns *ns, struct session *s)
+{
+	uint8_t buf[RECORD_MAX];
+	struct writer w = writer_of(buf, sizeof(buf));
+	const struct key *keys[] = { &s->f_nwk_s_int, &s->s_nwk_s_int, &s->nwk_s_enc };
+	writer_u8(&w, RECORD_VERSION);
+	writer_put(&w, s->id.b, sizeof(s->id.b));
+	writer_be32(&w, s->dev_addr);
+	for (size_t i = 0; i < COUNT(keys); i++) {
+		uint8_t wrapped[WRAPPED_KEY];
+		if (crypto_wrap(ns->config.crypto, &ns->config.kek, keys[i], wrapped) != 0)
+			return;
+		writer_put(&w, wrapped, sizeof(wrapped));
+	}
+	writer_u8(&w, s->is_by_hand ? FLAG_BY_HAND : 0);
+	writer_u8(&w, s->rx1_delay_s);
+	writer_u8(&w, s->rx1_dr_offset);
+	writer_u8(&w, s->rx2_dr);
+	writer_be32(&w, s->rx2_hz);
+	writer_be64(&w, s->started_unix_us);
+	s->batch = ns->batch;
+	ns_put(ns, NS_SESSION, s->dev->uid, slot_of(s), written(&w));
+	record_live_put(ns, s);
+}
+
+static int load_session(struct ns *ns, uint64_t uid, int slot, struct reader *r)
+{
+	struct dev *d = devices_find(&ns->devices, uid);
+	if (!d)
+		return 0; /* a device that went, whose last records a crash kept */
+	AUTO(session_free) struct session *s = session_new(d);
+	if (!s)
+		return -ENOMEM;
+	struct key *keys[] = { &s->f_nwk_s_int, &s->s_nwk_s_int, &s->nwk_s_enc };
+	get_ulid(r, &s->id);
+	s->dev_addr = reader_be32(r);
+	for (size_t i = 0; i < COUNT(keys); i++) {
+		struct slice wrapped = reader_take(r, WRAPPED_KEY);
+		if (!wrapped.p)
+			return -EBADMSG;
+		TRY(crypto_unwrap(ns->config.crypto, &ns->config.kek, wrapped.p, keys[i]));
+	}
+	s->is_by_hand = reader_u8(r) & FLAG_BY_HAND;
+	s->rx1_delay_s = reader_u8(r);
+	s->rx1_dr_offset = reader_u8(r);
+	s->rx2_dr = reader_u8(r);
+	s->rx2_hz = reader_be32(r);
+	s->started_unix_us = reader_be64(r);
+	if (slot == SLOT_CURRENT)
+		devices_take_current(&ns->devices, d, TAKE(s));
+	else
+		devices_take_pending(&ns->devices, d, TAKE(s));
+	return 0;
+}
+
+static void put_flight(struct writer *w, const struct flight *f)
+{
+	writer_put(w, f->item.b, sizeof(f->item.b));
+	writer_put(w, f->session.b, sizeof(f->session.b));
+	writer_be32(w, f->f_cnt);
+}
+
+static void get_flight(struct reader *r, struct flight *ret)
+{
+	get_ulid(r, &ret->item);
+	get_ulid(r, &ret->session);
+	ret->f_cnt = reader_be32(r);
+}
+
+void record_live_put(struct ns *ns, struct session *s)
+{
+	uint8_t buf[RECORD_MAX];
+	struct writer w = writer_of(buf, sizeof(buf));
+	writer_u8(&w, RECORD_VERSION);
+	writer_u8(&w, (uint8_t)((s->join_told ? FLAG_JOIN_TOLD : 0) | (s->confirmed.is_there ? FLAG_CONFIRMED : 0)));
+	writer_be64(&w, s->up_stored);
+	writer_be64(&w, counter_reserve(&s->down, ns->batch));
+	writer_be64(&w, s->seen_unix_us);
+	writer_be32(&w, s->last_hash);
+	writer_u8(&w, s->last_dr);
+	if (s->confirmed.is_there)
+		put_flight(&w, &s->confirmed);
+	ns_put(ns, NS_LIVE, s->dev->uid, slot_of(s), written(&w));
+}
+
+static int load_live(struct ns *ns, uint64_t uid, int slot, struct reader *r)
+{
+	struct dev *d = devices_find(&ns->devices, uid);
+	struct session *s = !d ? NULL : slot == SLOT_CURRENT ? d->current : d->pending;
+	if (!s)
+		return 0;
+	uint8_t flags = reader_u8(r);
+	s->join_told = flags & FLAG_JOIN_TOLD;
+	s->up_next = s->up_stored = reader_be64(r);
+	counter_start(&s->down, reader_be64(r));
+	s->seen_unix_us = reader_be64(r);
+	s->last_hash = reader_be32(r);
+	s->last_dr = reader_u8(r);
+	if (flags & FLAG_CONFIRMED) {
+		s->confirmed = (struct flight){ .is_there = true, .is_confirmed = true };
+		get_flight(r, &s->confirmed);
+	}
+	return 0;
+}
+
+void record_session_del(struct ns *ns, const struct dev *d, enum record_slot slot)
+{
+	ns_del(ns, NS_SESSION, d->uid, slot);
+	ns_del(ns, NS_LIVE, d->uid, slot);
+}
+
+void record_flight_put(struct ns *ns, const struct dev *d)
+{
+	if (!d->flight.is_there) {
+		ns_del(ns, NS_FLIGHT, d->uid, SLOT_NONE);
+		return;
+	}
+	uint8_t buf[RECORD_MAX];
+	struct writer w = writer_of(buf, sizeof(buf));
+	writer_u8(&w, RECORD_VERSION);
+	writer_u8(&w, d->flight.is_confirmed ? FLAG_IS_CONFIRMED : 0);
+	put_flight(&w, &d->flight);
+	ns_put(ns, NS_FLIGHT, d->uid, SLOT_NONE, written(&w));
+}
+
+static int load_flight(struct ns *ns, uint64_t uid, struct reader *r)
+{
+	struct dev *d = devices_find(&ns->devices, uid);
+	if (!d)
+		return 0;
+	d->flight = (struct flight){ .is_there = true, .is_confirmed = reader_u8(r) & FLAG_IS_CONFIRMED };
+	get_flight(r, &d->flight);
+	return 0;
+}
+
+void record_gateway_put(struct ns *ns, const struct gateway *g)
+{
+	uint8_t buf[RECORD_MAX];
+	struct writer w = writer_of(buf, sizeof(buf));
+	writer_u8(&w, RECORD_VERSION);
+	put_msg(&w, ns_gateway_schema(), &g->record);
+	ns_put(ns, NS_GATEWAY, g->uid, SLOT_NONE, written(&w));
+}
+
+static int load_gateway(struct ns *ns, uint64_t uid, struct reader *r)
+{
+	struct ns_gateway m;
+	get_msg(r, ns_gateway_schema(), &m);
+	if (r->failed)
+		return -EBADMSG;
+	return gateways_register(&ns->gateways, uid, &m) ? 0 : -ENOMEM;
+}
+
+/* Keys of NS_META, one octet after the table's. */
+enum { META_STORE = 1, META_REGISTRY = 2, META_SEQ = 3 };
+
+void record_registry_put(struct ns *ns)
+{
+	uint8_t buf[32];
+	struct writer w = writer_of(buf, sizeof(buf));
+	writer_u8(&w, RECORD_VERSION);
+	writer_put(&w, ns->registry_id.b, sizeof(ns->registry_id.b));
+	writer_be64(&w, ns->registry_revision);
+	if (ns->has_registry)
+		ns_put(ns, NS_META, META_REGISTRY, SLOT_NONE, written(&w));
+	else
+		ns_del(ns, NS_META, META_REGISTRY, SLOT_NONE);
+}
+
+void record_seq_put(struct ns *ns)
+{
+	uint8_t buf[16];
+	struct writer w = writer_of(buf, sizeof(buf));
+	writer_u8(&w, RECORD_VERSION);
+	writer_be64(&w, ns->outbox.tail);
+	ns_put(ns, NS_META, META_SEQ, SLOT_NONE, written(&w));
+}
+
+void record_store_put(struct ns *ns)
+{
+	uint8_t buf[32];
+	struct writer w = writer_of(buf, sizeof(buf));
+	writer_u8(&w, RECORD_VERSION);
+	writer_put(&w, ns->store_id.b, sizeof(ns->store_id.b));
+	ns_put(ns, NS_META, META_STORE, SLOT_NONE, written(&w));
+}
+
+static int load_meta(struct ns *ns, uint64_t what, struct reader *r)
+{
+	if (what == META_STORE) {
+		get_ulid(r, &ns->store_id);
+	} else if (what == META_REGISTRY) {
+		get_ulid(r, &ns->registry_id);
+		ns->registry_revision = reader_be64(r);
+		ns->has_registry = true;
+	} else if (what == META_SEQ) {
+		struct outbox *o = &ns->outbox;
+		o->head = o->send = o->tail = o->durable = reader_be64(r);
+	}
+	return 0;
+}
+
+static int load_ledger(struct ns *ns, uint64_t eui, int band, struct slice value)
+{
+	struct gateway *g = gateways_make(&ns->gateways, eui);
+	return g ? ledger_load(&g->ledger, (unsigned)band, value, ns_ledger_us(ns, ns->now.mono_us)) : 0;
+}
+
+int ns_load(struct ns *ns, struct slice key, struct slice value)
+{
+	struct reader k = reader_of(key.p, key.n), r = reader_of(value.p, value.n);
+	uint8_t table = reader_u8(&k);
+	uint64_t id = reader_be64(&k);
+	int slot = reader_left(&k) ? reader_u8(&k) : SLOT_NONE, rc = 0;
+	if (k.failed || reader_left(&k))
+		return -EBADMSG;
+	if (table == NS_OUTBOX) {
+		outbox_load(&ns->outbox, id);
+		return 0;
+	}
+	if (table == NS_LEDGER)
+		return load_ledger(ns, id, slot, value);
+	if (reader_u8(&r) != RECORD_VERSION)
+		return -EBADMSG;
+	switch (table) {
+	case NS_META: rc = load_meta(ns, id, &r); break;
+	case NS_DEVICE: rc = load_device(ns, id, &r); break;
+	case NS_SESSION: rc = load_session(ns, id, slot, &r); break;
+	case NS_LIVE: rc = load_live(ns, id, slot, &r); break;
+	case NS_FLIGHT: rc = load_flight(ns, id, &r); break;
+	case NS_GATEWAY: rc = load_gateway(ns, id, &r); break;
+	default: return -EBADMSG;
+	}
+	return rc == 0 && r.failed ? -EBADMSG : rc;
+}

@@ -1,0 +1,283 @@
+/** @file The replica of the registry's network half: taken from the as, passed on to every gs. */
+#include "ns/core/registry.h"
+#include "ns/core/downlink.h"
+#include "ns/core/records.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- to the gateway servers ---- */
+
+static void begin(struct ns *ns)
+{
+	struct sync *m = &ns->sync;
+	m->has = 0;
+	m->store_id = ns->registry_id;
+	m->revision = ns->registry_revision;
+	m->v.len = 0;
+}
+
+static struct sync_entry *entry_of(struct ns *ns, uint64_t uid)
+{
+	struct sync_entry *e = &ns->sync.v.v[ns->sync.v.len++];
+	e->has = 0;
+	e->revision = ns->registry_revision;
+	MSG_SET(e, gateway, uid);
+	return e;
+}
+
+void registry_send_all(struct ns *ns, uint32_t gs)
+{
+	bool is_first = true;
+	if (!ns->has_registry)
+		return; /* nothing to say: it keeps what it was told before */
+	struct gateway *g = ns->gateways.by_uid;
+	do {
+		begin(ns);
+		for (; g && ns->sync.v.len < COUNT(ns->sync.v.v); g = g->by_uid.next) {
+			struct sync_entry *e = entry_of(ns, g->uid);
+			e->gtw = g->record;
+			MSG_MARK(e, gtw);
+		}
+		if (is_first)
+			MSG_SET(&ns->sync, first, true);
+		if (!g)
+			MSG_SET(&ns->sync, last, true);
+		is_first = false;
+		if (ns->ports.sync_gs(ns->ports.ctx, gs, &ns->sync) != 0)
+			return; /* gone; it is told all when it comes back */
+	} while (g);
+}
+
+static void send_changes(struct ns *ns, const struct sync *from)
+{
+	begin(ns);
+	for (size_t i = 0; i < from->v.len; i++) {
+		const struct sync_entry *c = &from->v.v[i];
+		if (!MSG_HAS(c, gateway))
+			continue;
+		struct sync_entry *e = entry_of(ns, c->gateway);
+		if (MSG_HAS(c, gtw)) {
+			e->gtw = c->gtw;
+			MSG_MARK(e, gtw);
+		} else {
+			MSG_SET(e, deleted, true);
+		}
+	}
+	for (uint32_t gs = 1; gs <= NS_GS_MAX && ns->sync.v.len; gs++)
+		if (ns->gs_is_up[gs])
+			ns->ports.sync_gs(ns->ports.ctx, gs, &ns->sync);
+}
+
+static void send_all_to_all(struct ns *ns)
+{
+	for (uint32_t gs = 1; gs <= NS_GS_MAX; gs++)
+		if (ns->gs_is_up[gs])
+			registry_send_all(ns, gs);
+}
+
+/* ---- devices ---- */
+
+static void forget_sessions(struct ns *ns, struct dev *d)
+{
+	struct exchange *x = exchange_find(&ns->exchanges, d->exchange);
+	if (x)
+		downlink_settle(ns, x);
+	devices_take_current(&ns->devices, d, NULL);
+	devices_take_pending(&ns->devices, d, NULL);
+	record_session_del(ns, d, SLOT_CURRENT);
+	record_session_del(ns, d, SLOT_PENDING);
+}
+
+static void device_gone(struct ns *ns, struct dev *d)
+{
+	forget_sessions(ns, d);
+	record_device_del(ns, d);
+	devices_delete(&ns->devices, d);
+}
+
+/* An ABP device listens as its maker set it, which the operator tells; else as the region says. */
+static void session_rx_by_hand(struct session *s, const struct dev *d)
+{
+	const struct mac_settings *m = &d->mac;
+	const struct region *r = d->plan ? d->plan->region : NULL;
+	unsigned delay = MSG_HAS(m, rx1_delay) ? m->rx1_delay & 15 : r ? r->rx1_delay_s : 1;
+	s->rx1_delay_s = (uint8_t)(delay ? delay : 1);
+	s->rx1_dr_offset = (uint8_t)(MSG_HAS(m, rx1_dr_offset) ? m->rx1_dr_offset & 7 : 0);
+	s->rx2_dr = (uint8_t)(MSG_HAS(m, rx2_dr) ? m->rx2_dr & 15 : r ? r->rx2_dr : 0);
+	s->rx2_hz = MSG_HAS(m, rx2_freq_hz) ? m->rx2_freq_hz : r ? r->rx2_hz : 0;
+}
+
+static int session_by_hand(struct ns *ns, struct dev *d, const struct net_session *m)
+{
+	struct session *s = session_new(d);
+	if (!s)
+		return -ENOMEM;
+	forget_sessions(ns, d);
+	s->is_by_hand = s->join_told = true;
+	s->id = m->session_key_id;
+	s->dev_addr = m->dev_addr;
+	s->f_nwk_s_int = m->f_nwk_s_int_key;
+	s->s_nwk_s_int = m->s_nwk_s_int_key;
+	s->nwk_s_enc = m->nwk_s_enc_key;
+	s->up_next = s->up_stored = MSG_HAS(m, last_f_cnt_up) ? (uint64_t)m->last_f_cnt_up + 1 : 0;
+	counter_start(&s->down, MSG_HAS(m, last_n_f_cnt_down) ? (uint64_t)m->last_n_f_cnt_down + 1 : 0);
+	s->started_unix_us = ns->now.unix_us;
+	devices_take_current(&ns->devices, d, s);
+	return 0;
+}
+
+static void device_set(struct ns *ns, struct dev *d, const struct ns_device *m)
+{
+	devices_set_euis(&ns->devices, d, MSG_HAS(m, dev_eui), m->dev_eui, MSG_HAS(m, join_eui), m->join_eui);
+	d->mac_version = m->mac_version;
+	d->phy_version = m->phy_version;
+	d->rules = mac_rules(m->mac_version);
+	d->plan = plan_find(str_of(m->plan));
+	d->supports_join = m->supports_join;
+	d->class_c = MSG_HAS(m, class_c) && m->class_c;
+	d->multicast = MSG_HAS(m, multicast) && m->multicast;
+	d->mac = (struct mac_settings){ .has = 0 };
+	if (MSG_HAS(m, mac))
+		d->mac = m->mac;
+}
+
+/* Live counters give way only where the operator said so. */
+static int sessions_changed(struct ns *ns, struct dev *d, const struct ns_device *m, bool is_new)
+{
+	uint32_t reset = MSG_HAS(m, reset) ? m->reset : 0;
+	bool is_by_hand = d->current && d->current->is_by_hand;
+	if (!is_new && reset != d->reset && !is_by_hand)
+		forget_sessions(ns, d);
+	d->reset = reset;
+	if (MSG_HAS(m, session) && (is_new || m->session.generation != d->generation)) {
+		d->generation = m->session.generation;
+		TRY(session_by_hand(ns, d, &m->session));
+	} else if (!MSG_HAS(m, session) && is_by_hand) {
+		forget_sessions(ns, d);
+	}
+	if (d->current && d->current->is_by_hand) {
+		session_rx_by_hand(d->current, d);
+		record_session_put(ns, d->current);
+	}
+	return 0;
+}
+
+static int device_changed(struct ns *ns, uint64_t uid, const struct ns_device *m)
+{
+	bool is_new = !devices_find(&ns->devices, uid);
+	struct dev *d = devices_make(&ns->devices, uid);
+	if (!d)
+		return -ENOMEM;
+	device_set(ns, d, m);
+	TRY(sessions_changed(ns, d, m, is_new));
+	d->is_named = true;
+	record_device_put(ns, d);
+	return 0;
+}
+
+/* ---- gateways ---- */
+
+static void gateway_gone(struct ns *ns, struct gateway *g)
+{
+	ns_del(ns, NS_GATEWAY, g->uid, SLOT_NONE);
+	gateways_unregister(&ns->gateways, g);
+}
+
+static int gateway_changed(struct ns *ns, uint64_t uid, const struct ns_gateway *m)
+{
+	struct gateway *g = gateways_register(&ns->gateways, uid, m);
+	if (!g)
+		return -ENOMEM;
+	g->is_named = true;
+	record_gateway_put(ns, g);
+	return 0;
+}
+
+/* ---- sets and changes ---- */
+
+static int entry_taken(struct ns *ns, const struct sync_entry *e)
+{
+	struct dev *d = MSG_HAS(e, device) ? devices_find(&ns->devices, e->device) : NULL;
+	struct gateway *g = MSG_HAS(e, gateway) ? gateways_by_uid(&ns->gateways, e->gateway) : NULL;
+	bool is_deleted = MSG_HAS(e, deleted) && e->deleted;
+	if (is_deleted && d)
+		device_gone(ns, d);
+	if (is_deleted && g)
+		gateway_gone(ns, g);
+	if (!is_deleted && MSG_HAS(e, device) && MSG_HAS(e, dev))
+		TRY(device_changed(ns, e->device, &e->dev));
+	if (!is_deleted && MSG_HAS(e, gateway) && MSG_HAS(e, gtw))
+		TRY(gateway_changed(ns, e->gateway, &e->gtw));
+	return 0;
+}
+
+static void for_each_unnamed(struct ns *ns, bool do_all)
+{
+	struct dev *d, *next_d;
+	struct gateway *g, *next_g;
+	HASH_ITER(by_uid, ns->devices.by_uid, d, next_d)
+		if (do_all || !d->is_named)
+			device_gone(ns, d);
+	HASH_ITER(by_uid, ns->gateways.by_uid, g, next_g)
+		if (do_all || !g->is_named)
+			gateway_gone(ns, g);
+}
+
+static void set_begins(struct ns *ns, const struct ulid *store_id)
+{
+	/* Numbers of another registry mean other things. */
+	if (ns->has_registry && !ulid_eq(store_id, &ns->registry_id))
+		for_each_unnamed(ns, true);
+	for (struct dev *d = ns->devices.by_uid; d; d = d->by_uid.next)
+		d->is_named = false;
+	for (struct gateway *g = ns->gateways.by_uid; g; g = g->by_uid.next)
+		g->is_named = false;
+	ns->registry_id = *store_id;
+	ns->has_registry = false; /* until the set is complete: an interrupted one is sent again */
+	ns->set_is_open = true;
+	record_registry_put(ns);
+}
+
+static void set_ends(struct ns *ns)
+{
+	for_each_unnamed(ns, false);
+	ns->set_is_open = false;
+	ns->has_registry = true;
+	send_all_to_all(ns);
+}
+
+void ns_as_sync(struct ns *ns, const struct now *now, uint64_t request, const struct sync *m)
+{
+	ns->now = *now;
+	bool is_first = MSG_HAS(m, first) && m->first, is_last = MSG_HAS(m, last) && m->last;
+	if (is_first)
+		set_begins(ns, &m->store_id);
+	if (!ulid_eq(&m->store_id, &ns->registry_id) || (!ns->has_registry && !ns->set_is_open)) {
+		ns_refuse(ns, request, "out_of_step", "these changes do not follow what this replica has");
+		return;
+	}
+	for (size_t i = 0; i < m->v.len; i++)
+		if (entry_taken(ns, &m->v.v[i]) != 0) {
+			ns_refuse(ns, request, "no_memory", "no memory for the registry");
+			return;
+		}
+	ns->registry_revision = m->revision;
+	if (is_last)
+		set_ends(ns);
+	else if (!ns->set_is_open)
+		send_changes(ns, m);
+	if (ns->has_registry)
+		record_registry_put(ns);
+	ns->counters.devices = HASH_CNT(by_uid, ns->devices.by_uid);
+	ns->counters.gateways = HASH_CNT(by_eui, ns->gateways.by_eui);
+	ns_accept(ns, request);
+}
+
+void ns_as_sync_state(const struct ns *ns, struct sync_state *ret)
+{
+	*ret = (struct sync_state){ .has = 0 };
+	if (!ns->has_registry)
+		return;
+	MSG_SET(ret, store_id, ns->registry_id);
+	MSG_SET(ret, revision, ns->registry_revision);
+}

@@ -1,0 +1,34 @@
+/** @file Events of the trace: composed in place, sent in batches, dropped and counted when nobody can take them. */
+#pragma once
+#include "common/core/json_out.h"
+#include "ns/core/device.h"
+#include "ns/core/gateway.h"
+
+struct ns;
+
+struct trace {
+	struct trace_events batch;
+	struct trace_event scratch; /**< of an event that nobody will see */
+	struct text data;
+	uint64_t lost;
+};
+
+/** What an event is about; members may be left out. */
+struct about {
+	const struct cid_list *cids;
+	const struct dev *dev;
+	const struct gateway *gateway;
+	uint64_t dev_eui;
+	uint32_t dev_addr;
+	bool has_dev_eui, has_dev_addr;
+};
+
+/** Begin an event; add members to its data object with json_name and its sisters, then end it. */
+struct text *trace_begin(struct ns *ns, const char *name, const struct about *a);
+void trace_end(struct ns *ns);
+/** An event without data. */
+void trace_add(struct ns *ns, const char *name, const struct about *a);
+/** An event whose data is one reason. */
+void trace_reason(struct ns *ns, const char *name, const struct about *a, const char *reason);
+/** Send what is gathered. */
+void trace_flush(struct ns *ns);

@@ -1,0 +1,357 @@
+/** @file Uplinks: from a reception to a message for the application server. */
+#include "ns/core/uplink.h"
+#include "ns/core/downlink.h"
+#include "ns/core/mac.h"
+#include "ns/core/records.h"
+#include "proto/lorawan/airtime.h"
+#include <string.h>
+
+void uplink_drop(struct ns *ns, struct reception *r, enum drop why, const char *word, const struct about *a)
+{
+	bool is_join = r->len > 0 && r->phy[0] >> 5 == MTYPE_JOIN_REQUEST;
+	r->kind = RECEPTION_DROPPED;
+	drop_count(ns, why);
+	trace_reason(ns, is_join ? "ns.up.join.drop" : "ns.up.data.drop", a, word ? word : drop_word(why));
+	for (struct copy *c = r->first; c; c = c->next) {
+		ns_accept_now(ns, c->request);
+		c->request = 0;
+	}
+}
+
+/* ---- receptions ---- */
+
+static int modu_of(const struct modulation *m, struct modu *ret)
+{
+	*ret = (struct modu){ .kind = (uint8_t)m->kind };
+	if (m->kind > MODU_LR_FHSS || m->sf > 12)
+		return -EINVAL;
+	ret->sf = (uint8_t)m->sf;
+	ret->bw_hz = m->bw_hz;
+	ret->bit_rate = m->bit_rate;
+	if (MSG_HAS(m, coding_rate) && modu_parse_codr(str_of(m->coding_rate), ret) != 0)
+		return -EINVAL;
+	return 0;
+}
+
+static struct gateway *gateway_heard(struct ns *ns, uint32_t gs, const struct gs_uplink *m)
+{
+	struct gateway *g = gateways_make(&ns->gateways, m->rx.gateway_eui);
+	if (!g)
+		return NULL;
+	if (!g->uid)
+		memcpy(g->id, m->rx.gateway_id, sizeof(g->id));
+	g->gs = gs;
+	g->can_send = m->can_send;
+	const struct plan *p = MSG_HAS(m, plan) ? plan_find(str_of(m->plan)) : NULL;
+	if (p)
+		gateway_set_region(g, p->region);
+	return g;
+}
+
+static void copy_fill(const struct ns *ns, struct copy *c, struct gateway *g, const struct gs_uplink *m)
+{
+	uint64_t before = (uint64_t)m->age_us + m->path_us;
+	const struct cid *id = CIDS_FIND(&m->cids, CID_GS_UPLINK);
+	c->gateway = g;
+	c->rx = m->rx;
+	c->path_us = m->path_us;
+	c->heard_mono_us = ns->now.mono_us > before ? ns->now.mono_us - before : 0;
+	if (id)
+		c->uplink = id->id;
+}
+
+/* Another copy of a frame that is known. */
+static void copy_add(struct ns *ns, struct reception *r, struct gateway *g, const struct gs_uplink *m, uint64_t request)
+{
+	const struct cid *id = CIDS_FIND(&m->cids, CID_GS_UPLINK);
+	struct copy late = { .next = NULL }, *c = &late;
+	if (id && dedup_has(r, &id->id)) {
+		/* Its gs asks again, as it lost the answer: the frame's acceptance answers this one too. */
+		drop_count(ns, DROP_RESENT);
+		ns_accept_now(ns, request);
+		return;
+	}
+	if (!r->is_closed && r->kind != RECEPTION_DROPPED) {
+		struct copy *kept = dedup_copy(&ns->dedup, r);
+		if (kept) {
+			c = kept;
+			c->request = request;
+		} else {
+			drop_count(ns, DROP_COPIES);
+		}
+	}
+	copy_fill(ns, c, g, m);
+	if (c == &late)
+		ns_accept_now(ns, request);
+	struct exchange *x = exchange_find(&ns->exchanges, r->exchange);
+	if (x && path_add(x->path, &x->n_paths, c) && x->state == EXCHANGE_WAIT && x->due.at)
+		downlink_plan(ns, x);
+}
+
+static void data_first(struct ns *ns, struct reception *r, const struct frame *f);
+
+static void classify(struct ns *ns, struct reception *r)
+{
+	struct frame f;
+	struct about a = { .cids = &r->cids, .gateway = r->first ? r->first->gateway : NULL };
+	int rc = frame_parse((struct slice){ r->phy, r->len }, &f);
+	if (rc != 0)
+		uplink_drop(ns, r, DROP_FORM, frame_error_word(rc), &a);
+	else if (f.mtype == MTYPE_DATA_UP || f.mtype == MTYPE_CONFIRMED_UP)
+		data_first(ns, r, &f);
+	else if (f.mtype == MTYPE_JOIN_REQUEST)
+		join_first(ns, r, &f);
+	else
+		uplink_drop(ns, r, DROP_TYPE, NULL, &a);
+}
+
+void ns_gs_uplink(struct ns *ns, const struct now *now, uint32_t gs, uint64_t request, const struct gs_uplink *m)
+{
+	struct modu modu;
+	ns->now = *now;
+	ns->counters.copies++;
+	if (ns->is_failing) {
+		ns_refuse(ns, request, "store_unavailable", "the store of the network server cannot take it now");
+		return;
+	}
+	struct gateway *g = gateway_heard(ns, gs, m);
+	if (modu_of(&m->mod, &modu) != 0) {
+		drop_count(ns, DROP_MODULATION);
+		ns_accept_now(ns, request);
+		return;
+	}
+	struct reception *r = dedup_find(&ns->dedup, m, &modu);
+	if (r) {
+		copy_add(ns, r, g, m, request);
+		return;
+	}
+	if (!outbox_has_room(ns)) {
+		ns->counters.outbox_refused++;
+		ns_refuse(ns, request, "outbox_full", "the application server has been away for too long: the outbox is full");
+		return;
+	}
+	r = dedup_add(&ns->dedup, m, &modu, now);
+	struct copy *c = r ? dedup_copy(&ns->dedup, r) : NULL;
+	if (!c) {
+		drop_count(ns, DROP_FULL);
+		ns_refuse(ns, request, "busy", "more frames at once than the network server holds");
+		if (r)
+			r->kind = RECEPTION_DROPPED;
+		return;
+	}
+	copy_fill(ns, c, g, m);
+	c->request = request;
+	CIDS_ADD_ALL(&r->cids, &m->cids);
+	CIDS_ADD(&r->cids, CID_NS_UPLINK, ns_ulid(ns));
+	classify(ns, r);
+}
+
+/* ---- data frames, first copy ---- */
+
+/* A repetition that is too early or too late is no repetition of the device's. */
+static enum drop judge_repeat(const struct ns *ns, struct reception *r, struct session *s, bool is_confirmed)
+{
+	uint64_t since = s->seen_mono_us ? ns->now.mono_us - s->seen_mono_us : 0;
+	if (s->seen_mono_us && since < NS_GHOST_US)
+		return DROP_GHOST;
+	if (s->repeats >= NS_REPEATS_MAX)
+		return DROP_REPEATS;
+	s->repeats++;
+	/* A captured frame sent once more opens no window at the device: what waits there must not be spent on it. */
+	r->is_stale = !s->seen_mono_us || since > s->rx1_delay_s * SEC_US + NS_REPEAT_US;
+	return r->is_stale && !is_confirmed ? DROP_REPEATS : DROP_NONE;
+}
+
+static void session_promote(struct ns *ns, struct session *s)
+{
+	struct dev *d = s->dev;
+	devices_promote(&ns->devices, d);
+	record_session_del(ns, d, SLOT_PENDING);
+	record_session_put(ns, s);
+}
+
+static enum drop data_rate(struct reception *r, const struct dev *d)
+{
+	if (!d->plan || !d->rules)
+		return DROP_NO_PLAN;
+	int dr = region_dr(d->plan->region, (enum phy_version)d->phy_version, true, &r->modu);
+	if (dr < 0)
+		return DROP_MODULATION;
+	r->dr = (uint8_t)dr;
+	return DROP_NONE;
+}
+
+static void data_first(struct ns *ns, struct reception *r, const struct frame *f)
+{
+	struct match m;
+	match_data(ns, f, r->hash, &m);
+	struct about a = { .cids = &r->cids, .dev = m.dev, .gateway = r->first->gateway, .dev_addr = f->data.dev_addr, .has_dev_addr = true };
+	if (m.drop == DROP_NONE)
+		m.drop = data_rate(r, m.dev);
+	if (m.drop == DROP_NONE && m.is_repeat)
+		m.drop = judge_repeat(ns, r, m.session, f->mtype == MTYPE_CONFIRMED_UP);
+	if (m.drop != DROP_NONE) {
+		uplink_drop(ns, r, m.drop, NULL, &a);
+		return;
+	}
+	struct session *s = m.session;
+	if (s->is_pending)
+		session_promote(ns, s);
+	r->kind = RECEPTION_DATA;
+	r->device = s->dev->uid;
+	r->session = s->id;
+	r->f_cnt = m.f_cnt;
+	r->is_repeat = m.is_repeat;
+	if (!m.is_repeat) {
+		s->up_next = (uint64_t)m.f_cnt + 1;
+		s->last_hash = r->hash;
+		s->repeats = 0;
+	}
+	s->last_dr = r->dr;
+	s->seen_mono_us = ns->now.mono_us;
+	s->seen_unix_us = ns->now.unix_us;
+	struct text *t = trace_begin(ns, "ns.up.data.receive", &a);
+	json_name(t, "f_cnt");
+	json_unum(t, m.f_cnt);
+	if (m.is_repeat || m.is_reset) {
+		json_name(t, m.is_reset ? "reset" : "repeated");
+		json_truth(t, true);
+	}
+	trace_end(ns);
+}
+
+/* ---- data frames, window over ---- */
+
+static void run_mac(struct mac_run *run, const struct frame *f)
+{
+	uint8_t plain[PHY_MAX];
+	struct slice commands = f->data.f_opts;
+	if (f->data.has_port && f->data.f_port == PORT_MAC) {
+		struct frame_id id = { .dev_addr = run->session->dev_addr, .f_cnt = run->reception->f_cnt, .is_up = true };
+		if (f->data.frm.n)
+			memcpy(plain, f->data.frm.p, f->data.frm.n);
+		if (cipher_frm(run->ns->config.crypto, &run->session->nwk_s_enc, &id, plain, f->data.frm.n) != 0)
+			return;
+		commands = (struct slice){ plain, f->data.frm.n };
+	}
+	mac_take(run, commands);
+}
+
+static void put_data(struct ns *ns, const struct reception *r, const struct session *s, const struct frame *f)
+{
+	const struct dev *d = s->dev;
+	struct ns_up *m = outbox_begin(ns, d, &r->cids);
+	struct up_data *u = &m->data;
+	MSG_MARK(m, data);
+	u->has = 0;
+	u->session_key_id = s->id;
+	u->dev_addr = s->dev_addr;
+	u->f_cnt = r->f_cnt;
+	if (f->data.has_port)
+		MSG_SET(u, f_port, f->data.f_port);
+	if (f->data.has_port && f->data.f_port != PORT_MAC) {
+		u->frm.len = (uint16_t)f->data.frm.n;
+		if (f->data.frm.n)
+			memcpy(u->frm.p, f->data.frm.p, f->data.frm.n);
+		MSG_MARK(u, frm);
+	}
+	if (f->mtype == MTYPE_CONFIRMED_UP)
+		MSG_SET(u, confirmed, true);
+	if (f->data.adr)
+		MSG_SET(u, adr, true);
+	u->rx.len = 0;
+	for (const struct copy *c = r->first; c; c = c->next)
+		u->rx.v[u->rx.len++] = c->rx;
+	u->freq_hz = r->freq_hz;
+	modulation_set(&u->mod, &r->modu);
+	u->dr = r->dr;
+	int channel = plan_channel_index(d->plan, r->freq_hz, r->dr);
+	if (channel >= 0)
+		MSG_SET(u, device_channel, (uint32_t)channel);
+	u->received_unix_us = r->first_unix_us;
+	u->airtime_us = airtime_us(&r->modu, r->len, true);
+	MSG_SET(u, net_id, ns->config.net_id);
+	outbox_put(ns);
+}
+
+/* A confirmed downlink was sent: this uplink says whether it was heard. */
+static void settle_confirmed(struct ns *ns, const struct reception *r, struct session *s, bool ack)
+{
+	if (!s->confirmed.is_there)
+		return;
+	outbox_outcome(ns, s->dev, &r->cids, &(struct outcome){ .kind = ack ? OUTCOME_ACK : OUTCOME_NACK, .flight = &s->confirmed,
+		.result = -1 });
+	s->confirmed.is_there = false;
+	if (!ack)
+		downlink_set_waiting(ns, s->dev, 1); /* it goes back to its queue, and into this uplink's window */
+}
+
+static void plan_answer(struct ns *ns, struct reception *r, struct session *s, const struct frame *f, const struct writer *mac)
+{
+	struct exchange *x = exchange_open(&ns->exchanges, s->dev);
+	if (!x)
+		return;
+	r->exchange = x->ticket;
+	x->session = s->id;
+	x->wants_ack = f->mtype == MTYPE_CONFIRMED_UP;
+	x->wants_any = f->data.adr_ack_req;
+	x->no_pull = r->is_stale;
+	x->batch = ns->is_dirty ? ns->batch : ns->batch - 1;
+	x->first_unix_us = r->first_unix_us;
+	x->cids = r->cids;
+	x->mac_len = (uint8_t)mac->len;
+	if (mac->len)
+		memcpy(x->mac, mac->p, mac->len);
+	for (const struct copy *c = r->first; c; c = c->next)
+		path_add(x->path, &x->n_paths, c);
+	downlink_windows(x, s->dev, s, r->freq_hz, r->dr);
+	transmit_reserve(ns, x);
+	downlink_plan(ns, x);
+}
+
+static void data_close(struct ns *ns, struct reception *r)
+{
+	struct dev *d = devices_find(&ns->devices, r->device);
+	struct session *s = d ? dev_session(d, &r->session) : NULL;
+	struct frame f;
+	if (!s || !d->plan || frame_parse((struct slice){ r->phy, r->len }, &f) != 0)
+		return; /* the registry changed meanwhile */
+	struct exchange *old = exchange_find(&ns->exchanges, d->exchange);
+	if (old)
+		downlink_settle(ns, old);
+	struct about a = { .cids = &r->cids, .dev = d };
+	uint8_t buf[FOPTS_MAX];
+	struct writer answers = writer_of(buf, sizeof(buf));
+	struct mac_run run = { .ns = ns, .dev = d, .session = s, .reception = r, .about = &a, .answers = &answers };
+	if (r->is_repeat) {
+		ns->counters.repeats++;
+		run_mac(&run, &f);
+	} else {
+		ns->counters.uplinks++;
+		join_tell(ns, s, &r->cids);
+		settle_confirmed(ns, r, s, f.data.ack);
+		run_mac(&run, &f);
+		put_data(ns, r, s, &f);
+		s->up_stored = (uint64_t)r->f_cnt + 1;
+	}
+	record_live_put(ns, s);
+	struct text *t = trace_begin(ns, "ns.up.data.process", &a);
+	json_name(t, "f_cnt");
+	json_unum(t, r->f_cnt);
+	json_name(t, "gateways");
+	json_unum(t, r->n_copies);
+	trace_end(ns);
+	plan_answer(ns, r, s, &f, &answers);
+}
+
+void uplink_close(struct ns *ns, struct reception *r)
+{
+	if (r->kind == RECEPTION_DATA)
+		data_close(ns, r);
+	else if (r->kind == RECEPTION_JOIN)
+		join_close(ns, r);
+	for (struct copy *c = r->first; c; c = c->next)
+		if (c->request)
+			ns_accept(ns, c->request);
+	dedup_drop_copies(&ns->dedup, r);
+}

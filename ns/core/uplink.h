@@ -1,0 +1,16 @@
+/** @file Uplinks: from a reception to a message for the application server. */
+#pragma once
+#include "ns/core/drops.h"
+#include "ns/core/match.h"
+#include "ns/core/state.h"
+
+/** The window of a frame is over: merge its copies, run MAC commands, hand the message on, plan the answer. */
+void uplink_close(struct ns *ns, struct reception *r);
+/** Drop a frame, tell why, and answer whoever brought it. */
+void uplink_drop(struct ns *ns, struct reception *r, enum drop why, const char *word, const struct about *a);
+/** The first copy of a join-request. */
+void join_first(struct ns *ns, struct reception *r, const struct frame *f);
+/** Its window is over. */
+void join_close(struct ns *ns, struct reception *r);
+/** Tell the application server of a new session, unless it was told. @param cids of its join, or of what proves the session */
+void join_tell(struct ns *ns, struct session *s, const struct cid_list *cids);

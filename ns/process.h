@@ -1,0 +1,30 @@
+/** @file The network server as a process: the core between its store, the bus, the log and the clock. */
+#pragma once
+#include "common/daemon.h"
+#include "common/http.h"
+#include "common/store.h"
+#include "ns/core/ns.h"
+
+struct ns_settings {
+#define SETTING(member, name, kind, dflt, min, max, doc) SETTING_MEMBER_##kind member;
+#include "ns/settings.def"
+#undef SETTING
+};
+
+struct ns_bus;
+struct process {
+	struct daemon *daemon;
+	const struct ns_settings *settings;
+	struct loop *loop;
+	struct store *store;
+	struct crypto *crypto;
+	struct ns *ns;
+	struct ns_bus *bus;
+	struct http_server *http;
+	struct loop_timer *timer;
+	uint64_t committed; /**< batches on disk */
+	void (*stopped)(void *ctx);
+	void *stopped_ctx;
+};
+
+extern const struct daemon_program ns_program;
