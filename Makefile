@@ -13,11 +13,9 @@ here := $(dir $(lastword $(MAKEFILE_LIST)))
 
 help: ; @grep -h '^# make' $(here)Makefile | cut -c3-
 
-$(here)configure: $(here)configure.ac $(here)deploy/build/VERSION
-	cd $(here) && autoreconf -i
-$(B)/config.mk: $(here)configure $(here)deploy/build/config.mk.in
+$(B)/config.mk: $(here)configure $(here)configure.ac $(here)deploy/build/VERSION $(here)deploy/build/config.mk.in
 	@mkdir -p $(B)
-	@cd $(B) && if test -x config.status; then ./config.status -q --recheck && ./config.status -q; \
+	@cd $(B) && if test -x config.status; then $(abspath $(here))/configure --refresh && ./config.status -q --recheck && ./config.status -q; \
 	  else $(abspath $(here))/configure -q $(CONFIGURE_FLAGS); fi
 
 ifeq (,$(filter help distclean,$(MAKECMDGOALS)))
@@ -83,20 +81,25 @@ fuzz-run: $(FUZZERS)
 	@$(S)/test/run-fuzz $(S) $(FUZZ_SECONDS) $(FUZZERS)
 
 lint: all ; @$(S)/test/lint/run $(S) $(B)
-bench: all ; @$(S)/test/bench/run $(S) $(B)
+BENCHES := $(patsubst $(S)/%.c,$(B)/%,$(wildcard $(S)/test/bench/bench_*.c))
+$(BENCHES): $(B)/%: $(B)/%.o $(EVERY_LIB)
+	$(CC) $(HARDEN) $(CFLAGS) $(LDFLAGS) $(LINK_HARDEN) -o $@ $^ $(ALL_LIBS)
+bench: all $(BENCHES)
+	@for b in $(BENCHES); do $$b || exit 1; done
+	@$(S)/test/bench/run $(S) $(B)
 
 install: all
 	install -d $(DESTDIR)$(bindir)
 	install -m755 $(PROGRAMS) $(DESTDIR)$(bindir)/
 uninstall: ; rm -f $(PROGRAMS:$(B)/%=$(DESTDIR)$(bindir)/%)
 clean: ; rm -rf $(B)/common $(B)/proto $(B)/gs $(B)/ns $(B)/as $(B)/test $(B)/*.a $(PROGRAMS)
-distclean: ; rm -rf $(here)build $(here)build-asan $(here)build-fuzz $(here)configure $(here)aclocal.m4 $(here)autom4te.cache
+distclean: ; rm -rf $(here)build $(here)build-asan $(here)build-fuzz $(here)deploy/build/configure $(here)autom4te.cache
 
 # make dist        source archive, with configure already made
 D = godwit-$(VERSION)
 dist:
 	rm -rf $(B)/$D && mkdir -p $(B)/$D && git -C $(S) archive HEAD | tar -x -C $(B)/$D
-	cp $(S)/configure $(S)/aclocal.m4 $(B)/$D/ && tar -czf $(B)/$D.tar.gz -C $(B) $D && rm -rf $(B)/$D
+	cp $(S)/deploy/build/configure $(B)/$D/deploy/build/ && tar -czf $(B)/$D.tar.gz -C $(B) $D && rm -rf $(B)/$D
 # make distcheck   unpack the archive read-only, then build, test, install and uninstall from it
 distcheck: dist
 	rm -rf $(B)/dc && mkdir -p $(B)/dc/b && tar -xzf $(B)/$D.tar.gz -C $(B)/dc && chmod -R a-w $(B)/dc/$D

@@ -57,7 +57,22 @@ struct as {
 	} links[AS_LINKS_MAX];
 	size_t n_links;
 	struct http_server *http;
+	size_t n_rooms; /**< started */
+	void (*stopped)(void *ctx);
+	void *stopped_ctx;
 };
+
+#define ROOM(x)                                      \
+	int x##_start(struct as *as, struct text *err); \
+	void x##_stop(struct as *as);
+#include "as/rooms.def"
+#undef ROOM
+
+/* For daemon_main. */
+int as_check(const struct daemon *d, const void *settings, struct text *err);
+int as_start(struct daemon *d, const void *settings, void **ret_state, struct text *err);
+void as_stop(void *state, void (*done)(void *ctx), void *ctx);
+void as_free(void *state);
 
 /** Add a table of routes, terminated by path NULL; handlers get the struct as as their ctx. */
 void as_add_routes(struct as *as, const struct http_route *routes);
@@ -66,5 +81,7 @@ void as_add_method(struct as *as, enum method m,
 	void (*fn)(void *ctx, struct bus_peer *peer, struct bus_request *request, const void *msg));
 /** Be told when the ns is there and has the whole registry (up), and when it is gone (down). Either may be NULL. */
 void as_add_link(struct as *as, void (*up)(struct as *as, struct bus_peer *ns), void (*down)(struct as *as));
+/** Begin to look for the ns: after the last room has started. */
+int as_connect(struct as *as, struct text *err);
 /** The ns, greeted and in step with the registry; NULL: not now. */
 struct bus_peer *as_ns(const struct as *as);

@@ -15,7 +15,8 @@ struct gs_bus {
 	struct bus *bus;
 	struct bus_peer *peer; /**< the network server; NULL: away */
 	struct loop_timer *hold;
-	uint64_t hold_us;      /**< until then uplinks wait for the registry, which says what their gateways are called */
+	uint64_t hold_us; /**< until then uplinks wait for the registry, which says what their gateways are
+			     called */
 	struct gs *gs;
 	struct outbox outbox;
 	struct trace_events events;
@@ -27,10 +28,10 @@ static void on_done(void *ctx, int status, const struct failure *failure, const 
 	struct outbox_slot *s = ctx;
 	(void)reply;
 	if (status == BUS_E_REFUSED)
-		LOG(LOG_WARN, "refused", KV_Z("what", s->kind == OUTBOX_UPLINK ? "uplink" : "tx_ack"), KV_Z("error", failure->name),
-			KV_Z("why", failure->message));
+		LOG(LOG_WARN, "refused", KV_Z("what", s->kind == OUTBOX_UPLINK ? "uplink" : "tx_ack"),
+			KV_Z("error", failure->name), KV_Z("why", failure->message));
 	/* What it refused or cannot be understood it will not take the second time. */
-	outbox_end(s, status == 0 || status == BUS_E_REFUSED || status == -EBADMSG);
+	gs_outbox_end(s, status == 0 || status == BUS_E_REFUSED || status == -EBADMSG);
 }
 
 static uint32_t age_of(const struct outbox_slot *s, uint64_t now_us)
@@ -43,21 +44,22 @@ static uint32_t age_of(const struct outbox_slot *s, uint64_t now_us)
 static int slot_send(struct gs_bus *b, struct outbox_slot *s, uint64_t now_us)
 {
 	if (s->kind == OUTBOX_TX_ACK && age_of(s, now_us) > TX_ACK_USEFUL_US) {
-		outbox_end(s, true);
+		gs_outbox_end(s, true);
 		return 0;
 	}
 	if (s->kind == OUTBOX_UPLINK && s->generation != b->gs->registry.generation) {
 		s->generation = b->gs->registry.generation;
 		if (!gs_uplink_refresh(b->gs, &s->msg.up)) {
 			b->gs->metrics.drops[GS_DROP_UNREGISTERED]++;
-			outbox_end(s, true);
+			gs_outbox_end(s, true);
 			return 0;
 		}
 	}
 	if (s->kind == OUTBOX_UPLINK)
 		s->msg.up.age_us = age_of(s, now_us);
-	TRY(bus_call(b->peer, s->kind == OUTBOX_UPLINK ? GSNS_UPLINK : GSNS_TX_ACK, &s->msg, CALL_TIMEOUT_US, on_done, s));
-	outbox_call(s);
+	TRY(bus_call(b->peer, s->kind == OUTBOX_UPLINK ? GSNS_UPLINK : GSNS_TX_ACK, &s->msg, CALL_TIMEOUT_US,
+		on_done, s));
+	gs_outbox_call(s);
 	return 0;
 }
 
@@ -66,14 +68,14 @@ static void waiting_send(struct gs_bus *b)
 	uint64_t now_us = loop_now(b->loop)->mono_us;
 	if (!b->gs->registry.complete && now_us < b->hold_us)
 		return;
-	for (struct outbox_slot *s; b->peer && (s = outbox_next(&b->outbox));)
+	for (struct outbox_slot *s; b->peer && (s = gs_outbox_next(&b->outbox));)
 		if (slot_send(b, s, now_us))
 			return;
 }
 
 void gs_bus_uplink(struct gs_bus *b, const struct gs_uplink *up, uint32_t generation)
 {
-	struct outbox_slot *s = outbox_add(&b->outbox, OUTBOX_UPLINK, loop_now(b->loop)->mono_us);
+	struct outbox_slot *s = gs_outbox_add(&b->outbox, OUTBOX_UPLINK, loop_now(b->loop)->mono_us);
 	if (!s)
 		return;
 	s->generation = generation;
@@ -83,7 +85,7 @@ void gs_bus_uplink(struct gs_bus *b, const struct gs_uplink *up, uint32_t genera
 
 void gs_bus_tx_ack(struct gs_bus *b, const struct tx_ack *ack)
 {
-	struct outbox_slot *s = outbox_add(&b->outbox, OUTBOX_TX_ACK, loop_now(b->loop)->mono_us);
+	struct outbox_slot *s = gs_outbox_add(&b->outbox, OUTBOX_TX_ACK, loop_now(b->loop)->mono_us);
 	if (!s)
 		return;
 	s->msg.ack = *ack;
@@ -127,11 +129,13 @@ static void lost_log(struct gs_bus *b)
 {
 	uint64_t now_us = loop_now(b->loop)->mono_us;
 	b->gs->metrics.uplinks_lost = b->outbox.lost;
-	b->gs->metrics.uplinks_waiting = outbox_count(&b->outbox);
+	b->gs->metrics.uplinks_waiting = gs_outbox_count(&b->outbox);
 	if (b->outbox.lost == b->lost_logged || now_us - b->lost_logged_us < LOST_LOG_EVERY_US)
 		return;
-	LOG(LOG_WARN, "uplinks_lost", KV_U("n", b->outbox.lost - b->lost_logged), KV_U("buffer", b->outbox.keep),
-		KV_Z("why", b->peer ? "the network server does not keep up" : "the network server is away; see gs.buffer"));
+	LOG(LOG_WARN, "uplinks_lost", KV_U("n", b->outbox.lost - b->lost_logged),
+		KV_U("buffer", b->outbox.keep),
+		KV_Z("why", b->peer ? "the network server does not keep up"
+				    : "the network server is away; see gs.buffer"));
 	b->lost_logged = b->outbox.lost;
 	b->lost_logged_us = now_us;
 }
@@ -150,7 +154,7 @@ bool gs_bus_is_up(const struct gs_bus *b)
 
 bool gs_bus_is_idle(const struct gs_bus *b)
 {
-	return !b->peer || outbox_count(&b->outbox) == 0;
+	return !b->peer || gs_outbox_count(&b->outbox) == 0;
 }
 
 static void on_schedule(void *ctx, struct bus_peer *peer, struct bus_request *request, const void *msg)
@@ -159,7 +163,7 @@ static void on_schedule(void *ctx, struct bus_peer *peer, struct bus_request *re
 	(void)peer;
 	enum tx_result r = gs_tx(b->gs, msg, loop_now(b->loop));
 	if (r == TX_RESULT_SUCCESS)
-		bus_reply(request, &(struct ack){ 0 });
+		bus_reply(request, &(struct ack){0});
 	else
 		bus_refuse(request, tx_result_info(r)->name, tx_result_info(r)->meaning);
 }
@@ -169,12 +173,12 @@ static void on_sync(void *ctx, struct bus_peer *peer, struct bus_request *reques
 	struct gs_bus *b = ctx;
 	(void)peer;
 	gs_sync(b->gs, msg, loop_now(b->loop));
-	bus_reply(request, &(struct ack){ 0 });
+	bus_reply(request, &(struct ack){0});
 }
 
 static const struct bus_handler handlers[] = {
-	{ NSGS_SCHEDULE, on_schedule },
-	{ NSGS_SYNC, on_sync },
+	{NSGS_SCHEDULE, on_schedule},
+	{NSGS_SYNC, on_sync},
 };
 
 static void on_up(void *ctx, struct bus_peer *peer)
@@ -183,7 +187,7 @@ static void on_up(void *ctx, struct bus_peer *peer)
 	b->peer = peer;
 	b->hold_us = loop_now(b->loop)->mono_us + HOLD_US;
 	loop_timer_at(b->hold, b->hold_us);
-	LOG(LOG_INFO, "ns_connected", KV_U("waiting", outbox_count(&b->outbox)));
+	LOG(LOG_INFO, "ns_connected", KV_U("waiting", gs_outbox_count(&b->outbox)));
 	gs_report_all(b->gs, loop_now(b->loop));
 }
 
@@ -193,7 +197,8 @@ static void on_down(void *ctx, struct bus_peer *peer)
 	if (b->peer != peer)
 		return;
 	b->peer = NULL;
-	LOG(LOG_WARN, "ns_away", KV_U("waiting", outbox_count(&b->outbox)), KV_U("buffer", b->outbox.keep));
+	LOG(LOG_WARN, "ns_away", KV_U("waiting", gs_outbox_count(&b->outbox)),
+		KV_U("buffer", b->outbox.keep));
 }
 
 static void on_hold_end(void *ctx)
@@ -208,11 +213,17 @@ int gs_bus_open(struct daemon *d, uint32_t buffer, struct gs_bus **ret, struct t
 	if (!b)
 		return -ENOMEM;
 	b->loop = daemon_loop(d);
-	struct bus_options o = { .loop = b->loop, .address = s->ns_address, .role = "gs",
-		.tls = { s->bus_tls_ca, s->bus_tls_certificate, s->bus_tls_key }, .handlers = handlers, .n_handlers = COUNT(handlers),
-		.up = on_up, .down = on_down, .ctx = b };
+	struct bus_options o = {.loop = b->loop,
+		.address = s->ns_address,
+		.role = "gs",
+		.tls = {s->bus_tls_ca, s->bus_tls_certificate, s->bus_tls_key},
+		.handlers = handlers,
+		.n_handlers = COUNT(handlers),
+		.up = on_up,
+		.down = on_down,
+		.ctx = b};
 	b->hold = loop_timer_new(b->loop, on_hold_end, b);
-	int rc = b->hold ? outbox_init(&b->outbox, buffer) : -ENOMEM;
+	int rc = b->hold ? gs_outbox_init(&b->outbox, buffer) : -ENOMEM;
 	if (!rc)
 		rc = bus_connect(&o, &b->bus, err);
 	if (rc)
@@ -233,6 +244,6 @@ void gs_bus_close(struct gs_bus *b)
 		return;
 	bus_free(b->bus);
 	loop_timer_free(b->hold);
-	outbox_done(&b->outbox);
+	gs_outbox_done(&b->outbox);
 	free(b);
 }

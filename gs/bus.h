@@ -1,5 +1,5 @@
-/** @file The gateway server's side of the bus: uplinks, TX_ACKs, statuses and events to the network server; downlinks and the
- * registry from it. */
+/** @file The gateway server's side of the bus: uplinks, TX_ACKs, statuses and events to the network server;
+ * downlinks and the registry from it. */
 #pragma once
 #include "common/daemon.h"
 #include "gs/core/gs.h"

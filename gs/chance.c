@@ -21,5 +21,5 @@ struct rng chance_init(struct chance *c, struct rng from)
 {
 	c->from = from;
 	c->left = 0;
-	return (struct rng){ chance_fill, c };
+	return (struct rng){chance_fill, c};
 }

@@ -8,7 +8,10 @@ enum { COMMAND_MAX = 200, ADDRESS_MAX = 80 };
 /** What the operator types to register a gateway. */
 static void command_text(struct text *t, uint64_t eui)
 {
-	text_printf(t, "godwit gateways create eui-%016" PRIx64 " --gateway-eui %016" PRIX64 " --frequency-plan-id EU_863_870", eui, eui);
+	text_printf(t,
+		"godwit gateways create eui-%016" PRIx64 " --gateway-eui %016" PRIX64
+		" --frequency-plan-id EU_863_870",
+		eui, eui);
 }
 
 /** What happens all the time at any gateway is for those who look for it. */
@@ -19,14 +22,11 @@ static enum log_level drop_level(enum gs_drop why)
 	case GS_DROP_CRC_NONE:
 	case GS_DROP_EMPTY:
 	case GS_DROP_REPEAT:
-	case GS_DROP_UNKNOWN_TOKEN:
-		return LOG_DEBUG;
+	case GS_DROP_UNKNOWN_TOKEN: return LOG_DEBUG;
 	case GS_DROP_QUOTA:
 	case GS_DROP_TABLE_FULL:
-	case GS_DROP_UNREGISTERED:
-		return LOG_WARN;
-	default:
-		return LOG_INFO;
+	case GS_DROP_UNREGISTERED: return LOG_WARN;
+	default: return LOG_INFO;
 	}
 }
 
@@ -40,7 +40,8 @@ static void drop_log(const struct gs_note *note, const char *address)
 			KV_Z("why", "not registered, and gs.require-registered is on"), KV_Z("command", buf));
 		return;
 	}
-	LOG(drop_level(note->drop), "drop", KV_Z("reason", gs_drop_word(note->drop)), KV_EUI("eui", note->eui), KV_Z("address", address),
+	LOG(drop_level(note->drop), "drop", KV_Z("reason", gs_drop_word(note->drop)),
+		KV_EUI("eui", note->eui), KV_Z("address", address),
 		KV_Z("more", "counted; not said again for a minute"));
 }
 
@@ -49,8 +50,11 @@ static void no_plan_log(const struct gs_note *note, const char *address)
 	char buf[COMMAND_MAX];
 	struct text command = text_fixed(buf, sizeof buf);
 	command_text(&command, note->eui);
-	LOG(LOG_WARN, "gateway_without_plan", KV_Z("gateway", note->gateway->id), KV_EUI("eui", note->eui), KV_Z("address", address),
-		KV_Z("why", "not registered and no gs.default-frequency-plan: it is heard, but sends nothing"), KV_Z("command", buf));
+	LOG(LOG_WARN, "gateway_without_plan", KV_Z("gateway", note->gateway->id), KV_EUI("eui", note->eui),
+		KV_Z("address", address),
+		KV_Z("why",
+			"not registered and no gs.default-frequency-plan: it is heard, but sends nothing"),
+		KV_Z("command", buf));
 }
 
 static void gateway_log(const struct gs_note *note, const char *address)
@@ -58,17 +62,21 @@ static void gateway_log(const struct gs_note *note, const char *address)
 	const struct gateway *g = note->gateway;
 	switch (note->kind) {
 	case GS_NOTE_CONNECT:
-		LOG(LOG_INFO, "gateway_connect", KV_Z("gateway", g->id), KV_EUI("eui", note->eui), KV_Z("address", address), KV_Z("plan", g->plan));
+		LOG(LOG_INFO, "gateway_connect", KV_Z("gateway", g->id), KV_EUI("eui", note->eui),
+			KV_Z("address", address), KV_Z("plan", g->plan));
 		break;
 	case GS_NOTE_DISCONNECT:
-		LOG(LOG_INFO, "gateway_disconnect", KV_Z("gateway", g->id), KV_EUI("eui", note->eui), KV_U("uplinks", g->counts.uplinks),
-			KV_U("downlinks", g->counts.downlinks));
+		LOG(LOG_INFO, "gateway_disconnect", KV_Z("gateway", g->id), KV_EUI("eui", note->eui),
+			KV_U("uplinks", g->counts.uplinks), KV_U("downlinks", g->counts.downlinks));
 		break;
 	case GS_NOTE_RESTART:
-		LOG(LOG_INFO, "concentrator_restart", KV_Z("gateway", g->id), KV_EUI("eui", note->eui), KV_U("restarts", g->clock.restarts));
+		LOG(LOG_INFO, "concentrator_restart", KV_Z("gateway", g->id), KV_EUI("eui", note->eui),
+			KV_U("restarts", g->clock.restarts));
 		break;
 	default:
-		LOG(LOG_INFO, "tx_fail", KV_Z("gateway", g->id), KV_Z("result", tx_result_info(note->result)->name), KV_Z("error", note->word ? note->word : ""));
+		LOG(LOG_INFO, "tx_fail", KV_Z("gateway", g->id),
+			KV_Z("result", tx_result_info(note->result)->name),
+			KV_Z("error", note->word ? note->word : ""));
 		break;
 	}
 }
@@ -95,6 +103,7 @@ void notes_uplink(const struct gs_uplink *up)
 	if (!log_on(LOG_DEBUG) || !c)
 		return;
 	cid_text(&cid, c);
-	LOG(LOG_DEBUG, "uplink", KV_Z("cid", buf), KV_Z("gateway", up->rx.gateway_id), KV_U("freq", up->freq_hz), KV_I("rssi_ddbm", up->rx.rssi_ddbm),
+	LOG(LOG_DEBUG, "uplink", KV_Z("cid", buf), KV_Z("gateway", up->rx.gateway_id),
+		KV_U("freq", up->freq_hz), KV_I("rssi_ddbm", up->rx.rssi_ddbm),
 		KV_I("snr_ddb", up->rx.snr_ddb), KV_U("size", up->phy.len));
 }

@@ -4,15 +4,15 @@
 
 enum { NONE = UINT32_C(0xffffffff) };
 
-int outbox_init(struct outbox *o, uint32_t keep)
+int gs_outbox_init(struct outbox *o, uint32_t keep)
 {
-	*o = (struct outbox){ .keep = keep, .max = 2 * keep, .free = NONE };
-	o->waiting = o->called = (struct outbox_list){ NONE, NONE, 0 };
+	*o = (struct outbox){.keep = keep, .max = 2 * keep, .free = NONE};
+	o->waiting = o->called = (struct outbox_list){NONE, NONE, 0};
 	o->v = calloc(o->max, sizeof *o->v);
 	return o->v ? 0 : -ENOMEM;
 }
 
-void outbox_done(struct outbox *o)
+void gs_outbox_done(struct outbox *o)
 {
 	free(o->v);
 	o->v = NULL;
@@ -61,9 +61,9 @@ static void oldest_forget(struct outbox *o)
 		s->is_forgotten = true;
 }
 
-struct outbox_slot *outbox_add(struct outbox *o, enum outbox_kind kind, uint64_t now_us)
+struct outbox_slot *gs_outbox_add(struct outbox *o, enum outbox_kind kind, uint64_t now_us)
 {
-	if (outbox_count(o) >= o->keep)
+	if (gs_outbox_count(o) >= o->keep)
 		oldest_forget(o);
 	uint32_t slot = o->free;
 	if (slot != NONE) {
@@ -84,12 +84,12 @@ struct outbox_slot *outbox_add(struct outbox *o, enum outbox_kind kind, uint64_t
 	return s;
 }
 
-struct outbox_slot *outbox_next(const struct outbox *o)
+struct outbox_slot *gs_outbox_next(const struct outbox *o)
 {
 	return o->waiting.first == NONE ? NULL : &o->v[o->waiting.first];
 }
 
-void outbox_call(struct outbox_slot *s)
+void gs_outbox_call(struct outbox_slot *s)
 {
 	struct outbox *o = s->outbox;
 	unlink_from(o, &o->waiting, s);
@@ -97,7 +97,7 @@ void outbox_call(struct outbox_slot *s)
 	link_behind(o, &o->called, s, o->called.last);
 }
 
-void outbox_end(struct outbox_slot *s, bool is_over)
+void gs_outbox_end(struct outbox_slot *s, bool is_over)
 {
 	struct outbox *o = s->outbox;
 	if (!s->is_forgotten)
@@ -107,7 +107,8 @@ void outbox_end(struct outbox_slot *s, bool is_over)
 		slot_free(s);
 		return;
 	}
-	/* After a lost connection many come back at once, oldest first or last; either way the place is near an end. */
+	/* After a lost connection many come back at once, oldest first or last; either way the place is near
+	 * an end. */
 	uint32_t after = o->waiting.last;
 	if (o->waiting.first != NONE && o->v[o->waiting.first].seq > s->seq)
 		after = NONE;
@@ -116,7 +117,7 @@ void outbox_end(struct outbox_slot *s, bool is_over)
 	link_behind(o, &o->waiting, s, after);
 }
 
-uint32_t outbox_count(const struct outbox *o)
+uint32_t gs_outbox_count(const struct outbox *o)
 {
 	return o->waiting.n + o->called.n;
 }

@@ -14,19 +14,20 @@
 enum { STOP_WAIT_US = 3 * 1000 * 1000, METRICS_MAX_BYTES = 64 << 10, PENDING_MIN = 1024 };
 
 static const struct setting rows[] = {
-#define SETTING(member, name, kind, dflt, min, max, doc) { name, dflt, doc, offsetof(struct gs_settings, member), min, max, SETTING_##kind },
+#define SETTING(member, name, kind, dflt, min, max, doc)                                                     \
+	{name, dflt, doc, offsetof(struct gs_settings, member), min, max, SETTING_##kind},
 #include "gs/settings.def"
 #undef SETTING
 };
-static const char *const sections[] = { "gs", NULL };
+static const char *const sections[] = {"gs", NULL};
 
 static const struct metric metrics[] = {
-#define METRIC(member, kind, name, help) { name, "", help, offsetof(struct gs_metrics, member), METRIC_##kind },
+#define METRIC(member, kind, name, help) {name, "", help, offsetof(struct gs_metrics, member), METRIC_##kind},
 #include "gs/core/metrics.def"
 #undef METRIC
-#define DROP(symbol, word, meaning) \
-	{ "gs_drop_total", "reason=\"" word "\"", "Datagrams, frames and TX_ACKs dropped, by reason", \
-		offsetof(struct gs_metrics, drops) + GS_DROP_##symbol * sizeof(uint64_t), METRIC_COUNTER },
+#define DROP(symbol, word, meaning)                                                                          \
+	{"gs_drop_total", "reason=\"" word "\"", "Datagrams, frames and TX_ACKs dropped, by reason",         \
+		offsetof(struct gs_metrics, drops) + GS_DROP_##symbol * sizeof(uint64_t), METRIC_COUNTER},
 #include "gs/core/drops.def"
 #undef DROP
 };
@@ -147,14 +148,15 @@ static void on_ready(void *ctx, struct http_request *r)
 {
 	struct process *p = ctx;
 	bool up = gs_bus_is_up(p->bus);
-	http_reply_text(r, up ? 200 : 503, "text/plain", up ? STR("ready\n") : STR("not connected to the network server\n"));
+	http_reply_text(r, up ? 200 : 503, "text/plain",
+		up ? STR("ready\n") : STR("not connected to the network server\n"));
 }
 
 static const struct http_route routes[] = {
-	{ HTTP_GET, "/metrics", on_metrics },
-	{ HTTP_GET, "/healthz/live", on_live },
-	{ HTTP_GET, "/healthz/ready", on_ready },
-	{ .path = NULL },
+	{HTTP_GET, "/metrics", on_metrics},
+	{HTTP_GET, "/healthz/live", on_live},
+	{HTTP_GET, "/healthz/ready", on_ready},
+	{.path = NULL},
 };
 
 static int http_open(struct process *p, const struct gs_settings *s, struct text *err)
@@ -187,9 +189,12 @@ static int sockets_open(struct process *p, const struct gs_settings *s, struct t
 
 static int core_open(struct process *p, const struct gs_settings *s)
 {
-	struct gs_config config = { .max_gateways = s->max_gateways, .max_pending = s->max_gateways > PENDING_MIN ? s->max_gateways : PENDING_MIN,
-		.uplinks_per_s = s->gateway_rate, .require_registered = s->require_registered, .default_plan = s->default_plan ? s->default_plan : "" };
-	struct gs_sink sink = { on_uplink, on_tx_ack, on_status, on_event, on_send, on_note, on_peer_text, p };
+	struct gs_config config = {.max_gateways = s->max_gateways,
+		.max_pending = s->max_gateways > PENDING_MIN ? s->max_gateways : PENDING_MIN,
+		.uplinks_per_s = s->gateway_rate,
+		.require_registered = s->require_registered,
+		.default_plan = s->default_plan ? s->default_plan : ""};
+	struct gs_sink sink = {on_uplink, on_tx_ack, on_status, on_event, on_send, on_note, on_peer_text, p};
 	p->gs = gs_new(&config, &sink, chance_init(&p->chance, loop_rng()));
 	p->timer = loop_timer_new(p->loop, on_timer, p);
 	p->stop_timer = loop_timer_new(p->loop, on_stop_timer, p);
@@ -231,7 +236,8 @@ static int gs_process_start(struct daemon *d, const void *settings, void **ret_s
 		return rc;
 	}
 	*ret_state = p;
-	/* Ready to hear gateways; the network server may come later, and until then what they send is kept. */
+	/* Ready to hear gateways; the network server may come later, and until then what they send is kept.
+	 */
 	daemon_ready(d);
 	return 0;
 }
@@ -250,7 +256,7 @@ const struct daemon_program gs_program = {
 	.name = "gs",
 	.program = "godwit-gs",
 	.about = "the gateway server: packet forwarders speak Semtech UDP to it",
-	.settings = { rows, COUNT(rows), sections },
+	.settings = {rows, COUNT(rows), sections},
 	.settings_size = sizeof(struct gs_settings),
 	.start = gs_process_start,
 	.stop = gs_process_stop,

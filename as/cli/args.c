@@ -51,6 +51,14 @@ bool args_is_mac_setting(const struct arg *a)
 	return !a->flag && a->name_n > 13 && (!strncmp(a->name, "mac-settings.", 13) || !strncmp(a->name, "mac_settings.", 13));
 }
 
+/** Is a flag without `=` a bare truth, so that the next word is not its value? */
+static bool stands_alone(const struct arg *a, const char *next)
+{
+	if (args_is_mac_setting(a))
+		return !next || !strncmp(next, "--", 2);
+	return args_is_right(a) || a->flag->kind == FLAG_TRUTH;
+}
+
 /** Take one `--name`, `--name=value` or `--name value`; *at moves over a value that was the next word. */
 static int take_flag(int argc, char *const *argv, int *at, struct args *ret, struct text *err)
 {
@@ -66,12 +74,11 @@ static int take_flag(int argc, char *const *argv, int *at, struct args *ret, str
 		text_printf(err, "unknown flag --%.*s", (int)n, name);
 		return -EINVAL;
 	}
-	bool truth = args_is_right(a) || (a->flag && a->flag->kind == FLAG_TRUTH);
-	bool has_next = *at + 1 < argc && strncmp(argv[*at + 1], "--", 2);
-	if (!a->value && (truth || (args_is_mac_setting(a) && !has_next)))
+	const char *next = *at + 1 < argc ? argv[*at + 1] : NULL;
+	if (!a->value && stands_alone(a, next))
 		a->value = "true";
-	if (!a->value && *at + 1 < argc)
-		a->value = argv[++*at];
+	else if (!a->value && next && ++*at)
+		a->value = next;
 	if (!a->value) {
 		text_printf(err, "--%.*s wants a value", (int)n, name);
 		return -EINVAL;

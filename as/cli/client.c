@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BODY_MAX = 256 << 20, TIMEOUT_S = 60 };
+enum { BODY_MAX = 256 << 20, TIMEOUT_S = 60, STREAM_TIMEOUT_S = 10 * 365 * 86400, DEFAULT_PORT = 1885 };
 
 /** The contents of a small file in a folder. @return 0; -errno */
 static int read_small(const char *dir, const char *leaf, char *buf, size_t cap)
@@ -71,6 +71,11 @@ int client_find(struct client *c, const char *address, const char *key, const ch
 	return 0;
 }
 
+struct request {
+	const char *method, *path;
+	struct str body;
+};
+
 struct call {
 	struct event_base *base;
 	struct text *body, *err;
@@ -118,7 +123,7 @@ static enum evhttp_cmd_type verb(const char *method)
 
 /** Send the request over a connection that is the call's alone. @return 0; -ENOMEM */
 static int send_request(struct call *call, struct evhttp_connection *conn, const struct client *c, const struct evhttp_uri *uri,
-	const char *method, const char *path, struct str body)
+	const struct request *rq)
 {
 	struct evhttp_request *req = evhttp_request_new(on_done, call);
 	if (!req)
@@ -131,15 +136,15 @@ static int send_request(struct call *call, struct evhttp_connection *conn, const
 	evhttp_add_header(headers, "Connection", "close");
 	if (c->key[0])
 		evhttp_add_header(headers, "Authorization", bearer);
-	if (body.n) {
+	if (rq->body.n) {
 		evhttp_add_header(headers, "Content-Type", "application/json");
-		evbuffer_add(evhttp_request_get_output_buffer(req), body.p, body.n);
+		evbuffer_add(evhttp_request_get_output_buffer(req), rq->body.p, rq->body.n);
 	}
-	return evhttp_make_request(conn, req, verb(method), path) ? -ENOMEM : 0;
+	return evhttp_make_request(conn, req, verb(rq->method), rq->path) ? -ENOMEM : 0;
 }
 
-int client_call(const struct client *c, const char *method, const char *path, struct str body, struct text *ret_body,
-	int (*chunk)(void *ctx, struct str piece), void *ctx, struct text *err)
+/** Where the API is, from "http://HOST:PORT". @return 0; -EINVAL with one line in *err */
+static int parse_address(const struct client *c, struct evhttp_uri **ret, char ret_host[256], uint16_t *ret_port, struct text *err)
 {
 	struct evhttp_uri *uri = evhttp_uri_parse(c->address);
 	const char *host = uri ? evhttp_uri_get_host(uri) : NULL, *scheme = uri ? evhttp_uri_get_scheme(uri) : NULL;
@@ -149,28 +154,47 @@ int client_call(const struct client *c, const char *method, const char *path, st
 			evhttp_uri_free(uri);
 		return -EINVAL;
 	}
+	const char *bare = *host == '[' ? host + 1 : host;
 	int port = evhttp_uri_get_port(uri);
-	char bare[256];
-	snprintf(bare, sizeof bare, "%.*s", (int)strcspn(host + (*host == '['), "]"), host + (*host == '['));
+	snprintf(ret_host, 256, "%.*s", (int)strcspn(bare, "]"), bare);
+	*ret_port = (uint16_t)(port > 0 ? port : DEFAULT_PORT);
+	*ret = uri;
+	return 0;
+}
+
+/** Send the request and wait for its end. @return 0; -ENOMEM */
+static int exchange(struct call *call, const struct client *c, const struct evhttp_uri *uri, const char *host, uint16_t port,
+	const struct request *rq)
+{
+	struct evhttp_connection *conn = evhttp_connection_base_new(call->base, NULL, host, port);
+	if (!conn)
+		return -ENOMEM;
+	evhttp_connection_set_max_body_size(conn, BODY_MAX);
+	evhttp_connection_set_timeout(conn, call->chunk ? STREAM_TIMEOUT_S : TIMEOUT_S);
+	int r = send_request(call, conn, c, uri, rq);
+	if (!r)
+		event_base_dispatch(call->base);
+	evhttp_connection_free(conn);
+	return r;
+}
+
+int client_call(const struct client *c, const char *method, const char *path, struct str body, struct text *ret_body,
+	int (*chunk)(void *ctx, struct str piece), void *ctx, struct text *err)
+{
 	struct call call = { .base = event_base_new(), .body = ret_body, .err = err, .chunk = chunk, .ctx = ctx };
-	struct evhttp_connection *conn =
-		call.base ? evhttp_connection_base_new(call.base, NULL, bare, (uint16_t)(port > 0 ? port : 1885)) : NULL;
-	int r = -ENOMEM;
-	if (conn) {
-		evhttp_connection_set_max_body_size(conn, BODY_MAX);
-		evhttp_connection_set_timeout(conn, chunk ? INT_MAX / 1000 : TIMEOUT_S);
-		r = send_request(&call, conn, c, uri, method, path, body);
-		if (!r)
-			event_base_dispatch(call.base);
-	}
+	struct evhttp_uri *uri = NULL;
+	char host[256];
+	uint16_t port;
+	int r = call.base ? parse_address(c, &uri, host, &port, err) : -ENOMEM;
+	if (!r)
+		r = exchange(&call, c, uri, host, port, &(struct request){ method, path, body });
 	if (!r && !call.status && !chunk) {
 		text_printf(err, "no answer from %s: is Godwit running there?", c->address);
 		r = -ECONNREFUSED;
 	}
-	if (conn)
-		evhttp_connection_free(conn);
+	if (uri)
+		evhttp_uri_free(uri);
 	if (call.base)
 		event_base_free(call.base);
-	evhttp_uri_free(uri);
-	return r ? r : call.status ? call.status : 200;
+	return r ? r : call.status ? call.status : HTTP_OK;
 }

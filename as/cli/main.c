@@ -133,7 +133,7 @@ int main(int argc, char **argv)
 	size_t n = 0;
 	const struct command *cmd = NULL;
 	if (args_parse(argc, argv, &c->args, &c->err))
-		status = usage(&c->args, err);
+		status = fprintf(stderr, "error: %s; godwit --help shows what there is\n", err) < 0 ? CLI_FAILED : CLI_USAGE;
 	else if (args_on(&c->args, "version"))
 		status = printf("godwit %s\n", VERSION) < 0;
 	else if (args_on(&c->args, "help") || !c->args.n_words || !strcmp(c->args.words[0], "help"))

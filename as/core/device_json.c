@@ -74,7 +74,7 @@ static int read_mac_settings(void *record, const struct record_field *f, const s
 	struct device *d = record;
 	struct json_tok tok[256];
 	struct json old = { 0 };
-	__attribute__((cleanup(text_done_auto))) struct text t = text_growing(JSON_TEXT_MAX);
+	AUTO(text_done) struct text t = text_growing(JSON_TEXT_MAX);
 	struct str was = str_of(texts_get(&d->texts, TEXT_MAC_SETTINGS));
 	if (v >= 0 && json_type(rd->j, v) != JSON_OBJECT)
 		return record_bad(rd, f, "must be an object");

@@ -2,16 +2,11 @@
 #include "as/core/json_copy.h"
 #include <string.h>
 
-/** A string as it came, between quotes. Its escapes were checked by the reader; only bare control characters need care. */
+/** A string as it came, between quotes: the reader has checked its escapes, and refused bare control characters. */
 static void copy_string(struct text *t, struct str s)
 {
 	text_putc(t, '"');
-	for (size_t i = 0; i < s.n; i++) {
-		if ((unsigned char)s.p[i] < 0x20)
-			text_printf(t, "\\u%04x", (unsigned)(unsigned char)s.p[i]);
-		else
-			text_putc(t, s.p[i]);
-	}
+	text_put(t, s);
 	text_putc(t, '"');
 }
 

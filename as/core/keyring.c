@@ -94,7 +94,7 @@ struct api_key *keyring_find(const struct keyring *k, struct str id)
 
 static int put_key(struct keyring *k, const struct api_key *key)
 {
-	__attribute__((cleanup(text_done_auto))) struct text t = text_growing(RECORD_TEXT_MAX);
+	AUTO(text_done) struct text t = text_growing(RECORD_TEXT_MAX);
 	api_key_json_store(&t, key);
 	if (t.failed)
 		return -ENOSPC;

@@ -237,7 +237,7 @@ int read_text(void *record, const struct record_field *f, const struct reading *
 
 int read_json(void *record, const struct record_field *f, const struct reading *rd, json_val v)
 {
-	__attribute__((cleanup(text_done_auto))) struct text t = text_growing(JSON_TEXT_MAX);
+	AUTO(text_done) struct text t = text_growing(JSON_TEXT_MAX);
 	json_copy(&t, rd->j, v);
 	if (t.failed)
 		return problem_say(rd->problem, REGISTRY_E_INVALID, f->path, "must be at most %d octets of JSON", JSON_TEXT_MAX);

@@ -204,10 +204,14 @@ void entry_append(struct registry *r, struct entry *e)
 	else
 		r->oldest = e;
 	r->newest = e;
+	if (!r->unsent)
+		r->unsent = e;
 }
 
 void entry_remove(struct registry *r, struct entry *e)
 {
+	if (r->unsent == e)
+		r->unsent = e->newer;
 	if (e->older)
 		e->older->newer = e->newer;
 	else

@@ -36,6 +36,7 @@ struct registry {
 	struct device *by_id, *by_uid, *by_eui;
 	struct gateway *gtw_by_id, *gtw_by_uid, *gtw_by_eui;
 	struct entry *oldest, *newest;                /**< devices, gateways and tombstones in order of revision */
+	struct entry *unsent;                         /**< what the replica is told next; NULL: it has been told everything */
 	size_t n_tombstones;
 	struct ulid store_id;
 	uint64_t next_uid, revision; /**< of the next record; of the last change */

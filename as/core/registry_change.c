@@ -32,14 +32,14 @@ static int put_number(struct registry *r, const char *name, uint64_t n)
 
 static int put_app(struct registry *r, const struct app *a)
 {
-	__attribute__((cleanup(text_done_auto))) struct text t = text_growing(RECORD_TEXT_MAX);
+	AUTO(text_done) struct text t = text_growing(RECORD_TEXT_MAX);
 	app_json_store(&t, a);
 	return put_text(r, REGISTRY_APPS, slice_of(str_of(a->key)), &t);
 }
 
 static int put_device(struct registry *r, const struct device *d)
 {
-	__attribute__((cleanup(text_done_auto))) struct text t = text_growing(RECORD_TEXT_MAX);
+	AUTO(text_done) struct text t = text_growing(RECORD_TEXT_MAX);
 	uint8_t key[8];
 	json_open(&t, '{');
 	device_json_members(&t, d, DEVICE_JSON_STORE, r->envelope);
@@ -49,7 +49,7 @@ static int put_device(struct registry *r, const struct device *d)
 
 static int put_gateway(struct registry *r, const struct gateway *g)
 {
-	__attribute__((cleanup(text_done_auto))) struct text t = text_growing(RECORD_TEXT_MAX);
+	AUTO(text_done) struct text t = text_growing(RECORD_TEXT_MAX);
 	uint8_t key[8];
 	gateway_json_write(&t, g, true);
 	return put_text(r, REGISTRY_GATEWAYS, key_of_number(g->entry.uid, key), &t);

@@ -152,7 +152,7 @@ static int sort_entries(struct registry *r)
 	for (struct entry *e = r->oldest; e; e = e->newer)
 		v[i++] = e;
 	qsort(v, n, sizeof *v, by_revision);
-	r->oldest = r->newest = NULL;
+	r->oldest = r->newest = r->unsent = NULL;
 	for (i = 0; i < n; i++)
 		entry_append(r, v[i]);
 	free(v);

@@ -48,7 +48,7 @@ int sessions_unpack(struct slice record, const struct envelope *e, struct sessio
 	if (reader_u8(&r) != RECORD_VERSION)
 		return -EPROTO;
 	s.n = reader_u8(&r);
-	if (s.n > SESSIONS_KEPT)
+	if (r.failed || s.n > SESSIONS_KEPT)
 		return -EPROTO;
 	for (size_t i = 0; i < s.n; i++) {
 		struct session *one = &s.v[i];

@@ -1,7 +1,8 @@
 /** @file A concentrator's clock. */
 #include "gs/core/conc_clock.h"
 
-static enum conc_step restart(struct conc_clock *c, uint32_t tmst_us, uint64_t server_us, uint64_t *ret_conc_us)
+static enum conc_step restart(
+	struct conc_clock *c, uint32_t tmst_us, uint64_t server_us, uint64_t *ret_conc_us)
 {
 	enum conc_step step = c->known ? CONC_RESTART : CONC_FIRST;
 	c->restarts += step == CONC_RESTART;
@@ -13,7 +14,8 @@ static enum conc_step restart(struct conc_clock *c, uint32_t tmst_us, uint64_t s
 	return step;
 }
 
-enum conc_step conc_clock_take(struct conc_clock *c, uint32_t tmst_us, uint64_t server_us, uint64_t *ret_conc_us)
+enum conc_step gs_conc_clock_take(
+	struct conc_clock *c, uint32_t tmst_us, uint64_t server_us, uint64_t *ret_conc_us)
 {
 	if (!c->known)
 		return restart(c, tmst_us, server_us, ret_conc_us);
@@ -30,7 +32,7 @@ enum conc_step conc_clock_take(struct conc_clock *c, uint32_t tmst_us, uint64_t 
 	return CONC_ON;
 }
 
-uint32_t conc_clock_at(const struct conc_clock *c, uint64_t server_us)
+uint32_t gs_conc_clock_at(const struct conc_clock *c, uint64_t server_us)
 {
 	return (uint32_t)(c->conc_us + (server_us - c->server_us));
 }

@@ -3,15 +3,15 @@
 #include "gs/core/gs_int.h"
 #include <string.h>
 
-struct gateway *conn_find(const struct gs *gs, uint64_t eui)
+struct gateway *gs_conn_find(const struct gs *gs, uint64_t eui)
 {
-	uint32_t slot = index_find(&gs->by_eui, eui);
+	uint32_t slot = gs_index_find(&gs->by_eui, eui);
 	return slot == INDEX_NONE ? NULL : &gs->gateways[slot];
 }
 
 /** Id, plan and place of an EUI. */
-static void name_take(const struct gs *gs, uint64_t eui, const struct ns_gateway *gtw, char id[GATEWAY_ID_MAX + 1],
-	char plan[GATEWAY_PLAN_MAX + 1])
+static void name_take(const struct gs *gs, uint64_t eui, const struct ns_gateway *gtw,
+	char id[GATEWAY_ID_MAX + 1], char plan[GATEWAY_PLAN_MAX + 1])
 {
 	if (gtw) {
 		memcpy(id, gtw->gateway_id, sizeof gtw->gateway_id);
@@ -24,9 +24,9 @@ static void name_take(const struct gs *gs, uint64_t eui, const struct ns_gateway
 	text_puts(&t, gs->config.default_plan);
 }
 
-bool conn_resolve(struct gs *gs, struct gateway *g)
+bool gs_conn_resolve(struct gs *gs, struct gateway *g)
 {
-	const struct ns_gateway *gtw = registry_find(&gs->registry, g->eui);
+	const struct ns_gateway *gtw = gs_registry_find(&gs->registry, g->eui);
 	char id[GATEWAY_ID_MAX + 1] = "", plan[GATEWAY_PLAN_MAX + 1] = "";
 	name_take(gs, g->eui, gtw, id, plan);
 	bool changed = g->registered != (gtw != NULL) || strcmp(g->id, id) || strcmp(g->plan, plan);
@@ -47,40 +47,40 @@ bool conn_resolve(struct gs *gs, struct gateway *g)
 	return changed;
 }
 
-void conn_plan_note(struct gs *gs, struct gateway *g)
+void gs_conn_plan_note(struct gs *gs, struct gateway *g)
 {
 	if (g->plan[0] || g->plan_noted || !gs->registry.complete)
 		return;
 	g->plan_noted = true;
-	struct gs_note note = { .kind = GS_NOTE_NO_PLAN, .gateway = g, .peer = &g->push, .eui = g->eui };
+	struct gs_note note = {.kind = GS_NOTE_NO_PLAN, .gateway = g, .peer = &g->push, .eui = g->eui};
 	gs->sink.note(gs->sink.ctx, &note);
 }
 
 static void closed_trace(struct gs *gs, struct gateway *g, const struct now *now)
 {
-	struct trace_event *e = trace_begin(gs, "gs.gateway.disconnect", g, now);
+	struct trace_event *e = gs_trace_begin(gs, "gs.gateway.disconnect", g, now);
 	if (e) {
-		struct text t = trace_data(e);
+		struct text t = gs_trace_data(e);
 		json_name(&t, "uplink_count");
 		json_unum(&t, g->counts.uplinks);
 		json_name(&t, "downlink_count");
 		json_unum(&t, g->counts.downlinks);
-		trace_data_end(e, &t);
+		gs_trace_data_end(e, &t);
 	}
 }
 
-void conn_close(struct gs *gs, struct gateway *g, const struct now *now)
+void gs_conn_close(struct gs *gs, struct gateway *g, const struct now *now)
 {
-	down_abandon(gs, g, now);
+	gs_down_abandon(gs, g, now);
 	g->connected = false;
-	status_report(gs, g, now);
+	gs_status_report(gs, g, now);
 	closed_trace(gs, g, now);
-	struct gs_note note = { .kind = GS_NOTE_DISCONNECT, .gateway = g, .eui = g->eui };
+	struct gs_note note = {.kind = GS_NOTE_DISCONNECT, .gateway = g, .eui = g->eui};
 	gs->sink.note(gs->sink.ctx, &note);
 	gs->metrics.disconnects++;
 	gs->metrics.gateways--;
 	heap_remove(&gs->gateway_due, &g->due);
-	index_remove(&gs->by_eui, g->eui);
+	gs_index_remove(&gs->by_eui, g->eui);
 	g->free_next = gs->gateways_free;
 	gs->gateways_free = g->slot;
 }
@@ -95,7 +95,7 @@ static bool stranger_evict(struct gs *gs, const struct now *now)
 			oldest = g;
 	}
 	if (oldest)
-		conn_close(gs, oldest, now);
+		gs_conn_close(gs, oldest, now);
 	return oldest != NULL;
 }
 
@@ -109,11 +109,12 @@ static struct gateway *slot_take(struct gs *gs)
 	else
 		return NULL;
 	struct gateway *g = &gs->gateways[slot];
-	*g = (struct gateway){ .slot = slot, .pending = INDEX_NONE };
+	*g = (struct gateway){.slot = slot, .pending = INDEX_NONE};
 	return g;
 }
 
-static struct gateway *conn_open(struct gs *gs, struct gateway *g, uint64_t eui, const struct gs_peer *from, const struct now *now)
+static struct gateway *conn_open(
+	struct gs *gs, struct gateway *g, uint64_t eui, const struct gs_peer *from, const struct now *now)
 {
 	g->eui = eui;
 	g->conn = ulid_make(now->unix_us, &gs->rng);
@@ -121,27 +122,28 @@ static struct gateway *conn_open(struct gs *gs, struct gateway *g, uint64_t eui,
 	g->connected_unix_us = now->unix_us;
 	g->last_packet_us = now->mono_us;
 	g->report_us = now->mono_us;
-	index_put(&gs->by_eui, eui, g->slot);
-	conn_resolve(gs, g);
+	gs_index_put(&gs->by_eui, eui, g->slot);
+	gs_conn_resolve(gs, g);
 	/* Room was reserved for every gateway when the core was made. */
 	heap_set(&gs->gateway_due, &g->due, g->report_us);
 	gs->metrics.connects++;
 	gs->metrics.gateways++;
-	trace_begin(gs, "gs.gateway.connect", g, now);
-	struct gs_note note = { .kind = GS_NOTE_CONNECT, .gateway = g, .peer = from, .eui = eui };
+	gs_trace_begin(gs, "gs.gateway.connect", g, now);
+	struct gs_note note = {.kind = GS_NOTE_CONNECT, .gateway = g, .peer = from, .eui = eui};
 	gs->sink.note(gs->sink.ctx, &note);
-	conn_plan_note(gs, g);
+	gs_conn_plan_note(gs, g);
 	return g;
 }
 
-struct gateway *conn_admit(struct gs *gs, uint64_t eui, const struct gs_peer *from, const struct now *now, enum gs_drop *ret_why)
+struct gateway *gs_conn_admit(
+	struct gs *gs, uint64_t eui, const struct gs_peer *from, const struct now *now, enum gs_drop *ret_why)
 {
-	struct gateway *g = conn_find(gs, eui);
+	struct gateway *g = gs_conn_find(gs, eui);
 	if (g) {
 		g->last_packet_us = now->mono_us;
 		return g;
 	}
-	bool registered = registry_find(&gs->registry, eui) != NULL;
+	bool registered = gs_registry_find(&gs->registry, eui) != NULL;
 	/* Before the registry has come nobody is known to be a stranger. */
 	if (!registered && gs->config.require_registered && gs->registry.complete) {
 		*ret_why = GS_DROP_UNREGISTERED;
@@ -157,33 +159,33 @@ struct gateway *conn_admit(struct gs *gs, uint64_t eui, const struct gs_peer *fr
 	return conn_open(gs, g, eui, from, now);
 }
 
-void conn_resolve_all(struct gs *gs, const struct now *now)
+void gs_conn_resolve_all(struct gs *gs, const struct now *now)
 {
 	for (uint32_t i = 0; i < gs->gateways_high; i++) {
 		struct gateway *g = &gs->gateways[i];
 		if (!g->connected)
 			continue;
-		if (conn_resolve(gs, g))
-			status_touch(gs, g, now->mono_us, true);
+		if (gs_conn_resolve(gs, g))
+			gs_status_touch(gs, g, now->mono_us, true);
 		if (!g->registered && gs->config.require_registered && gs->registry.complete) {
-			trace_drop(gs, NULL, g->eui, &g->push, GS_DROP_UNREGISTERED, now);
-			conn_close(gs, g, now);
+			gs_trace_drop(gs, NULL, g->eui, &g->push, GS_DROP_UNREGISTERED, now);
+			gs_conn_close(gs, g, now);
 			continue;
 		}
-		conn_plan_note(gs, g);
+		gs_conn_plan_note(gs, g);
 	}
 }
 
-void conn_due(struct gs *gs, struct gateway *g, const struct now *now)
+void gs_conn_due(struct gs *gs, struct gateway *g, const struct now *now)
 {
 	uint64_t expiry_us = g->last_packet_us + GATEWAY_EXPIRY_S * SEC_US;
 	if (now->mono_us >= expiry_us) {
-		conn_close(gs, g, now);
+		gs_conn_close(gs, g, now);
 		return;
 	}
-	bool path_open = gateway_has_path(g, now->mono_us);
+	bool path_open = gs_gateway_has_path(g, now->mono_us);
 	if (now->mono_us >= g->report_us || path_open != g->path_open)
-		status_report(gs, g, now);
+		gs_status_report(gs, g, now);
 	uint64_t next_us = g->report_us < expiry_us ? g->report_us : expiry_us;
 	uint64_t path_us = g->path_us + GATEWAY_PATH_EXPIRY_S * SEC_US;
 	if (g->path_open && path_us < next_us)

@@ -5,9 +5,9 @@
 #include <string.h>
 
 enum { IMMEDIATE_WAIT_S = 5, ACK_WAIT_S = 1, ACK_AFTER_EMISSION_US = 300 * 1000 };
-/* What a forwarder calls powe is what it takes for radiated power; its antenna_gain is that over a dipole as operators enter it. So
- * powe is ERP: 2.15 dB below EIRP, and the bands' 16.15 and 29.15 dBm come as 16 and 29. No stock table of a forwarder goes beyond 27,
- * and some refuse what they do not have. */
+/* What a forwarder calls powe is what it takes for radiated power; its antenna_gain is that over a dipole as
+ * operators enter it. So powe is ERP: 2.15 dB below EIRP, and the bands' 16.15 and 29.15 dBm come as 16
+ * and 29. No stock table of a forwarder goes beyond 27, and some refuse what they do not have. */
 enum { EIRP_TO_POWE_DB = 2, POWE_MAX_DBM = 27 };
 
 static int32_t powe_of(int32_t eirp_dbm)
@@ -25,7 +25,7 @@ static struct pending *pending_take(struct gs *gs)
 	else
 		return NULL;
 	struct pending *p = &gs->pendings[slot];
-	*p = (struct pending){ .slot = slot, .used = true };
+	*p = (struct pending){.slot = slot, .used = true};
 	gs->metrics.pending++;
 	return p;
 }
@@ -68,7 +68,8 @@ static uint16_t token_make(struct gs *gs, const struct gateway *g)
 static enum tx_result txpk_fill(struct txpk *tx, const struct tx_request *rq, uint8_t version)
 {
 	const struct modulation *m = &rq->mod;
-	*tx = (struct txpk){ .freq_hz = rq->freq_hz, .powe_dbm = powe_of(rq->eirp_dbm), .ipol = true, .ncrc = true };
+	*tx = (struct txpk){
+		.freq_hz = rq->freq_hz, .powe_dbm = powe_of(rq->eirp_dbm), .ipol = true, .ncrc = true};
 	if (MSG_HAS(rq, tmst_us)) {
 		tx->when = TXPK_TMST;
 		tx->tmst_us = rq->tmst_us;
@@ -79,10 +80,11 @@ static enum tx_result txpk_fill(struct txpk *tx, const struct tx_request *rq, ui
 		tx->tmms = rq->gps_ms;
 	}
 	if (m->kind == RADIO_LORA && MSG_HAS(m, sf) && MSG_HAS(m, bw_hz)) {
-		tx->radio = (struct radio){ .kind = RADIO_LORA, .sf = m->sf, .bw_hz = m->bw_hz };
-		str_copy(MSG_HAS(m, coding_rate) ? str_of(m->coding_rate) : STR("4/5"), tx->radio.codr, sizeof tx->radio.codr);
+		tx->radio = (struct radio){.kind = RADIO_LORA, .sf = m->sf, .bw_hz = m->bw_hz};
+		str_copy(MSG_HAS(m, coding_rate) ? str_of(m->coding_rate) : STR("4/5"), tx->radio.codr,
+			sizeof tx->radio.codr);
 	} else if (m->kind == RADIO_FSK && MSG_HAS(m, bit_rate)) {
-		tx->radio = (struct radio){ .kind = RADIO_FSK, .bit_rate = m->bit_rate };
+		tx->radio = (struct radio){.kind = RADIO_FSK, .bit_rate = m->bit_rate};
 		tx->fdev_hz = TXPK_FDEV_FSK_HZ;
 		tx->ipol = tx->ncrc = false;
 	} else {
@@ -93,15 +95,15 @@ static enum tx_result txpk_fill(struct txpk *tx, const struct tx_request *rq, ui
 	return TX_RESULT_SUCCESS;
 }
 
-static void down_trace(struct gs *gs, const char *name, const struct gateway *g, const struct tx_request *rq, const char *result,
-	const struct now *now)
+static void down_trace(struct gs *gs, const char *name, const struct gateway *g, const struct tx_request *rq,
+	const char *result, const struct now *now)
 {
-	struct trace_event *e = trace_begin(gs, name, g, now);
+	struct trace_event *e = gs_trace_begin(gs, name, g, now);
 	if (!e)
 		return;
 	CIDS_ADD_ALL(&e->cids, &rq->cids);
-	trace_frame(e, rq->phy.p, rq->phy.len);
-	struct text t = trace_data(e);
+	gs_trace_frame(e, rq->phy.p, rq->phy.len);
+	struct text t = gs_trace_data(e);
 	json_name(&t, "frequency");
 	json_unum(&t, rq->freq_hz);
 	json_name(&t, "eirp");
@@ -116,20 +118,26 @@ static void down_trace(struct gs *gs, const char *name, const struct gateway *g,
 		json_name(&t, "result");
 		json_puts(&t, result);
 	}
-	trace_data_end(e, &t);
+	gs_trace_data_end(e, &t);
 }
 
-static enum tx_result pull_resp_send(struct gs *gs, const struct gateway *g, const struct txpk *tx, uint16_t token)
+static enum tx_result pull_resp_send(
+	struct gs *gs, const struct gateway *g, const struct txpk *tx, uint16_t token)
 {
 	char body[SEMTECH_PULL_RESP_MAX + 1];
 	uint8_t datagram[SEMTECH_HEAD + SEMTECH_PULL_RESP_MAX];
 	struct text t = text_fixed(body, sizeof body);
 	txpk_write(&t, tx);
 	struct writer w = writer_of(datagram, sizeof datagram);
-	semtech_write(&w, &(struct semtech_datagram){ .version = g->version, .token = token, .type = SEMTECH_PULL_RESP, .body = text_str(&t) });
+	semtech_write(&w, &(struct semtech_datagram){.version = g->version,
+				  .token = token,
+				  .type = SEMTECH_PULL_RESP,
+				  .body = text_str(&t)});
 	if (t.failed || w.failed || w.len > SEMTECH_PULL_RESP_MAX)
 		return TX_RESULT_UNKNOWN_ERROR;
-	return gs->sink.send(gs->sink.ctx, &g->pull, (struct slice){ datagram, w.len }) ? TX_RESULT_NOT_CONNECTED : TX_RESULT_SUCCESS;
+	return gs->sink.send(gs->sink.ctx, &g->pull, (struct slice){datagram, w.len})
+		       ? TX_RESULT_NOT_CONNECTED
+		       : TX_RESULT_SUCCESS;
 }
 
 /** When to stop waiting for the TX_ACK; for version 1, which has none: when the emission is over. */
@@ -142,10 +150,11 @@ static uint64_t deadline_of(const struct tx_request *rq, uint8_t version, uint64
 	return timed ? end_us + ACK_WAIT_S * SEC_US : now_us + IMMEDIATE_WAIT_S * SEC_US;
 }
 
-static enum tx_result tx_send(struct gs *gs, struct gateway *g, const struct tx_request *rq, const struct now *now)
+static enum tx_result tx_send(
+	struct gs *gs, struct gateway *g, const struct tx_request *rq, const struct now *now)
 {
 	struct txpk tx;
-	if (!gateway_can_send(g, now->mono_us))
+	if (!gs_gateway_can_send(g, now->mono_us))
 		return TX_RESULT_NOT_CONNECTED;
 	enum tx_result r = txpk_fill(&tx, rq, g->version);
 	if (r)
@@ -174,7 +183,7 @@ static enum tx_result tx_send(struct gs *gs, struct gateway *g, const struct tx_
 
 enum tx_result gs_tx(struct gs *gs, const struct tx_request *rq, const struct now *now)
 {
-	struct gateway *g = conn_find(gs, rq->gateway_eui);
+	struct gateway *g = gs_conn_find(gs, rq->gateway_eui);
 	enum tx_result r = g ? tx_send(gs, g, rq, now) : TX_RESULT_NOT_CONNECTED;
 	if (r) {
 		gs->metrics.downlinks_refused++;
@@ -186,17 +195,18 @@ enum tx_result gs_tx(struct gs *gs, const struct tx_request *rq, const struct no
 	g->counts.downlinks++;
 	g->counts.last_downlink_unix_us = now->unix_us;
 	down_trace(gs, "gs.down.send", g, rq, NULL, now);
-	status_touch(gs, g, now->mono_us, false);
+	gs_status_touch(gs, g, now->mono_us, false);
 	return r;
 }
 
-static void outcome_trace(struct gs *gs, const struct gateway *g, const char *name, const struct txack *a, const struct now *now)
+static void outcome_trace(struct gs *gs, const struct gateway *g, const char *name, const struct txack *a,
+	const struct now *now)
 {
-	struct trace_event *e = trace_begin(gs, name, g, now);
+	struct trace_event *e = gs_trace_begin(gs, name, g, now);
 	if (!e)
 		return;
 	CIDS_ADD_ALL(&e->cids, &gs->ack.cids);
-	struct text t = trace_data(e);
+	struct text t = gs_trace_data(e);
 	json_name(&t, "result");
 	json_puts(&t, tx_result_info(a->result)->name);
 	if (a->word[0]) {
@@ -207,11 +217,12 @@ static void outcome_trace(struct gs *gs, const struct gateway *g, const char *na
 		json_name(&t, "power");
 		json_num(&t, a->power_dbm);
 	}
-	trace_data_end(e, &t);
+	gs_trace_data_end(e, &t);
 }
 
 /** The end of a downlink: tell it, count it, forget it. @param rtt_us  0: no TX_ACK came */
-static void finish(struct gs *gs, struct pending *p, const struct txack *a, uint32_t rtt_us, const struct now *now)
+static void finish(
+	struct gs *gs, struct pending *p, const struct txack *a, uint32_t rtt_us, const struct now *now)
 {
 	struct gateway *g = &gs->gateways[p->gateway];
 	struct tx_ack *ack = &gs->ack;
@@ -237,45 +248,51 @@ static void finish(struct gs *gs, struct pending *p, const struct txack *a, uint
 	else
 		gs->metrics.tx_failed++;
 	if (a->result) {
-		struct gs_note note = { .kind = GS_NOTE_TX_FAIL, .gateway = g, .eui = g->eui, .result = a->result,
-			.word = a->word[0] ? a->word : NULL };
+		struct gs_note note = {.kind = GS_NOTE_TX_FAIL,
+			.gateway = g,
+			.eui = g->eui,
+			.result = a->result,
+			.word = a->word[0] ? a->word : NULL};
 		gs->sink.note(gs->sink.ctx, &note);
 	}
 	pending_free(gs, p);
 	gs->sink.tx_ack(gs->sink.ctx, ack);
 }
 
-/** Some clients answer only when the frame has been emitted; that says nothing of the path. */
-static bool is_path_sample(const struct pending *p, uint64_t rtt_us)
+/** Some clients answer only when the frame has been emitted; that says nothing of the path. A refusal comes
+ * at once. */
+static bool is_path_sample(const struct pending *p, enum tx_result result, uint64_t rtt_us)
 {
-	return rtt_us <= RTT_SANE_US && !(p->wait_us >= ACK_AFTER_EMISSION_US && rtt_us >= p->wait_us - p->wait_us / 16);
+	bool after_emission = p->wait_us >= ACK_AFTER_EMISSION_US && rtt_us >= p->wait_us - p->wait_us / 16;
+	return rtt_us <= RTT_SANE_US && (result != TX_RESULT_SUCCESS || !after_emission);
 }
 
-void down_tx_ack(struct gs *gs, struct gateway *g, const struct semtech_datagram *d, const struct now *now)
+void gs_down_tx_ack(struct gs *gs, struct gateway *g, const struct semtech_datagram *d, const struct now *now)
 {
 	struct txack a;
 	int why = txack_read(d->body, &a);
 	struct pending *p = why ? NULL : pending_find(gs, g, d->token);
 	if (!p) {
-		trace_drop(gs, g, g->eui, &g->pull, why ? (enum gs_drop)why : GS_DROP_UNKNOWN_TOKEN, now);
-		trace_begin(gs, "gs.txack.drop", g, now);
+		gs_trace_drop(gs, g, g->eui, &g->pull, why ? (enum gs_drop)why : GS_DROP_UNKNOWN_TOKEN, now);
+		gs_trace_begin(gs, "gs.txack.drop", g, now);
 		return;
 	}
 	uint64_t rtt_us = now->mono_us - p->sent_us;
-	if (is_path_sample(p, rtt_us))
-		rtt_add(&g->rtt, (uint32_t)rtt_us);
+	if (is_path_sample(p, a.result, rtt_us))
+		gs_rtt_add(&g->rtt, (uint32_t)rtt_us);
 	g->counts.tx_acks++;
 	finish(gs, p, &a, rtt_us < 1 ? 1 : (uint32_t)(rtt_us < UINT32_MAX ? rtt_us : UINT32_MAX), now);
-	status_touch(gs, g, now->mono_us, false);
+	gs_status_touch(gs, g, now->mono_us, false);
 }
 
-void down_due(struct gs *gs, struct pending *p, const struct now *now)
+void gs_down_due(struct gs *gs, struct pending *p, const struct now *now)
 {
-	finish(gs, p, &(struct txack){ .result = p->version == 1 ? TX_RESULT_SUCCESS : TX_RESULT_NO_TX_ACK }, 0, now);
+	finish(gs, p, &(struct txack){.result = p->version == 1 ? TX_RESULT_SUCCESS : TX_RESULT_NO_TX_ACK}, 0,
+		now);
 }
 
-void down_abandon(struct gs *gs, struct gateway *g, const struct now *now)
+void gs_down_abandon(struct gs *gs, struct gateway *g, const struct now *now)
 {
 	while (g->pending != INDEX_NONE)
-		finish(gs, &gs->pendings[g->pending], &(struct txack){ .result = TX_RESULT_NO_TX_ACK }, 0, now);
+		finish(gs, &gs->pendings[g->pending], &(struct txack){.result = TX_RESULT_NO_TX_ACK}, 0, now);
 }

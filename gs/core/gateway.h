@@ -9,7 +9,8 @@
 #include "proto/semtech/gwstat.h"
 
 enum { PEER_MAX = 48, GATEWAY_ID_MAX = 36, GATEWAY_PLAN_MAX = 32, GATEWAY_STAT_MAX = 400 };
-/** A connection ends 3 min after the last packet, its downlink path 90 s after the last PULL_DATA or TX_ACK. */
+/** A connection ends 3 min after the last packet, its downlink path 90 s after the last PULL_DATA or TX_ACK.
+ */
 enum { GATEWAY_EXPIRY_S = 180, GATEWAY_PATH_EXPIRY_S = 90, GATEWAY_REPORT_S = 30 };
 enum { GATEWAY_PENDING_MAX = 64 };
 
@@ -29,7 +30,7 @@ struct gateway_counts {
 struct gateway {
 	struct heap_node due; /**< next moment at which something about it changes by itself */
 	uint64_t eui;
-	struct ulid conn;     /**< gs:conn */
+	struct ulid conn; /**< gs:conn */
 	uint64_t connected_unix_us;
 	uint64_t last_packet_us;
 	uint64_t path_us;     /**< last PULL_DATA or TX_ACK; 0: none */
@@ -42,7 +43,7 @@ struct gateway {
 	struct gs_peer pull, push;
 	uint8_t version; /**< protocol version octet of PULL_DATA; before that, of PUSH_DATA */
 	bool connected, registered, plan_noted;
-	bool path_open;     /**< as last told */
+	bool path_open; /**< as last told */
 	bool has_position, is_position_registered;
 	bool has_altitude;
 	int32_t latitude_e7, longitude_e7, altitude_m;
@@ -56,6 +57,6 @@ struct gateway {
 };
 
 /** A downlink path is open: PULL_DATA came, and not too long ago. */
-bool gateway_has_path(const struct gateway *g, uint64_t now_us);
+bool gs_gateway_has_path(const struct gateway *g, uint64_t now_us);
 /** A downlink may be sent: there is a path, and a plan says what may be sent. */
-bool gateway_can_send(const struct gateway *g, uint64_t now_us);
+bool gs_gateway_can_send(const struct gateway *g, uint64_t now_us);

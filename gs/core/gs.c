@@ -15,12 +15,15 @@ struct gs *gs_new(const struct gs_config *config, const struct gs_sink *sink, st
 	gs->sink = *sink;
 	gs->rng = rng;
 	gs->gateways_free = gs->pendings_free = INDEX_NONE;
-	/* All that there may ever be, asked for at once. The kernel gives a page only when it is first written to. */
+	/* All that there may ever be, asked for at once. The kernel gives a page only when it is first
+	 * written to. */
 	gs->gateways = calloc(config->max_gateways, sizeof *gs->gateways);
 	gs->pendings = calloc(config->max_pending, sizeof *gs->pendings);
-	if (!gs->gateways || !gs->pendings || index_init(&gs->by_eui, config->max_gateways, rng_u64(&rng)) ||
-	    registry_init(&gs->registry, config->max_gateways, rng_u64(&rng)) ||
-	    heap_reserve(&gs->gateway_due, config->max_gateways) || heap_reserve(&gs->pending_due, config->max_pending))
+	if (!gs->gateways || !gs->pendings ||
+		gs_index_init(&gs->by_eui, config->max_gateways, rng_u64(&rng)) ||
+		gs_registry_init(&gs->registry, config->max_gateways, rng_u64(&rng)) ||
+		heap_reserve(&gs->gateway_due, config->max_gateways) ||
+		heap_reserve(&gs->pending_due, config->max_pending))
 		return NULL;
 	return TAKE(gs);
 }
@@ -31,82 +34,84 @@ void gs_free(struct gs *gs)
 		return;
 	heap_done(&gs->gateway_due);
 	heap_done(&gs->pending_due);
-	registry_done(&gs->registry);
-	index_done(&gs->by_eui);
+	gs_registry_done(&gs->registry);
+	gs_index_done(&gs->by_eui);
 	free(gs->gateways);
 	free(gs->pendings);
 	free(gs);
 }
 
-static void on_pull_data(struct gs *gs, struct gateway *g, const struct gs_peer *from, uint8_t version, const struct now *now)
+static void on_pull_data(
+	struct gs *gs, struct gateway *g, const struct gs_peer *from, uint8_t version, const struct now *now)
 {
 	gs->metrics.pull_data++;
-	bool opened = !gateway_has_path(g, now->mono_us);
+	bool opened = !gs_gateway_has_path(g, now->mono_us);
 	g->pull = *from;
 	g->version = version;
 	g->path_us = now->mono_us;
 	if (opened)
-		status_touch(gs, g, now->mono_us, true);
+		gs_status_touch(gs, g, now->mono_us, true);
 }
 
-static void on_push_data(struct gs *gs, struct gateway *g, const struct gs_peer *from, const struct semtech_datagram *d,
-	const struct now *now)
+static void on_push_data(struct gs *gs, struct gateway *g, const struct gs_peer *from,
+	const struct semtech_datagram *d, const struct now *now)
 {
 	gs->metrics.push_data++;
 	g->push = *from;
 	if (!g->version)
 		g->version = d->version;
-	up_push(gs, g, d->body, now);
+	gs_up_push(gs, g, d->body, now);
 }
 
-static enum gs_drop datagram_take(struct gs *gs, const struct gs_peer *from, const struct semtech_datagram *d, const struct now *now)
+static enum gs_drop datagram_take(
+	struct gs *gs, const struct gs_peer *from, const struct semtech_datagram *d, const struct now *now)
 {
 	enum gs_drop why = GS_DROP_NONE;
 	if (d->type != SEMTECH_PUSH_DATA && d->type != SEMTECH_PULL_DATA && d->type != SEMTECH_TX_ACK)
 		return GS_DROP_NOT_GATEWAY;
-	struct gateway *g = conn_admit(gs, d->eui, from, now, &why);
+	struct gateway *g = gs_conn_admit(gs, d->eui, from, now, &why);
 	if (!g)
 		return why;
 	uint32_t per_s = gs->config.uplinks_per_s + gs->config.uplinks_per_s / 2;
-	if (!quota_take(&g->datagram_quota, 1, per_s, DATAGRAM_BURST_S, now->mono_us)) {
-		trace_drop(gs, g, g->eui, from, GS_DROP_QUOTA, now);
+	if (!gs_quota_take(&g->datagram_quota, 1, per_s, DATAGRAM_BURST_S, now->mono_us)) {
+		gs_trace_drop(gs, g, g->eui, from, GS_DROP_QUOTA, now);
 	} else if (d->type == SEMTECH_PUSH_DATA) {
 		on_push_data(gs, g, from, d, now);
 	} else if (d->type == SEMTECH_PULL_DATA) {
 		on_pull_data(gs, g, from, d->version, now);
 	} else {
 		g->path_us = g->pull.len ? now->mono_us : 0;
-		down_tx_ack(gs, g, d, now);
+		gs_down_tx_ack(gs, g, d, now);
 	}
 	return GS_DROP_NONE;
 }
 
 void gs_datagram(struct gs *gs, const struct gs_peer *from, struct slice datagram, const struct now *now)
 {
-	struct semtech_datagram d = { .eui = 0 };
+	struct semtech_datagram d = {.eui = 0};
 	gs->metrics.datagrams++;
 	gs->metrics.datagram_bytes += datagram.n;
 	enum gs_drop why = (enum gs_drop)semtech_read(datagram.p, datagram.n, &d);
 	if (!why)
 		why = datagram_take(gs, from, &d, now);
 	if (why)
-		trace_drop(gs, NULL, d.eui, from, why, now);
+		gs_trace_drop(gs, NULL, d.eui, from, why, now);
 }
 
 void gs_sync(struct gs *gs, const struct sync *s, const struct now *now)
 {
-	registry_sync(&gs->registry, s);
+	gs_registry_sync(&gs->registry, s);
 	gs->metrics.registered = gs->registry.used;
 	if (!gs->registry.filling)
-		conn_resolve_all(gs, now);
+		gs_conn_resolve_all(gs, now);
 }
 
 void gs_time(struct gs *gs, const struct now *now)
 {
 	for (struct heap_node *n; (n = heap_pop_due(&gs->pending_due, now->mono_us));)
-		down_due(gs, CONTAINER_OF(n, struct pending, due), now);
+		gs_down_due(gs, CONTAINER_OF(n, struct pending, due), now);
 	for (struct heap_node *n; (n = heap_pop_due(&gs->gateway_due, now->mono_us));)
-		conn_due(gs, CONTAINER_OF(n, struct gateway, due), now);
+		gs_conn_due(gs, CONTAINER_OF(n, struct gateway, due), now);
 }
 
 uint64_t gs_deadline(const struct gs *gs)
@@ -119,12 +124,12 @@ void gs_report_all(struct gs *gs, const struct now *now)
 {
 	for (uint32_t i = 0; i < gs->gateways_high; i++)
 		if (gs->gateways[i].connected)
-			status_touch(gs, &gs->gateways[i], now->mono_us, true);
+			gs_status_touch(gs, &gs->gateways[i], now->mono_us, true);
 }
 
 bool gs_uplink_refresh(const struct gs *gs, struct gs_uplink *up)
 {
-	const struct ns_gateway *gtw = registry_find(&gs->registry, up->rx.gateway_eui);
+	const struct ns_gateway *gtw = gs_registry_find(&gs->registry, up->rx.gateway_eui);
 	if (!gtw)
 		return !(gs->config.require_registered && gs->registry.complete);
 	memcpy(up->rx.gateway_id, gtw->gateway_id, sizeof up->rx.gateway_id);

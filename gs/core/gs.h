@@ -1,6 +1,8 @@
-/** @file The gateway server's core: datagrams, downlink requests and time go in; answers and messages come out.
+/** @file The gateway server's core: datagrams, downlink requests and time go in; answers and messages come
+ * out.
  *
- * Nothing here blocks, reads a clock or allocates once it is made. What comes out goes to the sink at once, in order.
+ * Nothing here blocks, reads a clock or allocates once it is made. What comes out goes to the sink at once,
+ * in order.
  */
 #pragma once
 #include "common/core/clock.h"
@@ -28,20 +30,29 @@ struct gs_metrics {
 };
 
 /** What somebody who reads the log wants to know. */
-enum gs_note_kind { GS_NOTE_CONNECT, GS_NOTE_DISCONNECT, GS_NOTE_NO_PLAN, GS_NOTE_RESTART, GS_NOTE_TX_FAIL, GS_NOTE_DROP, GS_NOTE_N };
+enum gs_note_kind {
+	GS_NOTE_CONNECT,
+	GS_NOTE_DISCONNECT,
+	GS_NOTE_NO_PLAN,
+	GS_NOTE_RESTART,
+	GS_NOTE_TX_FAIL,
+	GS_NOTE_DROP,
+	GS_NOTE_N
+};
 struct gs_note {
 	enum gs_note_kind kind;
 	const struct gateway *gateway; /**< NULL: not connected */
 	const struct gs_peer *peer;    /**< NULL: nobody in particular */
 	uint64_t eui;
-	enum gs_drop drop;             /**< GS_NOTE_DROP; once a minute a gateway and reason */
-	enum tx_result result;         /**< GS_NOTE_TX_FAIL */
-	const char *word;              /**< the forwarder's own word, or NULL */
+	enum gs_drop drop;     /**< GS_NOTE_DROP; once a minute a gateway and reason */
+	enum tx_result result; /**< GS_NOTE_TX_FAIL */
+	const char *word;      /**< the forwarder's own word, or NULL */
 };
 
 /** Where everything goes. What is passed is borrowed for the call. */
 struct gs_sink {
-	void (*uplink)(void *ctx, const struct gs_uplink *up, uint32_t generation); /**< age_us counts from this call; gs_uplink_refresh */
+	void (*uplink)(void *ctx, const struct gs_uplink *up,
+		uint32_t generation); /**< age_us counts from this call; gs_uplink_refresh */
 	void (*tx_ack)(void *ctx, const struct tx_ack *ack);
 	void (*status)(void *ctx, const struct gateway_status *st);
 	/** Room for one more event, which is then filled in; NULL: there is none, and it counts as lost. */
@@ -67,13 +78,13 @@ struct gs {
 	struct rng rng;
 	struct registry registry;
 	struct index by_eui;
-	struct gateway *gateways;  /**< max_gateways; those from gateways_high on were never used */
+	struct gateway *gateways; /**< max_gateways; those from gateways_high on were never used */
 	uint32_t gateways_high, gateways_free;
-	struct pending *pendings;  /**< max_pending, likewise */
+	struct pending *pendings; /**< max_pending, likewise */
 	uint32_t pendings_high, pendings_free;
 	struct heap gateway_due, pending_due;
 	struct gs_metrics metrics;
-	uint32_t drops_noted;      /**< of those who are not connected: as in struct gateway */
+	uint32_t drops_noted; /**< of those who are not connected: as in struct gateway */
 	uint64_t drops_noted_us;
 	/* scratch of one call */
 	struct push_scratch push;
@@ -89,7 +100,8 @@ DEFINE_AUTO(struct gs, gs_free);
 
 /** Take a datagram. Its PUSH_ACK or PULL_ACK (semtech_ack) is the shell's business, and gone already. */
 void gs_datagram(struct gs *gs, const struct gs_peer *from, struct slice datagram, const struct now *now);
-/** Emit a frame. @return TX_RESULT_SUCCESS the PULL_RESP has left, tx_ack follows; else why not, and nothing was sent */
+/** Emit a frame. @return TX_RESULT_SUCCESS the PULL_RESP has left, tx_ack follows; else why not, and nothing
+ * was sent */
 enum tx_result gs_tx(struct gs *gs, const struct tx_request *request, const struct now *now);
 /** Take changes of the registry. */
 void gs_sync(struct gs *gs, const struct sync *s, const struct now *now);
@@ -99,6 +111,7 @@ void gs_time(struct gs *gs, const struct now *now);
 uint64_t gs_deadline(const struct gs *gs);
 /** Tell the status of every connected gateway at the next gs_time: the network server is new. */
 void gs_report_all(struct gs *gs, const struct now *now);
-/** Bring an uplink that waited up to date with the registry. @return false: its gateway may not send uplinks any more */
+/** Bring an uplink that waited up to date with the registry. @return false: its gateway may not send uplinks
+ * any more */
 bool gs_uplink_refresh(const struct gs *gs, struct gs_uplink *up);
 const char *gs_drop_word(enum gs_drop drop);

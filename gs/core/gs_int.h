@@ -21,37 +21,41 @@ struct pending {
 
 /* conn.c: who is connected */
 /** The gateway's connection, made if need be. @return NULL, and *ret_why says why not */
-struct gateway *conn_admit(struct gs *gs, uint64_t eui, const struct gs_peer *from, const struct now *now, enum gs_drop *ret_why);
-struct gateway *conn_find(const struct gs *gs, uint64_t eui);
-void conn_close(struct gs *gs, struct gateway *g, const struct now *now);
+struct gateway *gs_conn_admit(struct gs *gs, uint64_t eui, const struct gs_peer *from, const struct now *now,
+	enum gs_drop *ret_why);
+struct gateway *gs_conn_find(const struct gs *gs, uint64_t eui);
+void gs_conn_close(struct gs *gs, struct gateway *g, const struct now *now);
 /** Id, plan and place by the registry. @return whether something changed */
-bool conn_resolve(struct gs *gs, struct gateway *g);
+bool gs_conn_resolve(struct gs *gs, struct gateway *g);
 /** Note that it has no plan, once, as soon as the registry is known. */
-void conn_plan_note(struct gs *gs, struct gateway *g);
-void conn_resolve_all(struct gs *gs, const struct now *now);
+void gs_conn_plan_note(struct gs *gs, struct gateway *g);
+void gs_conn_resolve_all(struct gs *gs, const struct now *now);
 /** What is due of a gateway. */
-void conn_due(struct gs *gs, struct gateway *g, const struct now *now);
+void gs_conn_due(struct gs *gs, struct gateway *g, const struct now *now);
 
 /* up.c: PUSH_DATA */
-void up_push(struct gs *gs, struct gateway *g, struct str body, const struct now *now);
+void gs_up_push(struct gs *gs, struct gateway *g, struct str body, const struct now *now);
 
 /* down.c: PULL_RESP and TX_ACK */
-void down_tx_ack(struct gs *gs, struct gateway *g, const struct semtech_datagram *d, const struct now *now);
-void down_due(struct gs *gs, struct pending *p, const struct now *now);
-void down_abandon(struct gs *gs, struct gateway *g, const struct now *now); /**< its connection ends */
+void gs_down_tx_ack(
+	struct gs *gs, struct gateway *g, const struct semtech_datagram *d, const struct now *now);
+void gs_down_due(struct gs *gs, struct pending *p, const struct now *now);
+void gs_down_abandon(struct gs *gs, struct gateway *g, const struct now *now); /**< its connection ends */
 
 /* status.c */
 /** Something worth telling has changed: tell it soon, or at once. */
-void status_touch(struct gs *gs, struct gateway *g, uint64_t now_us, bool at_once);
-void status_report(struct gs *gs, struct gateway *g, const struct now *now);
+void gs_status_touch(struct gs *gs, struct gateway *g, uint64_t now_us, bool at_once);
+void gs_status_report(struct gs *gs, struct gateway *g, const struct now *now);
 
 /* trace.c: events and drops */
 /** Begin an event about a gateway; NULL: no room. The caller may add ids and data. */
-struct trace_event *trace_begin(struct gs *gs, const char *name, const struct gateway *g, const struct now *now);
+struct trace_event *gs_trace_begin(
+	struct gs *gs, const char *name, const struct gateway *g, const struct now *now);
 /** Say whose frame it is, as far as it can be read off: DevAddr, or the DevEUI of a join-request. */
-void trace_frame(struct trace_event *e, const uint8_t *phy, size_t n);
+void gs_trace_frame(struct trace_event *e, const uint8_t *phy, size_t n);
 /** The JSON object of an event: write into *t between these. */
-struct text trace_data(struct trace_event *e);
-void trace_data_end(struct trace_event *e, struct text *t);
+struct text gs_trace_data(struct trace_event *e);
+void gs_trace_data_end(struct trace_event *e, struct text *t);
 /** Count a drop, and note it if that was not done within the last minute. @param g  NULL: not connected */
-void trace_drop(struct gs *gs, struct gateway *g, uint64_t eui, const struct gs_peer *peer, enum gs_drop why, const struct now *now);
+void gs_trace_drop(struct gs *gs, struct gateway *g, uint64_t eui, const struct gs_peer *peer,
+	enum gs_drop why, const struct now *now);

@@ -16,17 +16,17 @@ static size_t home(const struct index *x, uint64_t key)
 	return (size_t)(key ^ key >> 31) & x->mask;
 }
 
-int index_init(struct index *x, size_t keys, uint64_t seed)
+int gs_index_init(struct index *x, size_t keys, uint64_t seed)
 {
 	size_t cells = 16;
 	while (cells < 2 * keys)
 		cells *= 2;
-	*x = (struct index){ .mask = cells - 1, .seed = seed };
+	*x = (struct index){.mask = cells - 1, .seed = seed};
 	x->cell = calloc(cells, sizeof *x->cell);
 	return x->cell ? 0 : -ENOMEM;
 }
 
-void index_done(struct index *x)
+void gs_index_done(struct index *x)
 {
 	free(x->cell);
 	x->cell = NULL;
@@ -41,26 +41,27 @@ static size_t seek(const struct index *x, uint64_t key)
 	return at;
 }
 
-uint32_t index_find(const struct index *x, uint64_t key)
+uint32_t gs_index_find(const struct index *x, uint64_t key)
 {
 	uint32_t slot_1 = x->cell[seek(x, key)].slot_1;
 	return slot_1 ? slot_1 - 1 : INDEX_NONE;
 }
 
-void index_put(struct index *x, uint64_t key, uint32_t slot)
+void gs_index_put(struct index *x, uint64_t key, uint32_t slot)
 {
 	struct index_cell *c = &x->cell[seek(x, key)];
 	x->n += !c->slot_1;
-	*c = (struct index_cell){ key, slot + 1 };
+	*c = (struct index_cell){key, slot + 1};
 }
 
-void index_remove(struct index *x, uint64_t key)
+void gs_index_remove(struct index *x, uint64_t key)
 {
 	size_t hole = seek(x, key);
 	if (!x->cell[hole].slot_1)
 		return;
 	x->n--;
-	/* Move back what stands behind the hole only because of it, so that no search ends there too early. */
+	/* Move back what stands behind the hole only because of it, so that no search ends there too early.
+	 */
 	for (size_t at = (hole + 1) & x->mask; x->cell[at].slot_1; at = (at + 1) & x->mask) {
 		size_t h = home(x, x->cell[at].key);
 		if (((at - h) & x->mask) < ((at - hole) & x->mask))

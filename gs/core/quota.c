@@ -2,7 +2,7 @@
 #include "gs/core/quota.h"
 #include "common/core/clock.h"
 
-bool quota_take(struct quota *q, uint32_t n, uint32_t per_s, uint32_t burst_s, uint64_t now_us)
+bool gs_quota_take(struct quota *q, uint32_t n, uint32_t per_s, uint32_t burst_s, uint64_t now_us)
 {
 	uint64_t full_us = burst_s * SEC_US, cost_us = n * SEC_US / per_s;
 	if (!q->at_us)

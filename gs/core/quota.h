@@ -10,4 +10,4 @@ struct quota {
 
 /** Take n. @param per_s  tokens a second; @param burst_s  size of the bucket in seconds of them
  * @return false: there are not so many */
-bool quota_take(struct quota *q, uint32_t n, uint32_t per_s, uint32_t burst_s, uint64_t now_us);
+bool gs_quota_take(struct quota *q, uint32_t n, uint32_t per_s, uint32_t burst_s, uint64_t now_us);

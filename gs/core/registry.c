@@ -3,21 +3,21 @@
 #include "common/core/err.h"
 #include <stdlib.h>
 
-int registry_init(struct registry *r, uint32_t max, uint64_t seed)
+int gs_registry_init(struct registry *r, uint32_t max, uint64_t seed)
 {
-	*r = (struct registry){ .max = max };
+	*r = (struct registry){.max = max};
 	r->v = calloc(max, sizeof *r->v);
-	if (!r->v || index_init(&r->by_eui, max, seed) || index_init(&r->by_number, max, seed)) {
-		registry_done(r);
+	if (!r->v || gs_index_init(&r->by_eui, max, seed) || gs_index_init(&r->by_number, max, seed)) {
+		gs_registry_done(r);
 		return -ENOMEM;
 	}
 	return 0;
 }
 
-void registry_done(struct registry *r)
+void gs_registry_done(struct registry *r)
 {
-	index_done(&r->by_eui);
-	index_done(&r->by_number);
+	gs_index_done(&r->by_eui);
+	gs_index_done(&r->by_number);
 	free(r->v);
 	r->v = NULL;
 }
@@ -25,9 +25,9 @@ void registry_done(struct registry *r)
 static void slot_clear(struct registry *r, uint32_t slot)
 {
 	struct registration *g = &r->v[slot];
-	index_remove(&r->by_number, g->number);
-	if (index_find(&r->by_eui, g->gtw.gateway_eui) == slot)
-		index_remove(&r->by_eui, g->gtw.gateway_eui);
+	gs_index_remove(&r->by_number, g->number);
+	if (gs_index_find(&r->by_eui, g->gtw.gateway_eui) == slot)
+		gs_index_remove(&r->by_eui, g->gtw.gateway_eui);
 	g->used = false;
 	r->used--;
 }
@@ -44,9 +44,10 @@ static uint32_t slot_free(struct registry *r)
 
 static bool entry_put(struct registry *r, uint64_t number, const struct ns_gateway *gtw)
 {
-	uint32_t slot = index_find(&r->by_number, number);
-	/* An EUI that another number had belongs to the newer entry; the other one's tombstone may still be on its way. */
-	uint32_t other = index_find(&r->by_eui, gtw->gateway_eui);
+	uint32_t slot = gs_index_find(&r->by_number, number);
+	/* An EUI that another number had belongs to the newer entry; the other one's tombstone may still be
+	 * on its way. */
+	uint32_t other = gs_index_find(&r->by_eui, gtw->gateway_eui);
 	if (other != INDEX_NONE && other != slot)
 		slot_clear(r, other);
 	if (slot != INDEX_NONE)
@@ -55,10 +56,10 @@ static bool entry_put(struct registry *r, uint64_t number, const struct ns_gatew
 		slot = slot_free(r);
 	if (slot == INDEX_NONE)
 		return false;
-	r->v[slot] = (struct registration){ .number = number, .gtw = *gtw, .used = true, .seen = true };
+	r->v[slot] = (struct registration){.number = number, .gtw = *gtw, .used = true, .seen = true};
 	r->used++;
-	index_put(&r->by_number, number, slot);
-	index_put(&r->by_eui, gtw->gateway_eui, slot);
+	gs_index_put(&r->by_number, number, slot);
+	gs_index_put(&r->by_eui, gtw->gateway_eui, slot);
 	return true;
 }
 
@@ -77,7 +78,7 @@ static void set_begin(struct registry *r)
 	r->filling = true;
 }
 
-uint32_t registry_sync(struct registry *r, const struct sync *s)
+uint32_t gs_registry_sync(struct registry *r, const struct sync *s)
 {
 	uint32_t refused = 0;
 	bool first = MSG_HAS(s, first) && s->first, last = MSG_HAS(s, last) && s->last;
@@ -91,7 +92,7 @@ uint32_t registry_sync(struct registry *r, const struct sync *s)
 		const struct sync_entry *e = &s->v.v[i];
 		if (!MSG_HAS(e, gateway))
 			continue;
-		uint32_t slot = index_find(&r->by_number, e->gateway);
+		uint32_t slot = gs_index_find(&r->by_number, e->gateway);
 		if (MSG_HAS(e, deleted) && e->deleted) {
 			if (slot != INDEX_NONE)
 				slot_clear(r, slot);
@@ -108,8 +109,8 @@ uint32_t registry_sync(struct registry *r, const struct sync *s)
 	return refused;
 }
 
-const struct ns_gateway *registry_find(const struct registry *r, uint64_t eui)
+const struct ns_gateway *gs_registry_find(const struct registry *r, uint64_t eui)
 {
-	uint32_t slot = index_find(&r->by_eui, eui);
+	uint32_t slot = gs_index_find(&r->by_eui, eui);
 	return slot == INDEX_NONE ? NULL : &r->v[slot].gtw;
 }

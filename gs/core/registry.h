@@ -20,9 +20,9 @@ struct registry {
 };
 
 /** @return 0; -ENOMEM */
-int registry_init(struct registry *r, uint32_t max, uint64_t seed);
-void registry_done(struct registry *r);
+int gs_registry_init(struct registry *r, uint32_t max, uint64_t seed);
+void gs_registry_done(struct registry *r);
 /** Take a batch of changes. @return how many entries found no room */
-uint32_t registry_sync(struct registry *r, const struct sync *s);
+uint32_t gs_registry_sync(struct registry *r, const struct sync *s);
 /** NULL: not registered. */
-const struct ns_gateway *registry_find(const struct registry *r, uint64_t eui);
+const struct ns_gateway *gs_registry_find(const struct registry *r, uint64_t eui);

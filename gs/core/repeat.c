@@ -16,7 +16,7 @@ static uint64_t print_of(const struct rxpk *rx)
 	return h | 1;
 }
 
-bool repeat_seen(struct repeat *r, const struct rxpk *rx, uint64_t now_us)
+bool gs_repeat_seen(struct repeat *r, const struct rxpk *rx, uint64_t now_us)
 {
 	/* A gateway whose counter stands still cannot tell a repeated report from a repeated frame. */
 	if (!rx->tmst_us)

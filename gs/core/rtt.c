@@ -1,7 +1,7 @@
 /** @file Round trips of a gateway. */
 #include "gs/core/rtt.h"
 
-void rtt_add(struct rtt *r, uint32_t rtt_us)
+void gs_rtt_add(struct rtt *r, uint32_t rtt_us)
 {
 	r->v[r->next] = rtt_us;
 	r->next = (r->next + 1) % RTT_MAX;
@@ -15,12 +15,12 @@ void rtt_add(struct rtt *r, uint32_t rtt_us)
 	}
 }
 
-uint32_t rtt_min(const struct rtt *r)
+uint32_t gs_rtt_min(const struct rtt *r)
 {
 	return r->n ? r->sorted[0] : 0;
 }
 
-uint32_t rtt_median(const struct rtt *r)
+uint32_t gs_rtt_median(const struct rtt *r)
 {
 	if (!r->n)
 		return 0;
@@ -28,12 +28,12 @@ uint32_t rtt_median(const struct rtt *r)
 	return lower + (upper - lower) / 2;
 }
 
-uint32_t rtt_max(const struct rtt *r)
+uint32_t gs_rtt_max(const struct rtt *r)
 {
 	return r->n ? r->sorted[r->n - 1] : 0;
 }
 
-uint32_t rtt_path(const struct rtt *r)
+uint32_t gs_rtt_path(const struct rtt *r)
 {
 	/* Nearest rank: of twenty the nineteenth, of few the greatest. */
 	return r->n ? r->sorted[(r->n * 95 + 99) / 100 - 1] / 2 : RTT_PATH_DEFAULT_US;

@@ -10,9 +10,9 @@ struct rtt {
 	uint32_t sorted[RTT_MAX];
 };
 
-void rtt_add(struct rtt *r, uint32_t rtt_us);
-uint32_t rtt_min(const struct rtt *r);    /**< 0: none yet */
-uint32_t rtt_median(const struct rtt *r); /**< 0: none yet */
-uint32_t rtt_max(const struct rtt *r);    /**< 0: none yet */
+void gs_rtt_add(struct rtt *r, uint32_t rtt_us);
+uint32_t gs_rtt_min(const struct rtt *r);    /**< 0: none yet */
+uint32_t gs_rtt_median(const struct rtt *r); /**< 0: none yet */
+uint32_t gs_rtt_max(const struct rtt *r);    /**< 0: none yet */
 /** 95th percentile of the one-way time; RTT_PATH_DEFAULT_US while there is no sample. */
-uint32_t rtt_path(const struct rtt *r);
+uint32_t gs_rtt_path(const struct rtt *r);

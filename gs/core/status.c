@@ -4,11 +4,12 @@
 
 enum { CALM_US = 1000 * 1000, CALM_PER_GATEWAY_US = 2000 };
 
-void status_touch(struct gs *gs, struct gateway *g, uint64_t now_us, bool at_once)
+void gs_status_touch(struct gs *gs, struct gateway *g, uint64_t now_us, bool at_once)
 {
 	/* With many gateways each tells its news more slowly, so that all together stay a trickle. */
 	uint64_t calm_us = CALM_US + gs->metrics.gateways * CALM_PER_GATEWAY_US;
-	uint64_t at_us = g->reported_us + (calm_us < GATEWAY_REPORT_S * SEC_US ? calm_us : GATEWAY_REPORT_S * SEC_US);
+	uint64_t at_us =
+		g->reported_us + (calm_us < GATEWAY_REPORT_S * SEC_US ? calm_us : GATEWAY_REPORT_S * SEC_US);
 	if (at_once || at_us < now_us)
 		at_us = now_us;
 	if (at_us >= g->report_us)
@@ -33,12 +34,12 @@ static void counts_fill(struct gateway_status *s, const struct gateway_counts *c
 
 static void rtt_fill(struct gateway_status *s, const struct rtt *r)
 {
-	MSG_SET(s, path_us, rtt_path(r));
+	MSG_SET(s, path_us, gs_rtt_path(r));
 	if (!r->n)
 		return;
-	MSG_SET(s, rtt_min_us, rtt_min(r));
-	MSG_SET(s, rtt_median_us, rtt_median(r));
-	MSG_SET(s, rtt_max_us, rtt_max(r));
+	MSG_SET(s, rtt_min_us, gs_rtt_min(r));
+	MSG_SET(s, rtt_median_us, gs_rtt_median(r));
+	MSG_SET(s, rtt_max_us, gs_rtt_max(r));
 	MSG_SET(s, rtt_count, r->n);
 }
 
@@ -57,7 +58,7 @@ static void texts_fill(struct gs *gs, struct gateway_status *s, const struct gat
 		MSG_MARK(s, stat);
 }
 
-void status_report(struct gs *gs, struct gateway *g, const struct now *now)
+void gs_status_report(struct gs *gs, struct gateway *g, const struct now *now)
 {
 	struct gateway_status *s = &gs->status;
 	s->has = 0;
@@ -65,7 +66,7 @@ void status_report(struct gs *gs, struct gateway *g, const struct now *now)
 	texts_fill(gs, s, g);
 	s->gateway_eui = g->eui;
 	s->connected = g->connected;
-	s->can_send = gateway_can_send(g, now->mono_us);
+	s->can_send = gs_gateway_can_send(g, now->mono_us);
 	s->conn = g->conn;
 	MSG_SET(s, version, g->version);
 	MSG_SET(s, connected_unix_us, g->connected_unix_us);
@@ -78,7 +79,7 @@ void status_report(struct gs *gs, struct gateway *g, const struct now *now)
 	}
 	if (g->has_position && g->has_altitude)
 		MSG_SET(s, altitude_m, g->altitude_m);
-	g->path_open = gateway_has_path(g, now->mono_us);
+	g->path_open = gs_gateway_has_path(g, now->mono_us);
 	g->reported_us = now->mono_us;
 	g->report_us = now->mono_us + GATEWAY_REPORT_S * SEC_US;
 	gs->sink.status(gs->sink.ctx, s);

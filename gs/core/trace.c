@@ -4,10 +4,18 @@
 #include <string.h>
 
 enum { NOTE_EVERY_S = 60, PROCESS_GS = 0 };
-enum { MTYPE_JOIN_REQUEST = 0, MTYPE_UP = 2, MTYPE_DOWN = 3, MTYPE_CONFIRMED_UP = 4, MTYPE_CONFIRMED_DOWN = 5, JOIN_REQUEST_LEN = 23 };
+enum {
+	MTYPE_JOIN_REQUEST = 0,
+	MTYPE_UP = 2,
+	MTYPE_DOWN = 3,
+	MTYPE_CONFIRMED_UP = 4,
+	MTYPE_CONFIRMED_DOWN = 5,
+	JOIN_REQUEST_LEN = 23
+};
 
 _Static_assert(GS_DROP_N <= 32, "drops_noted has a bit for each reason");
-_Static_assert((int)GS_DROP_SHORT == SEMTECH_E_SHORT && (int)GS_DROP_RFCH == SEMTECH_E_RFCH, "refusals are drops of the same number");
+_Static_assert((int)GS_DROP_SHORT == SEMTECH_E_SHORT && (int)GS_DROP_RFCH == SEMTECH_E_RFCH,
+	"refusals are drops of the same number");
 
 const char *gs_drop_word(enum gs_drop drop)
 {
@@ -20,7 +28,8 @@ const char *gs_drop_word(enum gs_drop drop)
 	return (unsigned)drop < GS_DROP_N ? words[drop] : "unknown";
 }
 
-struct trace_event *trace_begin(struct gs *gs, const char *name, const struct gateway *g, const struct now *now)
+struct trace_event *gs_trace_begin(
+	struct gs *gs, const char *name, const struct gateway *g, const struct now *now)
 {
 	struct trace_event *e = gs->sink.event(gs->sink.ctx);
 	if (!e) {
@@ -39,7 +48,7 @@ struct trace_event *trace_begin(struct gs *gs, const char *name, const struct ga
 	return e;
 }
 
-void trace_frame(struct trace_event *e, const uint8_t *phy, size_t n)
+void gs_trace_frame(struct trace_event *e, const uint8_t *phy, size_t n)
 {
 	struct reader r = reader_of(phy, n);
 	unsigned type = reader_u8(&r) >> 5;
@@ -53,14 +62,14 @@ void trace_frame(struct trace_event *e, const uint8_t *phy, size_t n)
 	}
 }
 
-struct text trace_data(struct trace_event *e)
+struct text gs_trace_data(struct trace_event *e)
 {
 	struct text t = text_fixed(e->data, sizeof e->data);
 	json_open(&t, '{');
 	return t;
 }
 
-void trace_data_end(struct trace_event *e, struct text *t)
+void gs_trace_data_end(struct trace_event *e, struct text *t)
 {
 	json_close(t, '}');
 	if (!t->failed)
@@ -79,13 +88,15 @@ static bool is_noted(uint32_t *noted, uint64_t *since_us, enum gs_drop why, uint
 	return was;
 }
 
-void trace_drop(struct gs *gs, struct gateway *g, uint64_t eui, const struct gs_peer *peer, enum gs_drop why, const struct now *now)
+void gs_trace_drop(struct gs *gs, struct gateway *g, uint64_t eui, const struct gs_peer *peer,
+	enum gs_drop why, const struct now *now)
 {
 	gs->metrics.drops[why]++;
 	bool noted = g ? is_noted(&g->drops_noted, &g->drops_noted_us, why, now->mono_us)
 		       : is_noted(&gs->drops_noted, &gs->drops_noted_us, why, now->mono_us);
 	if (!noted) {
-		struct gs_note note = { .kind = GS_NOTE_DROP, .gateway = g, .peer = peer, .eui = eui, .drop = why };
+		struct gs_note note = {
+			.kind = GS_NOTE_DROP, .gateway = g, .peer = peer, .eui = eui, .drop = why};
 		gs->sink.note(gs->sink.ctx, &note);
 	}
 }

@@ -28,36 +28,37 @@ static void radio_json(struct text *t, const struct rxpk *rx)
 	json_unum(t, rx->phy_len);
 }
 
-static void receive_trace(struct gs *gs, const struct gateway *g, const struct rxpk *rx, const struct now *now)
+static void receive_trace(
+	struct gs *gs, const struct gateway *g, const struct rxpk *rx, const struct now *now)
 {
-	struct trace_event *e = trace_begin(gs, "gs.up.receive", g, now);
+	struct trace_event *e = gs_trace_begin(gs, "gs.up.receive", g, now);
 	if (!e)
 		return;
 	e->cids.len = 0;
 	CIDS_ADD_ALL(&e->cids, &gs->up.cids);
-	trace_frame(e, rx->phy, rx->phy_len);
-	struct text t = trace_data(e);
+	gs_trace_frame(e, rx->phy, rx->phy_len);
+	struct text t = gs_trace_data(e);
 	radio_json(&t, rx);
-	trace_data_end(e, &t);
+	gs_trace_data_end(e, &t);
 }
 
 /** A frame or element that goes no further. @param rx  NULL: it could not be read */
 static void drop(struct push_ctx *c, enum gs_drop why, const struct rxpk *rx)
 {
-	trace_drop(c->gs, c->g, c->g->eui, &c->g->push, why, c->now);
-	struct trace_event *e = trace_begin(c->gs, "gs.up.drop", c->g, c->now);
+	gs_trace_drop(c->gs, c->g, c->g->eui, &c->g->push, why, c->now);
+	struct trace_event *e = gs_trace_begin(c->gs, "gs.up.drop", c->g, c->now);
 	if (!e)
 		return;
-	struct text t = trace_data(e);
+	struct text t = gs_trace_data(e);
 	json_name(&t, "reason");
 	json_puts(&t, gs_drop_word(why));
 	if (rx) {
 		/* The bits of a frame with a wrong CRC name nobody. */
 		if (rx->crc == RXPK_CRC_OK)
-			trace_frame(e, rx->phy, rx->phy_len);
+			gs_trace_frame(e, rx->phy, rx->phy_len);
 		radio_json(&t, rx);
 	}
-	trace_data_end(e, &t);
+	gs_trace_data_end(e, &t);
 }
 
 static void meta_optional(struct rx_meta *m, const struct rxpk *rx)
@@ -66,15 +67,15 @@ static void meta_optional(struct rx_meta *m, const struct rxpk *rx)
 		uint32_t from;
 		uint64_t to;
 	} bits[] = {
-		{ RXPK_TIME, HAS(rx_meta, time_unix_ns) },
-		{ RXPK_TMMS, HAS(rx_meta, gps_ms) },
-		{ RXPK_FTIME, HAS(rx_meta, fine_ns) },
-		{ RXPK_RSSIS, HAS(rx_meta, signal_rssi_ddbm) },
-		{ RXPK_LSNR, HAS(rx_meta, snr_ddb) },
-		{ RXPK_FOFF, HAS(rx_meta, foff_hz) },
-		{ RXPK_CHAN, HAS(rx_meta, channel) },
-		{ RXPK_RFCH, HAS(rx_meta, rf_chain) },
-		{ RXPK_ANTENNA, HAS(rx_meta, antenna) },
+		{RXPK_TIME, HAS(rx_meta, time_unix_ns)},
+		{RXPK_TMMS, HAS(rx_meta, gps_ms)},
+		{RXPK_FTIME, HAS(rx_meta, fine_ns)},
+		{RXPK_RSSIS, HAS(rx_meta, signal_rssi_ddbm)},
+		{RXPK_LSNR, HAS(rx_meta, snr_ddb)},
+		{RXPK_FOFF, HAS(rx_meta, foff_hz)},
+		{RXPK_CHAN, HAS(rx_meta, channel)},
+		{RXPK_RFCH, HAS(rx_meta, rf_chain)},
+		{RXPK_ANTENNA, HAS(rx_meta, antenna)},
 	};
 	m->has = 0;
 	for (size_t i = 0; i < COUNT(bits); i++)
@@ -91,13 +92,14 @@ static void meta_optional(struct rx_meta *m, const struct rxpk *rx)
 	m->antenna = rx->antenna;
 }
 
-static void meta_fill(struct rx_meta *m, const struct gateway *g, const struct rxpk *rx, const struct now *now)
+static void meta_fill(
+	struct rx_meta *m, const struct gateway *g, const struct rxpk *rx, const struct now *now)
 {
 	meta_optional(m, rx);
 	memcpy(m->gateway_id, g->id, sizeof m->gateway_id);
 	m->gateway_eui = g->eui;
 	m->tmst_us = rx->tmst_us;
-	m->received_unix_us = now->unix_us - rtt_median(&g->rtt) / 2;
+	m->received_unix_us = now->unix_us - gs_rtt_median(&g->rtt) / 2;
 	m->rssi_ddbm = rx->rssi_ddbm;
 	if (g->has_position) {
 		MSG_SET(m, latitude_e7, g->latitude_e7);
@@ -123,8 +125,9 @@ static void modulation_fill(struct modulation *m, const struct radio *r)
 		MSG_MARK(m, coding_rate);
 }
 
-_Static_assert(sizeof((struct modulation){ 0 }.coding_rate) == RADIO_CODR_MAX + 1, "a coding rate is copied as it is");
-_Static_assert(sizeof((struct gs_uplink){ 0 }.phy.p) == SEMTECH_PHY_MAX, "so is a payload");
+_Static_assert(
+	sizeof((struct modulation){0}.coding_rate) == RADIO_CODR_MAX + 1, "a coding rate is copied as it is");
+_Static_assert(sizeof((struct gs_uplink){0}.phy.p) == SEMTECH_PHY_MAX, "so is a payload");
 
 static void uplink_fill(struct gs *gs, const struct gateway *g, const struct rxpk *rx, const struct now *now)
 {
@@ -140,8 +143,8 @@ static void uplink_fill(struct gs *gs, const struct gateway *g, const struct rxp
 	up->phy.len = (uint16_t)rx->phy_len;
 	memcpy(up->phy.p, rx->phy, rx->phy_len);
 	up->age_us = 0;
-	up->path_us = rtt_path(&g->rtt);
-	up->can_send = gateway_can_send(g, now->mono_us);
+	up->path_us = gs_rtt_path(&g->rtt);
+	up->can_send = gs_gateway_can_send(g, now->mono_us);
 	memcpy(up->plan, g->plan, sizeof up->plan);
 	if (g->plan[0])
 		MSG_MARK(up, plan);
@@ -150,16 +153,16 @@ static void uplink_fill(struct gs *gs, const struct gateway *g, const struct rxp
 static void clock_take(struct gs *gs, struct gateway *g, const struct rxpk *rx, const struct now *now)
 {
 	uint64_t conc_us;
-	if (conc_clock_take(&g->clock, rx->tmst_us, now->mono_us, &conc_us) != CONC_RESTART)
+	if (gs_conc_clock_take(&g->clock, rx->tmst_us, now->mono_us, &conc_us) != CONC_RESTART)
 		return;
 	gs->metrics.restarts++;
-	struct gs_note note = { .kind = GS_NOTE_RESTART, .gateway = g, .peer = &g->push, .eui = g->eui };
+	struct gs_note note = {.kind = GS_NOTE_RESTART, .gateway = g, .peer = &g->push, .eui = g->eui};
 	gs->sink.note(gs->sink.ctx, &note);
 }
 
 static enum gs_drop check(struct gs *gs, struct gateway *g, const struct rxpk *rx, const struct now *now)
 {
-	if (!quota_take(&g->uplink_quota, 1, gs->config.uplinks_per_s, 2, now->mono_us))
+	if (!gs_quota_take(&g->uplink_quota, 1, gs->config.uplinks_per_s, 2, now->mono_us))
 		return GS_DROP_QUOTA;
 	if (rx->crc == RXPK_CRC_BAD)
 		return GS_DROP_CRC_BAD;
@@ -167,7 +170,7 @@ static enum gs_drop check(struct gs *gs, struct gateway *g, const struct rxpk *r
 		return GS_DROP_CRC_NONE;
 	if (!rx->phy_len)
 		return GS_DROP_EMPTY;
-	return repeat_seen(&g->repeat, rx, now->mono_us) ? GS_DROP_REPEAT : GS_DROP_NONE;
+	return gs_repeat_seen(&g->repeat, rx, now->mono_us) ? GS_DROP_REPEAT : GS_DROP_NONE;
 }
 
 static void on_rxpk(void *ctx, const struct rxpk *rx)
@@ -193,13 +196,13 @@ static void on_refused(void *ctx, int why, struct str element)
 {
 	struct push_ctx *c = ctx;
 	(void)element;
-	quota_take(&c->g->uplink_quota, 1, c->gs->config.uplinks_per_s, 2, c->now->mono_us);
+	gs_quota_take(&c->g->uplink_quota, 1, c->gs->config.uplinks_per_s, 2, c->now->mono_us);
 	drop(c, (enum gs_drop)why, NULL);
 }
 
 static void stat_trace(struct gs *gs, const struct gateway *g, const struct now *now)
 {
-	struct trace_event *e = trace_begin(gs, "gs.status.receive", g, now);
+	struct trace_event *e = gs_trace_begin(gs, "gs.status.receive", g, now);
 	if (!e)
 		return;
 	CIDS_ADD(&e->cids, CID_GS_STATUS, ulid_make(now->unix_us, &gs->rng));
@@ -209,7 +212,7 @@ static void stat_trace(struct gs *gs, const struct gateway *g, const struct now 
 	}
 }
 
-_Static_assert(sizeof((struct trace_event){ 0 }.data) == GATEWAY_STAT_MAX + 1, "a stat is copied as it is");
+_Static_assert(sizeof((struct trace_event){0}.data) == GATEWAY_STAT_MAX + 1, "a stat is copied as it is");
 
 static void on_stat(void *ctx, const struct gwstat *st, struct str raw)
 {
@@ -229,12 +232,12 @@ static void on_stat(void *ctx, const struct gwstat *st, struct str raw)
 	stat_trace(c->gs, g, c->now);
 }
 
-void up_push(struct gs *gs, struct gateway *g, struct str body, const struct now *now)
+void gs_up_push(struct gs *gs, struct gateway *g, struct str body, const struct now *now)
 {
-	struct push_ctx c = { gs, g, now };
-	struct push_sink sink = { on_rxpk, on_refused, on_stat, &c };
+	struct push_ctx c = {gs, g, now};
+	struct push_sink sink = {on_rxpk, on_refused, on_stat, &c};
 	int why = push_read(body, &gs->push, &sink);
 	if (why)
 		drop(&c, (enum gs_drop)why, NULL);
-	status_touch(gs, g, now->mono_us, false);
+	gs_status_touch(gs, g, now->mono_us, false);
 }

@@ -43,7 +43,7 @@ static void time_take(const struct json *j, json_val time, struct gwstat *st)
 		buf[RFC3339_SECONDS - 1] = 'Z';
 		n = RFC3339_SECONDS;
 	}
-	if (clock_parse_rfc3339((struct str){ buf, n }, &unix_ns))
+	if (clock_parse_rfc3339((struct str){buf, n}, &unix_ns))
 		return;
 	st->time_unix_us = unix_ns / 1000;
 	st->has |= GWSTAT_TIME;
@@ -57,7 +57,8 @@ static bool is_near(int32_t v_e7, int degrees)
 static bool is_position(const struct gwstat *st)
 {
 	return llabs(st->latitude_e7) <= 90LL * DEGREE_E7 && llabs(st->longitude_e7) <= 180LL * DEGREE_E7 &&
-	       !(st->latitude_e7 == 0 && st->longitude_e7 == 0) && !(is_near(st->latitude_e7, 10) && is_near(st->longitude_e7, 20));
+	       !(st->latitude_e7 == 0 && st->longitude_e7 == 0) &&
+	       !(is_near(st->latitude_e7, 10) && is_near(st->longitude_e7, 20));
 }
 
 int gwstat_read(struct str json, struct json_tok *tok, size_t max, struct gwstat *ret)

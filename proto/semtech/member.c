@@ -8,7 +8,8 @@ enum { BASE64_TEXT = 4 * ((255 + 2) / 3) + 1, ESCAPED_MAX = 2 * BASE64_TEXT };
 static const struct member *member_find(const struct member *table, size_t n, struct str name)
 {
 	for (size_t i = 0; i < n; i++)
-		if (table[i].len == name.n && table[i].name[0] == name.p[0] && !memcmp(table[i].name, name.p, name.n))
+		if (table[i].len == name.n && table[i].name[0] == name.p[0] &&
+			!memcmp(table[i].name, name.p, name.n))
 			return &table[i];
 	return NULL;
 }
@@ -24,16 +25,13 @@ static bool member_store(const struct json *j, json_val v, const struct member *
 			return false;
 		*(uint32_t *)(void *)at = (uint32_t)u;
 		return true;
-	case MEMBER_U64:
-		return !json_u64(j, v, (uint64_t *)(void *)at);
+	case MEMBER_U64: return !json_u64(j, v, (uint64_t *)(void *)at);
 	case MEMBER_I32:
 		if (json_decimal(j, v, m->digits, &i) || i < INT32_MIN || i > INT32_MAX)
 			return false;
 		*(int32_t *)(void *)at = (int32_t)i;
 		return true;
-	default:
-		*(json_val *)(void *)at = v;
-		return json_type(j, v) != JSON_NULL;
+	default: *(json_val *)(void *)at = v; return json_type(j, v) != JSON_NULL;
 	}
 }
 

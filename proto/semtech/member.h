@@ -1,4 +1,5 @@
-/** @file Tables of JSON members: most of what forwarders say is a number of some scale that lands in a struct. */
+/** @file Tables of JSON members: most of what forwarders say is a number of some scale that lands in a
+ * struct. */
 #pragma once
 #include "common/core/json.h"
 #include <stddef.h>
@@ -20,11 +21,14 @@ struct member {
 	uint8_t digits;
 };
 
-#define MEMBER(text, type, field, k, d, bit) \
-	{ .name = "" text, .len = sizeof(text) - 1, .has = (bit), .off = offsetof(struct type, field), .kind = (k), .digits = (d) }
+#define MEMBER(text, type, field, k, d, bit)                                                                 \
+	{                                                                                                    \
+		.name = "" text, .len = sizeof(text) - 1, .has = (bit), .off = offsetof(struct type, field), \
+		.kind = (k), .digits = (d)                                                                   \
+	}
 
-/** Walk an object and fill *dst from the members the table knows; others are skipped, and so are those that do not have
- * the kind the table says.
+/** Walk an object and fill *dst from the members the table knows; others are skipped, and so are those that
+ * do not have the kind the table says.
  * @return the bits of what was understood; 0 for something that is no object */
 uint32_t member_read(const struct json *j, json_val object, const struct member *table, size_t n, void *dst);
 /** A short text, unescaped into buf where it holds an escape, borrowed from the document otherwise.

@@ -39,7 +39,8 @@ static bool string_skip(struct walk *w)
 	return false;
 }
 
-/** Step over an object or array; p stands on its first bracket. That brackets pair up is the JSON reader's business. */
+/** Step over an object or array; p stands on its first bracket. That brackets pair up is the JSON reader's
+ * business. */
 static bool nested_skip(struct walk *w)
 {
 	size_t depth = 0;
@@ -77,7 +78,7 @@ static bool value_take(struct walk *w, struct str *ret)
 	else
 		while (w->p < w->end && !is_end_of_plain(*w->p))
 			w->p++;
-	*ret = (struct str){ from, (size_t)(w->p - from) };
+	*ret = (struct str){from, (size_t)(w->p - from)};
 	return whole && ret->n > 0;
 }
 
@@ -132,7 +133,7 @@ static int member_step(struct walk *w, struct push_scratch *s, const struct push
 
 int push_read(struct str body, struct push_scratch *scratch, const struct push_sink *sink)
 {
-	struct walk w = { body.p, body.p + body.n };
+	struct walk w = {body.p, body.p + body.n};
 	if (!take(&w, '{'))
 		return SEMTECH_E_JSON;
 	while (!take(&w, '}')) {

@@ -1,7 +1,8 @@
 /** @file The body of PUSH_DATA: its rxpk objects one after the other, and its stat.
  *
- * A forwarder may send 250 frames in one datagram of 54 kB. The body is therefore walked, not parsed: only one element at
- * a time is given to the JSON reader, so the memory needed is that of one rxpk, and a bad element spoils no other.
+ * A forwarder may send 250 frames in one datagram of 54 kB. The body is therefore walked, not parsed: only
+ * one element at a time is given to the JSON reader, so the memory needed is that of one rxpk, and a bad
+ * element spoils no other.
  */
 #pragma once
 #include "proto/semtech/gwstat.h"
@@ -12,7 +13,8 @@ enum { PUSH_RXPK_MAX = 1024 }; /**< more elements than a datagram of 64 KiB can 
 /** Who is told what was found; in the order of the body. Everything passed is borrowed for the call. */
 struct push_sink {
 	void (*rxpk)(void *ctx, const struct rxpk *rx);
-	void (*refused)(void *ctx, int why, struct str element); /**< a rxpk or stat that is not kept: SEMTECH_E_* */
+	void (*refused)(
+		void *ctx, int why, struct str element); /**< a rxpk or stat that is not kept: SEMTECH_E_* */
 	void (*stat)(void *ctx, const struct gwstat *st, struct str raw);
 	void *ctx;
 };

@@ -2,6 +2,7 @@
 #include "common/core/err.h"
 #include "common/core/json_out.h"
 #include "proto/semtech/semtech.h"
+#include <string.h>
 
 static const char *const modu_words[RADIO_N] = {
 	[RADIO_LORA] = "LORA",
@@ -36,9 +37,7 @@ void radio_datr_text(struct text *t, const struct radio *r)
 		text_puts(t, "BW");
 		text_decimal(t, r->bw_hz, 3);
 		break;
-	case RADIO_FSK:
-		text_u64(t, r->bit_rate);
-		break;
+	case RADIO_FSK: text_u64(t, r->bit_rate); break;
 	default:
 		text_puts(t, "M0CW");
 		text_u64(t, r->bw_hz / 1000);
@@ -50,7 +49,8 @@ void radio_datr_text(struct text *t, const struct radio *r)
 static int width_read(struct str khz, uint32_t *ret_hz)
 {
 	int64_t hz;
-	if (!khz.n || khz.p[0] < '0' || khz.p[0] > '9' || num_decimal(khz, 3, &hz) || hz < BW_MIN_HZ || hz > BW_MAX_HZ)
+	if (!khz.n || khz.p[0] < '0' || khz.p[0] > '9' || num_decimal(khz, 3, &hz) || hz < BW_MIN_HZ ||
+		hz > BW_MAX_HZ)
 		return SEMTECH_E_DATR;
 	*ret_hz = (uint32_t)hz;
 	return 0;
@@ -58,7 +58,7 @@ static int width_read(struct str khz, uint32_t *ret_hz)
 
 static struct str str_from(struct str s, size_t n)
 {
-	return (struct str){ s.p + n, s.n - n };
+	return (struct str){s.p + n, s.n - n};
 }
 
 static int lora_read(struct str datr, struct radio *ret)
@@ -100,6 +100,15 @@ int radio_datr_read(struct str datr, enum radio_kind kind, struct radio *ret)
 	if (!why)
 		*ret = r;
 	return why;
+}
+
+bool radio_codr_is_sendable(const char *codr)
+{
+	static const char *const known[] = {"4/5", "4/6", "4/7", "4/8", "2/3", "1/2"};
+	for (size_t i = 0; i < COUNT(known); i++)
+		if (!strcmp(codr, known[i]))
+			return true;
+	return false;
 }
 
 void radio_freq_write(struct text *t, uint32_t freq_hz)

@@ -67,6 +67,16 @@ static enum rxpk_crc crc_of(const struct json *j, json_val stat)
 	return v == RXPK_CRC_NONE ? RXPK_CRC_NONE : RXPK_CRC_BAD;
 }
 
+/** Only what may stand in a text; the word itself is passed on as it is ("4/5", "OFF", "4/5LI", "1/3"). */
+static void codr_take(const struct json *j, json_val codr, struct radio *r)
+{
+	if (r->kind == RADIO_FSK || json_string(j, codr, r->codr, sizeof r->codr))
+		r->codr[0] = '\0';
+	for (const char *c = r->codr; *c; c++)
+		if (*c < ' ' || *c > '~')
+			r->codr[0] = '\0';
+}
+
 static int radio_take(const struct json *j, const struct raw *raw, struct radio *r)
 {
 	char buf[24];
@@ -76,8 +86,7 @@ static int radio_take(const struct json *j, const struct raw *raw, struct radio 
 	/* json_string takes a number as its text, which is how FSK has its bit rate. */
 	if (json_string(j, raw->datr, buf, sizeof buf) || radio_datr_read(str_of(buf), r->kind, r))
 		return SEMTECH_E_DATR;
-	if (r->kind == RADIO_FSK || json_string(j, raw->codr, r->codr, sizeof r->codr))
-		r->codr[0] = '\0';
+	codr_take(j, raw->codr, r);
 	return 0;
 }
 
@@ -102,7 +111,8 @@ static uint32_t rsig_take(const struct json *j, json_val rsig, struct rxpk *rx)
 	for (json_val v = json_first(j, rsig); v >= 0; v = json_next(j, v)) {
 		struct rxpk one = *rx;
 		uint32_t has = member_read(j, v, antenna_members, COUNT(antenna_members), &one);
-		if (!has || (seen && (!(has & RXPK_LSNR) || (seen & RXPK_LSNR && one.lsnr_ddb <= best.lsnr_ddb))))
+		if (!has ||
+			(seen && (!(has & RXPK_LSNR) || (seen & RXPK_LSNR && one.lsnr_ddb <= best.lsnr_ddb))))
 			continue;
 		best = one;
 		seen = has;
@@ -146,7 +156,8 @@ int rxpk_read(struct str json, struct json_tok *tok, size_t max, struct rxpk *re
 	return why;
 }
 
-static void optional_u32(struct text *t, const struct rxpk *rx, enum rxpk_has bit, const char *name, uint32_t v)
+static void optional_u32(
+	struct text *t, const struct rxpk *rx, enum rxpk_has bit, const char *name, uint32_t v)
 {
 	if (!(rx->has & bit))
 		return;
@@ -154,7 +165,8 @@ static void optional_u32(struct text *t, const struct rxpk *rx, enum rxpk_has bi
 	json_unum(t, v);
 }
 
-static void optional_dec(struct text *t, const struct rxpk *rx, enum rxpk_has bit, const char *name, int32_t v, unsigned digits)
+static void optional_dec(struct text *t, const struct rxpk *rx, enum rxpk_has bit, const char *name,
+	int32_t v, unsigned digits)
 {
 	if (!(rx->has & bit))
 		return;

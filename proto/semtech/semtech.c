@@ -12,7 +12,7 @@ int semtech_read(const void *p, size_t n, struct semtech_datagram *ret)
 	struct reader r = reader_of(p, n);
 	if (n < SEMTECH_HEAD)
 		return SEMTECH_E_SHORT;
-	struct semtech_datagram d = { .version = reader_u8(&r), .token = reader_be16(&r) };
+	struct semtech_datagram d = {.version = reader_u8(&r), .token = reader_be16(&r)};
 	uint8_t type = reader_u8(&r);
 	if (d.version != 1 && d.version != 2)
 		return SEMTECH_E_PROTOCOL;
@@ -24,7 +24,7 @@ int semtech_read(const void *p, size_t n, struct semtech_datagram *ret)
 	if (r.failed)
 		return SEMTECH_E_SHORT;
 	struct slice body = reader_take(&r, reader_left(&r));
-	d.body = (struct str){ (const char *)body.p, body.n };
+	d.body = (struct str){(const char *)body.p, body.n};
 	*ret = d;
 	return 0;
 }
@@ -41,7 +41,7 @@ void semtech_write(struct writer *w, const struct semtech_datagram *d)
 
 size_t semtech_ack(const struct semtech_datagram *d, uint8_t ret[SEMTECH_HEAD])
 {
-	struct semtech_datagram ack = { .version = d->version, .token = d->token };
+	struct semtech_datagram ack = {.version = d->version, .token = d->token};
 	if (d->type == SEMTECH_PUSH_DATA)
 		ack.type = SEMTECH_PUSH_ACK;
 	else if (d->type == SEMTECH_PULL_DATA)

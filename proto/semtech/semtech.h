@@ -1,7 +1,8 @@
-/** @file Datagrams of the Semtech UDP protocol: the fixed octets in front of the JSON, version octets 1 and 2.
+/** @file Datagrams of the Semtech UDP protocol: the fixed octets in front of the JSON, version octets 1
+ * and 2.
  *
- * Gateways send PUSH_DATA, PULL_DATA and TX_ACK, with their EUI; servers send PUSH_ACK, PULL_ACK and PULL_RESP.
- * Everything in this folder that refuses input returns one SEMTECH_E_* of refusals.def.
+ * Gateways send PUSH_DATA, PULL_DATA and TX_ACK, with their EUI; servers send PUSH_ACK, PULL_ACK and
+ * PULL_RESP. Everything in this folder that refuses input returns one SEMTECH_E_* of refusals.def.
  */
 #pragma once
 #include "common/core/bytes.h"
@@ -21,8 +22,8 @@ enum semtech_type {
 };
 
 enum {
-	SEMTECH_HEAD = 4,           /**< version, token, type */
-	SEMTECH_HEAD_EUI = 12,      /**< the same and the gateway's EUI */
+	SEMTECH_HEAD = 4,      /**< version, token, type */
+	SEMTECH_HEAD_EUI = 12, /**< the same and the gateway's EUI */
 	SEMTECH_DATAGRAM_MAX = 65507,
 	SEMTECH_PULL_RESP_MAX = 999, /**< forwarders cut what is longer */
 	SEMTECH_PHY_MAX = 255,
@@ -37,11 +38,11 @@ enum semtech_refusal {
 };
 
 struct semtech_datagram {
-	uint8_t version;    /**< 1 or 2; the answer carries the same */
-	uint16_t token;     /**< the first octet on the wire is the high one */
+	uint8_t version; /**< 1 or 2; the answer carries the same */
+	uint16_t token;  /**< the first octet on the wire is the high one */
 	enum semtech_type type;
-	uint64_t eui;       /**< of the gateway; 0 in what a server sends */
-	struct str body;    /**< borrowed; empty where there is none */
+	uint64_t eui;    /**< of the gateway; 0 in what a server sends */
+	struct str body; /**< borrowed; empty where there is none */
 };
 
 /** How a frame is modulated, in the words of rxpk and txpk. */
@@ -76,6 +77,8 @@ int radio_datr_read(struct str datr, enum radio_kind kind, struct radio *ret);
 const char *radio_modu(enum radio_kind kind);
 /** @return 0; SEMTECH_E_MODU */
 int radio_modu_read(struct str modu, enum radio_kind *ret);
+/** A coding rate that forwarders can send: 4/5 to 4/8, and 2/3, 1/2 for 4/6, 4/8. */
+bool radio_codr_is_sendable(const char *codr);
 /** Write the members `modu`, `datr` and, where there is one, `codr`. */
 void radio_write(struct text *t, const struct radio *r);
 /** Write the member `freq`: MHz with all six decimals, since some forwarders cut instead of rounding. */

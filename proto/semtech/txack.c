@@ -8,8 +8,8 @@ enum { TXACK_TOKENS = 64 };
 /** Without leading and trailing blanks and NULs. */
 static struct str body_trim(struct str s)
 {
-	while (s.n && (s.p[s.n - 1] == '\0' || s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\n' || s.p[s.n - 1] == '\r' ||
-		       s.p[s.n - 1] == '\t'))
+	while (s.n && (s.p[s.n - 1] == '\0' || s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\n' ||
+			      s.p[s.n - 1] == '\r' || s.p[s.n - 1] == '\t'))
 		s.n--;
 	return str_trim(s);
 }
@@ -18,7 +18,7 @@ int txack_read(struct str body, struct txack *ret)
 {
 	struct json_tok tok[TXACK_TOKENS];
 	struct json j;
-	struct txack a = { .result = TX_RESULT_SUCCESS };
+	struct txack a = {.result = TX_RESULT_SUCCESS};
 	int64_t value;
 	body = body_trim(body);
 	if (!body.n) {
@@ -39,7 +39,7 @@ int txack_read(struct str body, struct txack *ret)
 	}
 	/* Only a warning comes with the power that was taken instead; with an error nothing is emitted. */
 	if (a.result == TX_RESULT_SUCCESS && json_get(&j, ack, "warn") >= 0 &&
-	    !json_decimal(&j, json_get(&j, ack, "value"), 0, &value) && value > -128 && value < 128) {
+		!json_decimal(&j, json_get(&j, ack, "value"), 0, &value) && value > -128 && value < 128) {
 		a.has_power = true;
 		a.power_dbm = (int32_t)value;
 	}

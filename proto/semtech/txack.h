@@ -8,8 +8,9 @@ enum { TXACK_WORD_MAX = 31 };
 struct txack {
 	enum tx_result result;
 	bool has_power;
-	int32_t power_dbm;             /**< taken instead of the one asked for (warn TX_POWER) */
-	char word[TXACK_WORD_MAX + 1]; /**< `error` as given, where it is not one of the protocol's; else "" */
+	int32_t power_dbm; /**< taken instead of the one asked for (warn TX_POWER) */
+	char word[TXACK_WORD_MAX +
+		  1]; /**< `error` as given, where it is not one of the protocol's; else "" */
 };
 
 /** Read the body. Nothing at all, blanks, NULs, no `error`, or `NONE` is success; a warning is a success too.

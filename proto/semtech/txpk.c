@@ -95,13 +95,16 @@ static int radio_take(const struct json *j, const struct raw *raw, struct radio 
 {
 	char buf[24];
 	struct str text;
-	if (member_text(j, raw->modu, buf, sizeof buf, &text) || radio_modu_read(text, &r->kind) || r->kind == RADIO_LR_FHSS)
+	if (member_text(j, raw->modu, buf, sizeof buf, &text) || radio_modu_read(text, &r->kind) ||
+		r->kind == RADIO_LR_FHSS)
 		return SEMTECH_E_MODU;
 	if (json_string(j, raw->datr, buf, sizeof buf) || radio_datr_read(str_of(buf), r->kind, r))
 		return SEMTECH_E_DATR;
-	if (r->kind == RADIO_LORA && json_string(j, raw->codr, r->codr, sizeof r->codr))
-		return SEMTECH_E_CODR;
-	return 0;
+	if (r->kind != RADIO_LORA)
+		return 0;
+	return json_string(j, raw->codr, r->codr, sizeof r->codr) || !radio_codr_is_sendable(r->codr)
+		       ? SEMTECH_E_CODR
+		       : 0;
 }
 
 static int data_take(const struct json *j, const struct raw *raw, struct txpk *tx)

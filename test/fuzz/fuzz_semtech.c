@@ -31,7 +31,8 @@ static void on_stat(void *ctx, const struct gwstat *st, struct str raw)
 {
 	(void)ctx;
 	require(raw.n > 0 && raw.p[0] == '{');
-	require(!(st->has & GWSTAT_POSITION) || (st->latitude_e7 <= 900000000 && st->latitude_e7 >= -900000000));
+	require(!(st->has & GWSTAT_POSITION) ||
+		(st->latitude_e7 <= 900000000 && st->latitude_e7 >= -900000000));
 }
 
 static void txpk_check(struct str body)
@@ -45,9 +46,11 @@ static void txpk_check(struct str body)
 	txpk_write(&t, &tx);
 	require(!t.failed);
 	require(!txpk_read(text_str(&t), tok, COUNT(tok), &back));
-	require(back.when == tx.when && back.freq_hz == tx.freq_hz && back.powe_dbm == tx.powe_dbm && back.ipol == tx.ipol);
+	require(back.when == tx.when && back.freq_hz == tx.freq_hz && back.powe_dbm == tx.powe_dbm &&
+		back.ipol == tx.ipol);
 	require(back.phy_len == tx.phy_len && !memcmp(back.phy, tx.phy, tx.phy_len));
-	require(back.radio.sf == tx.radio.sf && back.radio.bw_hz == tx.radio.bw_hz && back.radio.bit_rate == tx.radio.bit_rate);
+	require(back.radio.sf == tx.radio.sf && back.radio.bw_hz == tx.radio.bw_hz &&
+		back.radio.bit_rate == tx.radio.bit_rate);
 }
 
 static void txack_check(struct str body)
@@ -60,7 +63,8 @@ static void txack_check(struct str body)
 	txack_write(&t, &a);
 	require(!t.failed);
 	require(!txack_read(text_str(&t), &back));
-	require(back.result == a.result && back.has_power == a.has_power && (!a.has_power || back.power_dbm == a.power_dbm));
+	require(back.result == a.result && back.has_power == a.has_power &&
+		(!a.has_power || back.power_dbm == a.power_dbm));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
@@ -76,7 +80,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	semtech_write(&w, &d);
 	require(!w.failed && w.len == n && !memcmp(again, data, n));
 	semtech_ack(&d, ack);
-	struct push_sink sink = { on_rxpk, on_refused, on_stat, &rxpks };
+	struct push_sink sink = {on_rxpk, on_refused, on_stat, &rxpks};
 	if (d.type == SEMTECH_PUSH_DATA)
 		push_read(d.body, &scratch, &sink);
 	else if (d.type == SEMTECH_PULL_RESP)

@@ -302,6 +302,16 @@ class GsTest(unittest.TestCase):
         with self.assertRaises(AssertionError):
             ns.uplinks(1, 0.5)
 
+    def test_it_ends_in_time_even_if_the_network_server_says_nothing(self):
+        _, ns = self.start()
+        ns.answers = False
+        self.gateway().uplink(bytes(12))
+        ns.uplinks(1)
+        before = time.monotonic()
+        self.gs.process.send_signal(signal.SIGTERM)
+        self.assertEqual(self.gs.process.wait(6), 0)
+        self.assertLess(time.monotonic() - before, 5)
+
     def test_when_there_is_no_room_the_oldest_go(self):
         gs, _ = self.start("--gs.buffer=16", ns=False)
         gw = self.gateway()

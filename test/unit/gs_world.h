@@ -1,4 +1,5 @@
-/** @file A gateway server without sockets: gateways that send, and everything that comes out of the core, kept. */
+/** @file A gateway server without sockets: gateways that send, and everything that comes out of the core,
+ * kept. */
 #pragma once
 #include "common/core/rng.h"
 #include "gs/core/gs.h"
@@ -81,9 +82,10 @@ static inline void world_peer_text(void *ctx, struct text *t, const struct gs_pe
 static inline struct world *world_new(struct gs_config config)
 {
 	struct world *w = calloc(1, sizeof *w);
-	struct gs_sink sink = { world_uplink, world_tx_ack, world_status, world_event, world_send, world_note, world_peer_text, w };
+	struct gs_sink sink = {world_uplink, world_tx_ack, world_status, world_event, world_send, world_note,
+		world_peer_text, w};
 	ck_assert_ptr_nonnull(w);
-	w->now = (struct now){ .mono_us = 1000 * SEC_US, .unix_us = UINT64_C(1795217790000000) };
+	w->now = (struct now){.mono_us = 1000 * SEC_US, .unix_us = UINT64_C(1795217790000000)};
 	if (!config.default_plan)
 		config.default_plan = "";
 	config.max_gateways = config.max_gateways ? config.max_gateways : 8;
@@ -118,14 +120,18 @@ static inline void world_pass(struct world *w, uint64_t us)
 }
 
 /** A datagram of a gateway, from its own port: 1 for PULL, 2 for PUSH, as forwarders have two. */
-static inline void world_send_in(struct world *w, uint8_t version, uint64_t eui, enum semtech_type type, uint16_t token, const char *body)
+static inline void world_send_in(struct world *w, uint8_t version, uint64_t eui, enum semtech_type type,
+	uint16_t token, const char *body)
 {
 	uint8_t buf[SEMTECH_DATAGRAM_MAX];
-	struct gs_peer from = { .listener = 0, .len = 1, .sa = { type == SEMTECH_PUSH_DATA ? 2 : 1, (uint8_t)eui } };
+	struct gs_peer from = {
+		.listener = 0, .len = 1, .sa = {type == SEMTECH_PUSH_DATA ? 2 : 1, (uint8_t)eui}};
 	struct writer out = writer_of(buf, sizeof buf);
-	semtech_write(&out, &(struct semtech_datagram){ .version = version, .token = token, .type = type, .eui = eui, .body = str_of(body) });
+	semtech_write(&out,
+		&(struct semtech_datagram){
+			.version = version, .token = token, .type = type, .eui = eui, .body = str_of(body)});
 	ck_assert(!out.failed);
-	gs_datagram(w->gs, &from, (struct slice){ buf, out.len }, &w->now);
+	gs_datagram(w->gs, &from, (struct slice){buf, out.len}, &w->now);
 	gs_time(w->gs, &w->now);
 }
 
@@ -143,13 +149,17 @@ static inline void world_push(struct world *w, uint64_t eui, const char *body)
 static inline void world_rxpk(struct world *w, uint64_t eui, uint32_t tmst, int stat, const char *data)
 {
 	char body[512];
-	snprintf(body, sizeof body, "{\"rxpk\":[{\"tmst\":%u,\"chan\":2,\"rfch\":1,\"freq\":868.300000,\"stat\":%d,\"modu\":\"LORA\",\"datr\":\"SF9BW125\","
-		 "\"codr\":\"4/5\",\"rssi\":-57,\"lsnr\":9.2,\"data\":\"%s\"}]}", tmst, stat, data);
+	snprintf(body, sizeof body,
+		"{\"rxpk\":[{\"tmst\":%u,\"chan\":2,\"rfch\":1,\"freq\":868.300000,\"stat\":%d,\"modu\":"
+		"\"LORA\",\"datr\":\"SF9BW125\","
+		"\"codr\":\"4/5\",\"rssi\":-57,\"lsnr\":9.2,\"data\":\"%s\"}]}",
+		tmst, stat, data);
 	world_push(w, eui, body);
 }
 
 /** The registry names gateways: number, EUI, id, plan. A full set of one batch if `full`. */
-static inline void world_register(struct world *w, bool full, uint64_t number, uint64_t eui, const char *id, const char *plan)
+static inline void world_register(
+	struct world *w, bool full, uint64_t number, uint64_t eui, const char *id, const char *plan)
 {
 	static struct sync s;
 	memset(&s, 0, sizeof s);
@@ -169,7 +179,12 @@ static inline void world_register(struct world *w, bool full, uint64_t number, u
 
 static inline struct tx_request world_request(uint64_t eui, uint32_t tmst, uint32_t wait_us)
 {
-	struct tx_request r = { .gateway_eui = eui, .freq_hz = 868300000, .eirp_dbm = 16, .airtime_us = 50000, .wait_us = wait_us, .phy = { 14, { 0x60, 1, 2, 3, 4 } } };
+	struct tx_request r = {.gateway_eui = eui,
+		.freq_hz = 868300000,
+		.eirp_dbm = 16,
+		.airtime_us = 50000,
+		.wait_us = wait_us,
+		.phy = {14, {0x60, 1, 2, 3, 4}}};
 	r.mod.kind = RADIO_LORA;
 	MSG_SET(&r.mod, sf, 9);
 	MSG_SET(&r.mod, bw_hz, 125000);

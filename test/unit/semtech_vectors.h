@@ -20,14 +20,15 @@ struct capture {
 
 static inline bool capture_line(const char *line, struct capture *ret)
 {
-	static const char *const types[SEMTECH_TYPE_N] = { "PUSH_DATA", "PUSH_ACK", "PULL_DATA", "PULL_RESP", "PULL_ACK", "TX_ACK" };
+	static const char *const types[SEMTECH_TYPE_N] = {
+		"PUSH_DATA", "PUSH_ACK", "PULL_DATA", "PULL_RESP", "PULL_ACK", "TX_ACK"};
 	struct json_tok tok[64];
 	struct json j;
 	char word[32];
 	uint32_t token;
 	ck_assert_int_eq(json_parse(str_of(line), tok, COUNT(tok), &j, NULL), 0);
 	json_val root = json_root(&j);
-	*ret = (struct capture){ .type = SEMTECH_TYPE_N };
+	*ret = (struct capture){.type = SEMTECH_TYPE_N};
 	if (json_string(&j, json_get(&j, root, "type"), word, sizeof word))
 		return false; /* what the virtual radio emitted */
 	for (unsigned i = 0; i < SEMTECH_TYPE_N; i++)
@@ -61,8 +62,9 @@ static inline void captures_each(const char *name, void (*fn)(void *ctx, const s
 	fclose(f);
 }
 
-static const char *const capture_names[] = { "sx1301-uplinks", "sx1301-downlinks", "sx1301-keepalive", "sx1301-no-server", "sx1302-uplinks",
-	"sx1302-downlinks", "sx1302-keepalive", "sx1302-no-server", "basic-station-bridge", "unacknowledged" };
+static const char *const capture_names[] = {"sx1301-uplinks", "sx1301-downlinks", "sx1301-keepalive",
+	"sx1301-no-server", "sx1302-uplinks", "sx1302-downlinks", "sx1302-keepalive", "sx1302-no-server",
+	"basic-station-bridge", "unacknowledged"};
 
 /** The datagram as it was on the wire. @return its octets */
 static inline size_t capture_datagram(const struct capture *c, uint8_t *buf, size_t cap)

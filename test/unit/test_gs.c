@@ -7,7 +7,7 @@ static const char FRAME[] = "QBEiM0QAAQABhaq7zN0=", OTHER[] = "QBEiM0QAAgABhaq7z
 
 START_TEST(an_uplink_is_handed_on_with_its_ids_and_reception)
 {
-	struct world *w = world_new((struct gs_config){ .default_plan = "EU_863_870" });
+	struct world *w = world_new((struct gs_config){.default_plan = "EU_863_870"});
 	world_pull(w, EUI);
 	world_rxpk(w, EUI, 500904, 1, FRAME);
 	ck_assert_uint_eq(w->ups, 1);
@@ -24,10 +24,12 @@ START_TEST(an_uplink_is_handed_on_with_its_ids_and_reception)
 	ck_assert(MSG_HAS(&up->rx, snr_ddb) && up->rx.snr_ddb == 92);
 	ck_assert(MSG_HAS(&up->rx, channel) && up->rx.channel == 2);
 	ck_assert(MSG_HAS(&up->rx, rf_chain) && up->rx.rf_chain == 1);
-	ck_assert(!MSG_HAS(&up->rx, foff_hz) && !MSG_HAS(&up->rx, time_unix_ns) && !MSG_HAS(&up->rx, latitude_e7));
+	ck_assert(!MSG_HAS(&up->rx, foff_hz) && !MSG_HAS(&up->rx, time_unix_ns) &&
+		  !MSG_HAS(&up->rx, latitude_e7));
 	ck_assert_uint_eq(up->freq_hz, 868300000);
 	ck_assert_uint_eq(up->mod.kind, RADIO_LORA);
-	ck_assert(MSG_HAS(&up->mod, sf) && up->mod.sf == 9 && MSG_HAS(&up->mod, bw_hz) && up->mod.bw_hz == 125000);
+	ck_assert(MSG_HAS(&up->mod, sf) && up->mod.sf == 9 && MSG_HAS(&up->mod, bw_hz) &&
+		  up->mod.bw_hz == 125000);
 	ck_assert(!MSG_HAS(&up->mod, bit_rate));
 	ck_assert_str_eq(up->mod.coding_rate, "4/5");
 	ck_assert_uint_eq(up->phy.len, 14);
@@ -43,7 +45,7 @@ END_TEST
 
 START_TEST(its_event_says_whose_frame_it_is)
 {
-	struct world *w = world_new((struct gs_config){ 0 });
+	struct world *w = world_new((struct gs_config){0});
 	world_rxpk(w, EUI, 1, 1, FRAME);
 	ck_assert_uint_eq(world_events(w, "gs.gateway.connect"), 1);
 	ck_assert_uint_eq(world_events(w, "gs.up.receive"), 1);
@@ -52,7 +54,8 @@ START_TEST(its_event_says_whose_frame_it_is)
 	ck_assert(!MSG_HAS(e, dev_eui));
 	ck_assert_uint_eq(e->cids.len, 3);
 	ck_assert(MSG_HAS(e, data));
-	ck_assert_str_eq(e->data, "{\"frequency\":868300000,\"modu\":\"LORA\",\"datr\":\"SF9BW125\",\"codr\":\"4/5\",\"rssi\":-57,\"snr\":9.2,\"tmst\":1,\"size\":14}");
+	ck_assert_str_eq(e->data, "{\"frequency\":868300000,\"modu\":\"LORA\",\"datr\":\"SF9BW125\",\"codr\":"
+				  "\"4/5\",\"rssi\":-57,\"snr\":9.2,\"tmst\":1,\"size\":14}");
 	/* a join-request: MHDR, JoinEUI, DevEUI 70B3D57ED0051234, DevNonce, MIC */
 	world_rxpk(w, EUI, 2, 1, "AAEAAAAAAAAANBIF0H7Vs3ABAAAAAAA=");
 	e = &w->event[w->events - 1];
@@ -63,7 +66,7 @@ END_TEST
 
 START_TEST(frames_without_a_good_crc_go_no_further_and_are_counted)
 {
-	struct world *w = world_new((struct gs_config){ 0 });
+	struct world *w = world_new((struct gs_config){0});
 	world_rxpk(w, EUI, 1, -1, FRAME);
 	world_rxpk(w, EUI, 2, 0, FRAME);
 	world_rxpk(w, EUI, 3, 1, "");
@@ -84,7 +87,7 @@ END_TEST
 
 START_TEST(a_reception_told_twice_is_dropped_but_a_repetition_of_the_device_is_not)
 {
-	struct world *w = world_new((struct gs_config){ 0 });
+	struct world *w = world_new((struct gs_config){0});
 	world_rxpk(w, EUI, 500904, 1, FRAME);
 	world_rxpk(w, EUI, 500904, 1, FRAME);
 	ck_assert_uint_eq(w->ups, 1);
@@ -111,7 +114,7 @@ static void replay(void *ctx, const struct capture *c)
 START_TEST(every_capture_runs_through)
 {
 	for (size_t i = 0; i < COUNT(capture_names); i++) {
-		struct world *w = world_new((struct gs_config){ .default_plan = "EU_863_870" });
+		struct world *w = world_new((struct gs_config){.default_plan = "EU_863_870"});
 		captures_each(capture_names[i], replay, w);
 		ck_assert_uint_gt(w->gs->metrics.datagrams, 2);
 		ck_assert_uint_eq(w->gs->metrics.gateways, 1);
@@ -125,7 +128,7 @@ END_TEST
 
 START_TEST(a_connection_ends_after_three_silent_minutes_and_its_path_after_ninety_seconds)
 {
-	struct world *w = world_new((struct gs_config){ .default_plan = "EU_863_870" });
+	struct world *w = world_new((struct gs_config){.default_plan = "EU_863_870"});
 	world_pull(w, EUI);
 	ck_assert_uint_eq(w->statuses, 1);
 	ck_assert(w->status[0].connected && w->status[0].can_send);
@@ -148,7 +151,7 @@ END_TEST
 
 START_TEST(uplinks_alone_keep_it_connected_but_open_no_path)
 {
-	struct world *w = world_new((struct gs_config){ .default_plan = "EU_863_870" });
+	struct world *w = world_new((struct gs_config){.default_plan = "EU_863_870"});
 	for (int i = 0; i < 10; i++) {
 		world_rxpk(w, EUI, 1000000u * (unsigned)i, 1, FRAME);
 		world_pass(w, 60 * SEC_US);
@@ -163,7 +166,7 @@ END_TEST
 
 START_TEST(a_gateway_without_a_plan_is_heard_and_that_is_said_once)
 {
-	struct world *w = world_new((struct gs_config){ 0 });
+	struct world *w = world_new((struct gs_config){0});
 	world_pull(w, EUI);
 	ck_assert_uint_eq(world_notes(w, GS_NOTE_NO_PLAN), 0); /* the registry may still know it */
 	world_register(w, true, 1, EUI + 1, "other", "EU_863_870");
@@ -182,7 +185,7 @@ END_TEST
 
 START_TEST(the_registry_names_a_gateway_at_once)
 {
-	struct world *w = world_new((struct gs_config){ 0 });
+	struct world *w = world_new((struct gs_config){0});
 	world_pull(w, EUI);
 	world_register(w, true, 5, EUI, "gtw1", "EU_863_870");
 	const struct gateway_status *s = &w->status[w->statuses - 1];
@@ -202,7 +205,7 @@ END_TEST
 
 START_TEST(an_uplink_that_waited_gets_the_name_of_its_gateway)
 {
-	struct world *w = world_new((struct gs_config){ .require_registered = true });
+	struct world *w = world_new((struct gs_config){.require_registered = true});
 	world_rxpk(w, EUI, 1, 1, FRAME);
 	world_rxpk(w, EUI + 1, 1, 1, FRAME);
 	ck_assert_uint_eq(w->ups, 2); /* nobody knows yet who is registered */
@@ -215,14 +218,15 @@ START_TEST(an_uplink_that_waited_gets_the_name_of_its_gateway)
 	world_rxpk(w, EUI + 1, 2, 1, FRAME);
 	ck_assert_uint_eq(w->ups, 2);
 	ck_assert_uint_eq(w->gs->metrics.drops[GS_DROP_UNREGISTERED], 2);
-	ck_assert_int_eq(w->note[w->notes - 1].kind, GS_NOTE_DISCONNECT); /* the refusal was noted before, and is once a minute */
+	ck_assert_int_eq(w->note[w->notes - 1].kind,
+		GS_NOTE_DISCONNECT); /* the refusal was noted before, and is once a minute */
 	world_free(w);
 }
 END_TEST
 
 START_TEST(strangers_never_take_the_place_of_registered_gateways)
 {
-	struct world *w = world_new((struct gs_config){ .max_gateways = 4 });
+	struct world *w = world_new((struct gs_config){.max_gateways = 4});
 	world_register(w, true, 1, EUI, "gtw1", "EU_863_870");
 	for (uint64_t i = 1; i <= 6; i++) {
 		world_pull(w, EUI + i);
@@ -243,7 +247,7 @@ END_TEST
 
 START_TEST(one_gateway_cannot_take_everybodys_time)
 {
-	struct world *w = world_new((struct gs_config){ .uplinks_per_s = 10 });
+	struct world *w = world_new((struct gs_config){.uplinks_per_s = 10});
 	for (uint32_t i = 0; i < 100; i++) {
 		world_rxpk(w, EUI, i, 1, FRAME);
 		world_rxpk(w, EUI + 1, i, 1, i % 4 ? "" : FRAME);
@@ -261,7 +265,7 @@ END_TEST
 
 START_TEST(a_status_is_told_on_change_and_every_half_minute)
 {
-	struct world *w = world_new((struct gs_config){ 0 });
+	struct world *w = world_new((struct gs_config){0});
 	world_pull(w, EUI);
 	ck_assert_uint_eq(w->statuses, 1);
 	for (uint32_t i = 0; i < 50; i++)
@@ -280,11 +284,14 @@ END_TEST
 
 START_TEST(a_stat_is_passed_on_with_the_place_it_gives)
 {
-	struct world *w = world_new((struct gs_config){ 0 });
-	world_push(w, EUI, "{\"stat\":{\"time\":\"2026-11-20 23:36:29 GMT\",\"lati\":47.20000,\"long\":8.50000,\"alti\":410,\"rxnb\":0}}");
+	struct world *w = world_new((struct gs_config){0});
+	world_push(w, EUI,
+		"{\"stat\":{\"time\":\"2026-11-20 23:36:29 "
+		"GMT\",\"lati\":47.20000,\"long\":8.50000,\"alti\":410,\"rxnb\":0}}");
 	world_pass(w, 2 * SEC_US);
 	const struct gateway_status *s = &w->status[w->statuses - 1];
-	ck_assert(MSG_HAS(s, latitude_e7) && s->latitude_e7 == 472000000 && MSG_HAS(s, altitude_m) && s->altitude_m == 410);
+	ck_assert(MSG_HAS(s, latitude_e7) && s->latitude_e7 == 472000000 && MSG_HAS(s, altitude_m) &&
+		  s->altitude_m == 410);
 	ck_assert(MSG_HAS(s, stat) && MSG_HAS(s, last_status_unix_us));
 	ck_assert_int_eq(s->stat[0], '{');
 	ck_assert_uint_eq(world_events(w, "gs.status.receive"), 1);
@@ -296,16 +303,16 @@ END_TEST
 
 START_TEST(datagrams_that_only_servers_send_and_rubbish_are_dropped)
 {
-	struct world *w = world_new((struct gs_config){ 0 });
-	struct gs_peer from = { .len = 1 };
-	gs_datagram(w->gs, &from, (struct slice){ (const uint8_t *)"\2\0\0\1", 4 }, &w->now);
-	gs_datagram(w->gs, &from, (struct slice){ (const uint8_t *)"\7\0\0\1", 4 }, &w->now);
-	gs_datagram(w->gs, &from, (struct slice){ (const uint8_t *)"\2", 1 }, &w->now);
+	struct world *w = world_new((struct gs_config){0});
+	struct gs_peer from = {.len = 1};
+	gs_datagram(w->gs, &from, (struct slice){(const uint8_t *)"\2\0\0\1", 4}, &w->now);
+	gs_datagram(w->gs, &from, (struct slice){(const uint8_t *)"\7\0\0\1", 4}, &w->now);
+	gs_datagram(w->gs, &from, (struct slice){(const uint8_t *)"\2", 1}, &w->now);
 	ck_assert_uint_eq(w->gs->metrics.drops[GS_DROP_NOT_GATEWAY], 1);
 	ck_assert_uint_eq(w->gs->metrics.drops[GS_DROP_PROTOCOL], 1);
 	ck_assert_uint_eq(w->gs->metrics.drops[GS_DROP_SHORT], 1);
 	ck_assert_uint_eq(w->notes, 3);
-	gs_datagram(w->gs, &from, (struct slice){ (const uint8_t *)"\2", 1 }, &w->now);
+	gs_datagram(w->gs, &from, (struct slice){(const uint8_t *)"\2", 1}, &w->now);
 	ck_assert_uint_eq(w->notes, 3);
 	ck_assert_uint_eq(w->gs->metrics.gateways, 0);
 	world_free(w);
@@ -314,7 +321,7 @@ END_TEST
 
 START_TEST(a_restart_of_the_concentrator_is_noticed_and_a_wrap_is_not_one)
 {
-	struct world *w = world_new((struct gs_config){ 0 });
+	struct world *w = world_new((struct gs_config){0});
 	world_rxpk(w, EUI, 4290000000u, 1, FRAME);
 	world_pass(w, 10 * SEC_US);
 	world_rxpk(w, EUI, 5032704u, 1, FRAME);
@@ -329,7 +336,7 @@ END_TEST
 
 START_TEST(without_room_for_events_frames_still_pass)
 {
-	struct world *w = world_new((struct gs_config){ 0 });
+	struct world *w = world_new((struct gs_config){0});
 	w->no_events = true;
 	world_rxpk(w, EUI, 1, 1, FRAME);
 	ck_assert_uint_eq(w->ups, 1);

@@ -5,7 +5,7 @@ static const uint64_t EUI = UINT64_C(0x0242020000247803);
 
 static struct world *connected(void)
 {
-	struct world *w = world_new((struct gs_config){ .default_plan = "EU_863_870" });
+	struct world *w = world_new((struct gs_config){.default_plan = "EU_863_870"});
 	world_pull(w, EUI);
 	return w;
 }
@@ -39,7 +39,7 @@ END_TEST
 
 static const struct {
 	int eirp, powe;
-} powers[] = { { 16, 14 }, { 29, 27 }, { 30, 27 }, { 14, 12 }, { 2, 0 }, { -1, -3 } };
+} powers[] = {{16, 14}, {29, 27}, {30, 27}, {14, 12}, {2, 0}, {-1, -3}};
 
 START_TEST(power_is_given_the_way_forwarders_take_it)
 {
@@ -56,7 +56,7 @@ START_TEST(fsk_gps_time_and_immediate_are_spelled_out)
 {
 	struct world *w = connected();
 	struct tx_request r = world_request(EUI, 0, 0);
-	r.mod = (struct modulation){ .kind = RADIO_FSK };
+	r.mod = (struct modulation){.kind = RADIO_FSK};
 	MSG_SET(&r.mod, bit_rate, 50000);
 	ck_assert_int_eq(gs_tx(w->gs, &r, &w->now), TX_RESULT_SUCCESS);
 	struct txpk tx = world_txpk(w);
@@ -107,7 +107,8 @@ START_TEST(a_refusal_of_the_forwarder_is_reported_by_its_number)
 {
 	struct world *w = connected();
 	request_send(w, 900000);
-	world_send_in(w, 2, EUI, SEMTECH_TX_ACK, world_token(w), "{\"txpk_ack\":{\"error\":\"COLLISION_PACKET\"}}");
+	world_send_in(
+		w, 2, EUI, SEMTECH_TX_ACK, world_token(w), "{\"txpk_ack\":{\"error\":\"COLLISION_PACKET\"}}");
 	ck_assert_uint_eq(w->ack[0].result, TX_RESULT_COLLISION_PACKET);
 	ck_assert_uint_eq(world_events(w, "gs.down.tx.fail"), 1);
 	request_send(w, 900000);
@@ -123,7 +124,8 @@ START_TEST(another_power_is_reported_as_eirp)
 {
 	struct world *w = connected();
 	request_send(w, 900000);
-	world_send_in(w, 2, EUI, SEMTECH_TX_ACK, world_token(w), "{\"txpk_ack\":{\"warn\":\"TX_POWER\",\"value\":12}}");
+	world_send_in(w, 2, EUI, SEMTECH_TX_ACK, world_token(w),
+		"{\"txpk_ack\":{\"warn\":\"TX_POWER\",\"value\":12}}");
 	ck_assert_uint_eq(w->ack[0].result, TX_RESULT_SUCCESS);
 	ck_assert(MSG_HAS(&w->ack[0], power_dbm) && w->ack[0].power_dbm == 14);
 	world_free(w);
@@ -164,7 +166,7 @@ END_TEST
 
 START_TEST(version_1_never_answers_and_counts_as_sent_when_emitted)
 {
-	struct world *w = world_new((struct gs_config){ .default_plan = "EU_863_870" });
+	struct world *w = world_new((struct gs_config){.default_plan = "EU_863_870"});
 	world_send_in(w, 1, EUI, SEMTECH_PULL_DATA, 7, "");
 	request_send(w, 900000);
 	ck_assert_uint_eq(w->sent[0], 1);
@@ -189,13 +191,18 @@ START_TEST(a_client_that_answers_after_the_emission_says_nothing_of_its_path)
 	ck_assert_uint_eq(w->acks, 1);
 	world_rxpk(w, EUI, 9, 1, "QBEiM0QAAQABhaq7zN0=");
 	ck_assert_uint_eq(w->up[0].path_us, 50000);
+	request_send(w, 500000);
+	world_pass(w, 600000); /* a far gateway that missed the slot: this is its path */
+	world_send_in(w, 2, EUI, SEMTECH_TX_ACK, world_token(w), "{\"txpk_ack\":{\"error\":\"TOO_EARLY\"}}");
+	world_rxpk(w, EUI, 10, 1, "QBEiM0QAAQABhaq7zN0=");
+	ck_assert_uint_eq(w->up[1].path_us, 300000);
 	world_free(w);
 }
 END_TEST
 
 START_TEST(without_a_path_a_request_is_refused_and_nothing_is_sent)
 {
-	struct world *w = world_new((struct gs_config){ .default_plan = "EU_863_870" });
+	struct world *w = world_new((struct gs_config){.default_plan = "EU_863_870"});
 	struct tx_request r = world_request(EUI, 1, 900000);
 	ck_assert_int_eq(gs_tx(w->gs, &r, &w->now), TX_RESULT_NOT_CONNECTED);
 	world_push(w, EUI, "{}");
@@ -256,7 +263,8 @@ END_TEST
 
 START_TEST(a_gateway_that_must_go_leaves_no_downlink_open)
 {
-	struct world *w = world_new((struct gs_config){ .default_plan = "EU_863_870", .require_registered = true });
+	struct world *w =
+		world_new((struct gs_config){.default_plan = "EU_863_870", .require_registered = true});
 	world_pull(w, EUI);
 	request_send(w, 900000);
 	world_register(w, true, 1, EUI + 1, "other", "EU_863_870");
@@ -270,9 +278,9 @@ END_TEST
 START_TEST(a_moved_gateway_is_answered_where_it_is_now)
 {
 	struct world *w = connected();
-	uint8_t pull[] = { 2, 0, 1, 2, 0x02, 0x42, 0x02, 0, 0, 0x24, 0x78, 0x03 };
-	struct gs_peer elsewhere = { .listener = 1, .len = 1, .sa = { 77 } };
-	gs_datagram(w->gs, &elsewhere, (struct slice){ pull, sizeof pull }, &w->now);
+	uint8_t pull[] = {2, 0, 1, 2, 0x02, 0x42, 0x02, 0, 0, 0x24, 0x78, 0x03};
+	struct gs_peer elsewhere = {.listener = 1, .len = 1, .sa = {77}};
+	gs_datagram(w->gs, &elsewhere, (struct slice){pull, sizeof pull}, &w->now);
 	request_send(w, 900000);
 	ck_assert_uint_eq(w->sent_to.sa[0], 77);
 	ck_assert_uint_eq(w->sent_to.listener, 1);

@@ -1,0 +1,323 @@
+/** @file The HTTP API's common part: keys, bodies, answers, errors. */
+#include "as/api/api.h"
+#include "as/api/routes.h"
+#include "as/core/record_json.h"
+#include "as/replica.h"
+#include "common/log.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum { OUT_MAX = 1 << 28, REPLICA_US = 500000, DISK_US = 10000000 };
+
+/* ---- answers ---- */
+
+static int grpc_code(int status)
+{
+	static const struct {
+		int status, code;
+	} codes[] = { { 400, 3 }, { 401, 16 }, { 403, 7 }, { 404, 5 }, { 409, 6 }, { 429, 8 }, { 503, 14 }, { 504, 4 } };
+	for (size_t i = 0; i < COUNT(codes); i++)
+		if (codes[i].status == status)
+			return codes[i].code;
+	return 13;
+}
+
+static void write_error(struct text *t, int status, const char *field, const char *why)
+{
+	char message[320];
+	struct text m = text_fixed(message, sizeof message);
+	text_printf(&m, "%s%s%s", field, *field ? ": " : "", why);
+	json_open(t, '{');
+	json_name(t, "code");
+	json_num(t, grpc_code(status));
+	json_name(t, "message");
+	json_puts(t, message);
+	json_name(t, "details");
+	json_open(t, '[');
+	if (*field) {
+		json_open(t, '{');
+		json_name(t, "field");
+		json_puts(t, field);
+		json_name(t, "description");
+		json_puts(t, why);
+		json_close(t, '}');
+	}
+	json_close(t, ']');
+	json_close(t, '}');
+}
+
+void api_error(struct api_call *c, int status, const char *field, const char *fmt, ...)
+{
+	char why[256], buf[1024];
+	struct text t = text_fixed(buf, sizeof buf);
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(why, sizeof why, fmt, ap);
+	va_end(ap);
+	if (status == 401 || status == 403)
+		c->as->metrics.api_denied++;
+	write_error(&t, status, field, why);
+	http_reply_json(c->r, status, text_str(&t));
+}
+
+void api_fail(struct api_call *c, int e)
+{
+	static const int statuses[] = {
+		[REGISTRY_E_EXISTS] = 409, [REGISTRY_E_NOT_FOUND] = 404, [REGISTRY_E_INVALID] = 400,
+		[REGISTRY_E_IN_USE] = 400, [REGISTRY_E_FULL] = 429,
+	};
+	if (e > 0 && (size_t)e < COUNT(statuses)) {
+		api_error(c, statuses[e], c->problem.field, "%s", c->problem.message);
+		return;
+	}
+	LOG(LOG_WARN, "api_failed", KV_Z("why", strerror(-e)));
+	api_error(c, 503, "", "it cannot be stored now: %s", strerror(-e));
+}
+
+void api_reply(struct api_call *c)
+{
+	if (c->out.failed)
+		api_error(c, 503, "", "the answer is too long: ask with ?limit and ?page");
+	else
+		http_reply_json(c->r, 200, text_str(&c->out));
+}
+
+/** An answer that waits for the disk and the ns. */
+struct pending {
+	struct as *as;
+	struct http_request *r; /**< NULL: answered, or the peer is gone */
+	struct text out;
+	uint64_t revision;
+	struct loop_timer *patience;
+};
+
+static void pending_free(struct pending *p)
+{
+	loop_timer_free(p->patience);
+	text_done(&p->out);
+	free(p);
+}
+
+static void pending_reply(void *ctx)
+{
+	struct pending *p = ctx;
+	if (p->r)
+		http_reply_json(p->r, 200, text_str(&p->out));
+	pending_free(p);
+}
+
+static void pending_durable(void *ctx)
+{
+	struct pending *p = ctx;
+	loop_timer_at(p->patience, UINT64_MAX);
+	if (!p->r || replica_wait(p->as, p->revision, REPLICA_US, pending_reply, p))
+		pending_reply(p);
+}
+
+/** The disk does not take it. The change itself stays, and is written as soon as there is room. */
+static void pending_impatient(void *ctx)
+{
+	struct pending *p = ctx;
+	if (p->r)
+		http_reply_error(p->r, 503, "the disk does not take it yet: it is full or failing; it is tried again");
+	p->r = NULL;
+}
+
+static void pending_closed(void *ctx)
+{
+	((struct pending *)ctx)->r = NULL;
+}
+
+void api_commit(struct api_call *c)
+{
+	struct pending *p = calloc(1, sizeof *p);
+	if (p)
+		*p = (struct pending){ .as = c->as, .r = c->r, .out = c->out, .revision = c->as->registry.revision };
+	if (!p || !(p->patience = loop_timer_new(c->as->loop, pending_impatient, p))) {
+		free(p);
+		api_reply(c);
+		return;
+	}
+	c->out = text_growing(0);
+	loop_timer_in(p->patience, DISK_US);
+	http_on_close(p->r, pending_closed, p);
+	if (store_after(c->as->store, pending_durable, p))
+		pending_reply(p);
+}
+
+/* ---- questions ---- */
+
+static int check_key(struct api_call *c)
+{
+	const char *header = http_header(c->r, "Authorization");
+	if (!header || strncasecmp(header, "Bearer ", 7) != 0) {
+		api_error(c, 401, "", "an API key is needed: Authorization: Bearer NNSXS...");
+		return -EACCES;
+	}
+	if (rights_check(&c->as->keyring, str_trim(str_of(header + 7)), loop_now(c->as->loop), &c->key, &c->problem)) {
+		api_error(c, 401, "", "%s", c->problem.message);
+		return -EACCES;
+	}
+	return 0;
+}
+
+bool api_may(const struct api_call *c, enum right right)
+{
+	uint64_t rights = 0;
+	if (c->app)
+		rights = rights_on_app(c->key, c->app);
+	else if (c->gateway)
+		rights = rights_on_gateway(c->key, c->gateway);
+	return rights & RIGHT_BIT(right);
+}
+
+bool api_insist(struct api_call *c, enum right right)
+{
+	if (api_may(c, right))
+		return true;
+	api_error(c, 403, "", "the API key lacks %s", right_name(right));
+	return false;
+}
+
+/** Find what the path names. A key that has nothing to do with it does not learn whether it exists. */
+static int find_named(struct api_call *c, const struct api_need *need)
+{
+	const char *id = http_param(c->r, need->what & API_GATEWAY ? "gateway_id" : "application_id");
+	if (need->what & API_APP)
+		c->app = registry_app(&c->as->registry, str_of(id));
+	if (need->what & API_GATEWAY)
+		c->gateway = registry_gateway(&c->as->registry, str_of(id));
+	if (!(need->what & (API_APP | API_GATEWAY)))
+		return 0;
+	if (!c->app && !c->gateway) {
+		if (c->key->kind == KEY_ADMIN)
+			api_error(c, 404, "", "%s %s not found", need->what & API_GATEWAY ? "gateway" : "application", id);
+		else
+			api_error(c, 403, "", "the API key has no rights here");
+		return -EACCES;
+	}
+	if (need->right < RIGHT_N && !api_insist(c, need->right))
+		return -EACCES;
+	if (!(need->what & API_DEVICE))
+		return 0;
+	id = http_param(c->r, "device_id");
+	c->device = registry_device(&c->as->registry, c->app, str_of(id));
+	if (c->device)
+		return 0;
+	api_error(c, 404, "", "device %s not found in application %s", id, c->app->key);
+	return -ENOENT;
+}
+
+static int parse_body(struct api_call *c, const struct api_need *need)
+{
+	struct str body = str_trim(http_body(c->r));
+	size_t where = 0;
+	if (!body.n && (need->what & API_NO_BODY_OK))
+		body = STR("{}");
+	c->tok = malloc(RECORD_TOKENS_MAX * sizeof *c->tok);
+	if (!c->tok) {
+		api_fail(c, -ENOMEM);
+		return -ENOMEM;
+	}
+	int e = utf8_valid(body) ? json_parse(body, c->tok, RECORD_TOKENS_MAX, &c->body, &where) : -EILSEQ;
+	json_val root = e ? -1 : json_root(&c->body);
+	if (e == 0 && json_type(&c->body, root) == JSON_OBJECT) {
+		json_val inner = need->wrapper ? json_get(&c->body, root, need->wrapper) : -1;
+		c->object = inner >= 0 && json_type(&c->body, inner) == JSON_OBJECT ? inner : root;
+		return 0;
+	}
+	if (e == -EBADMSG)
+		api_error(c, 400, "", "the body is not JSON, from character %zu on", where);
+	else if (e == -EILSEQ)
+		api_error(c, 400, "", "the body is not UTF-8");
+	else
+		api_error(c, 400, "", e ? "the body holds too much, or is nested too deep" : "the body must be a JSON object");
+	return -EBADMSG;
+}
+
+int api_begin(struct api_call *c, void *ctx, struct http_request *r, const struct api_need *need)
+{
+	*c = (struct api_call){ .as = ctx, .r = r, .object = -1, .out = text_growing(OUT_MAX) };
+	c->as->metrics.api_requests++;
+	int e = check_key(c);
+	if (!e && (need->what & API_ADMIN) && c->key->kind != KEY_ADMIN) {
+		api_error(c, 403, "", "only the operator's key may do this (<state-dir>/admin.key)");
+		e = -EACCES;
+	}
+	if (!e)
+		e = find_named(c, need);
+	if (!e && (need->what & API_CHANGE) && store_failing(c->as->store)) {
+		api_error(c, 503, "", "the disk is full or failing: nothing new is taken until it has room");
+		e = -EIO;
+	}
+	if (!e && (need->what & API_BODY))
+		e = parse_body(c, need);
+	if (e)
+		api_done(c);
+	return e;
+}
+
+void api_done(struct api_call *c)
+{
+	text_done(&c->out);
+	free(c->tok);
+	c->tok = NULL;
+}
+
+int api_mask(struct api_call *c, struct field_mask *ret)
+{
+	int e;
+	if (c->tok) {
+		json_val root = json_root(&c->body);
+		json_val v = json_get(&c->body, root, "field_mask");
+		e = field_mask_read(&c->body, v, ret, &c->problem);
+	} else {
+		const char *q = http_query(c->r, "field_mask");
+		e = field_mask_parse(q ? q : http_query(c->r, "field_mask.paths"), ret, &c->problem);
+	}
+	if (e)
+		api_fail(c, e);
+	return e;
+}
+
+static int query_number(struct api_call *c, const char *name, uint64_t *ret)
+{
+	const char *z = http_query(c->r, name);
+	if (!z || !num_u64(str_of(z), ret))
+		return 0;
+	api_error(c, 400, name, "must be a whole number");
+	return -EINVAL;
+}
+
+int api_page(struct api_call *c, size_t *ret_skip, size_t *ret_limit)
+{
+	uint64_t limit = 0, page = 1;
+	if (query_number(c, "limit", &limit) || query_number(c, "page", &page))
+		return -EINVAL;
+	if (limit > UINT32_MAX || page > UINT32_MAX) {
+		api_error(c, 400, "page", "is too large");
+		return -EINVAL;
+	}
+	*ret_limit = limit ? (size_t)limit : SIZE_MAX;
+	*ret_skip = limit && page > 1 ? (size_t)(limit * (page - 1)) : 0;
+	return 0;
+}
+
+int api_start(struct as *as, struct text *err)
+{
+	static const struct http_route *const tables[] = {
+		api_app_routes, api_key_routes, api_device_routes, api_gateway_routes, api_health_routes,
+	};
+	(void)err;
+	for (size_t i = 0; i < COUNT(tables); i++)
+		as_add_routes(as, tables[i]);
+	return 0;
+}
+
+void api_stop(struct as *as)
+{
+	(void)as;
+}

@@ -1,0 +1,235 @@
+/** @file Applications over HTTP, with their link. */
+#include "as/api/api.h"
+#include "as/api/routes.h"
+#include "as/core/entity_json.h"
+
+static void app_create(void *ctx, struct http_request *r)
+{
+	static const struct api_need need = { API_BODY | API_CHANGE | API_ADMIN, RIGHT_N, "application" };
+	static const struct field_mask all = { 0 };
+	struct api_call c;
+	if (api_begin(&c, ctx, r, &need))
+		return;
+	AUTO(app_free) struct app *a = app_new();
+	int e = a ? app_json_read(a, &all, &(struct reading){ &c.body, c.object, NULL, &c.problem }) : -ENOMEM;
+	if (!e)
+		e = registry_app_create(&c.as->registry, a, loop_now(c.as->loop), &c.problem);
+	if (e) {
+		api_fail(&c, e);
+	} else {
+		app_json_write(&c.out, TAKE(a));
+		api_commit(&c);
+	}
+	api_done(&c);
+}
+
+static void app_list(void *ctx, struct http_request *r)
+{
+	static const struct api_need need = { 0, RIGHT_N, NULL };
+	struct api_call c;
+	size_t skip, limit, at = 0;
+	struct app *a, *tmp;
+	if (api_begin(&c, ctx, r, &need))
+		return;
+	if (!api_page(&c, &skip, &limit)) {
+		json_open(&c.out, '{');
+		json_name(&c.out, "applications");
+		json_open(&c.out, '[');
+		HASH_ITER(hh, c.as->registry.apps, a, tmp) {
+			if (!(rights_on_app(c.key, a) & RIGHT_BIT(RIGHT_APPLICATION_INFO)))
+				continue;
+			if (at >= skip && at - skip < limit)
+				app_json_write(&c.out, a);
+			at++;
+		}
+		json_close(&c.out, ']');
+		json_close(&c.out, '}');
+		api_reply(&c);
+	}
+	api_done(&c);
+}
+
+static void app_get(void *ctx, struct http_request *r)
+{
+	static const struct api_need need = { API_APP, RIGHT_APPLICATION_INFO, NULL };
+	struct api_call c;
+	if (api_begin(&c, ctx, r, &need))
+		return;
+	app_json_write(&c.out, c.app);
+	api_reply(&c);
+	api_done(&c);
+}
+
+static void app_update(void *ctx, struct http_request *r)
+{
+	static const struct api_need need = { API_APP | API_BODY | API_CHANGE, RIGHT_APPLICATION_SETTINGS_BASIC, "application" };
+	struct api_call c;
+	struct field_mask mask;
+	if (api_begin(&c, ctx, r, &need))
+		return;
+	if (!api_mask(&c, &mask)) {
+		AUTO(app_free) struct app *wish = app_clone(c.app);
+		int e = wish ? app_json_read(wish, &mask, &(struct reading){ &c.body, c.object, NULL, &c.problem }) : -ENOMEM;
+		if (!e)
+			e = registry_app_update(&c.as->registry, c.app, wish, loop_now(c.as->loop), &c.problem);
+		if (e) {
+			api_fail(&c, e);
+		} else {
+			(void)TAKE(wish);
+			app_json_write(&c.out, c.app);
+			api_commit(&c);
+		}
+	}
+	api_done(&c);
+}
+
+static void app_delete(void *ctx, struct http_request *r)
+{
+	static const struct api_need need = { API_APP | API_CHANGE, RIGHT_APPLICATION_DELETE, NULL };
+	struct api_call c;
+	if (api_begin(&c, ctx, r, &need))
+		return;
+	int e = registry_app_delete(&c.as->registry, c.app, &c.problem);
+	if (e) {
+		api_fail(&c, e);
+	} else {
+		text_puts(&c.out, "{}");
+		api_commit(&c);
+	}
+	api_done(&c);
+}
+
+/* ---- the link: default formatters, and the key that older documentation tells people to set ---- */
+
+static void write_link(struct text *t, const struct app *a)
+{
+	struct json_tok tok[512];
+	struct json j;
+	json_open(t, '{');
+	if (a->texts.v[TEXT_FORMATTERS]) {
+		json_name(t, "default_formatters");
+		json_raw_out(t, str_of(a->texts.v[TEXT_FORMATTERS]));
+	}
+	struct str link = str_of(texts_get(&a->texts, TEXT_LINK));
+	if (link.n && !json_parse(link, tok, COUNT(tok), &j, NULL)) {
+		json_val v = json_get(&j, json_root(&j), "skip_payload_crypto");
+		if (v >= 0) {
+			json_name(t, "skip_payload_crypto");
+			json_raw_out(t, json_raw(&j, v));
+		}
+	}
+	json_close(t, '}');
+}
+
+static void link_get(void *ctx, struct http_request *r)
+{
+	static const struct api_need need = { API_APP, RIGHT_APPLICATION_LINK, NULL };
+	struct api_call c;
+	if (api_begin(&c, ctx, r, &need))
+		return;
+	if (c.app->texts.v[TEXT_LINK]) {
+		write_link(&c.out, c.app);
+		api_reply(&c);
+	} else {
+		api_error(&c, 404, "", "application %s has no link", c.app->key);
+	}
+	api_done(&c);
+}
+
+/** A key in the link must be one of this application: it proves the right, and is not kept. */
+static int link_key_check(struct api_call *c)
+{
+	const struct api_key *key;
+	char token[API_KEY_TEXT + 1];
+	json_val v = json_get(&c->body, c->object, "api_key");
+	if (v < 0 || json_type(&c->body, v) == JSON_NULL)
+		return 0;
+	if (json_string(&c->body, v, token, sizeof token))
+		return problem_say(&c->problem, REGISTRY_E_INVALID, "api_key", "is not an API key");
+	int e = rights_check(&c->as->keyring, str_of(token), loop_now(c->as->loop), &key, &c->problem);
+	crypto_forget(token, sizeof token);
+	if (e)
+		return problem_say(&c->problem, REGISTRY_E_INVALID, "api_key", "does not open this application");
+	if (!(rights_on_app(key, c->app) & RIGHT_BIT(RIGHT_APPLICATION_LINK)))
+		return problem_say(&c->problem, REGISTRY_E_INVALID, "api_key", "lacks RIGHT_APPLICATION_LINK on this application");
+	return 0;
+}
+
+static int link_change(struct api_call *c, struct app *wish)
+{
+	char kept[64];
+	struct text t = text_fixed(kept, sizeof kept);
+	bool skip = false;
+	json_val v = json_get(&c->body, c->object, "skip_payload_crypto");
+	int e = link_key_check(c);
+	if (e)
+		return e;
+	if (v >= 0 && json_bool(&c->body, v, &skip))
+		return problem_say(&c->problem, REGISTRY_E_INVALID, "skip_payload_crypto", "must be true or false");
+	text_printf(&t, "{\"skip_payload_crypto\":%s}", skip ? "true" : "false");
+	static const struct record_field formatters = {
+		.path = "default_formatters", .read = read_object, .off = offsetof(struct app, texts), .arg = TEXT_FORMATTERS
+	};
+	static const struct field_mask all = { 0 };
+	e = record_read(wish, &formatters, 1, &all, &(struct reading){ &c->body, c->object, NULL, &c->problem });
+	return e ? e : texts_set(&wish->texts, TEXT_LINK, text_str(&t));
+}
+
+static void link_store(struct api_call *c, int e, struct app **wish)
+{
+	if (!e)
+		e = registry_app_update(&c->as->registry, c->app, *wish, loop_now(c->as->loop), &c->problem);
+	if (e) {
+		api_fail(c, e);
+		return;
+	}
+	*wish = NULL;
+	if (c->app->texts.v[TEXT_LINK])
+		write_link(&c->out, c->app);
+	else
+		text_puts(&c->out, "{}");
+	api_commit(c);
+}
+
+static void link_set(void *ctx, struct http_request *r)
+{
+	static const struct api_need need = { API_APP | API_BODY | API_CHANGE | API_NO_BODY_OK, RIGHT_APPLICATION_LINK, "link" };
+	struct api_call c;
+	if (api_begin(&c, ctx, r, &need))
+		return;
+	AUTO(app_free) struct app *wish = app_clone(c.app);
+	link_store(&c, wish ? link_change(&c, wish) : -ENOMEM, &wish);
+	api_done(&c);
+}
+
+static void link_delete(void *ctx, struct http_request *r)
+{
+	static const struct api_need need = { API_APP | API_CHANGE, RIGHT_APPLICATION_LINK, NULL };
+	struct api_call c;
+	if (api_begin(&c, ctx, r, &need))
+		return;
+	AUTO(app_free) struct app *wish = app_clone(c.app);
+	int e = wish ? texts_set(&wish->texts, TEXT_LINK, STR("")) : -ENOMEM;
+	if (!e)
+		e = texts_set(&wish->texts, TEXT_FORMATTERS, STR(""));
+	link_store(&c, e, &wish);
+	api_done(&c);
+}
+
+#define APP "/api/v3/applications/{application_id}"
+#define LINK "/api/v3/as/applications/{application_id}/link"
+const struct http_route api_app_routes[] = {
+	{ HTTP_POST, "/api/v3/applications", app_create },
+	{ HTTP_POST, "/api/v3/users/{user_id}/applications", app_create },
+	{ HTTP_POST, "/api/v3/organizations/{organization_id}/applications", app_create },
+	{ HTTP_GET, "/api/v3/applications", app_list },
+	{ HTTP_GET, "/api/v3/users/{user_id}/applications", app_list },
+	{ HTTP_GET, APP, app_get },
+	{ HTTP_PUT, APP, app_update },
+	{ HTTP_PATCH, APP, app_update },
+	{ HTTP_DELETE, APP, app_delete },
+	{ HTTP_GET, LINK, link_get },
+	{ HTTP_PUT, LINK, link_set },
+	{ HTTP_DELETE, LINK, link_delete },
+	{ 0, NULL, NULL },
+};

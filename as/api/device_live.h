@@ -1,0 +1,8 @@
+/** @file A device as the network server has it now: session and MAC state. */
+#pragma once
+#include "as/api/api.h"
+
+/** Ask the network server (for at most a second) and answer the call with the device and its live state.
+ * @param parts  DEVICE_JSON_*
+ * @return 0: the call is answered, now or later; -ENOTCONN, -errno: nobody could be asked, answer without */
+int device_live_reply(struct api_call *c, unsigned parts);

@@ -1,0 +1,166 @@
+/** @file Devices over HTTP: one call creates the whole device. */
+#include "as/api/api.h"
+#include "as/api/device_live.h"
+#include "as/api/routes.h"
+#include "as/core/device_json.h"
+
+static unsigned parts(const struct api_call *c)
+{
+	return DEVICE_JSON_SESSION | (api_may(c, RIGHT_APPLICATION_DEVICES_READ_KEYS) ? DEVICE_JSON_KEYS : 0);
+}
+
+static void write_device(struct api_call *c, const struct device *d)
+{
+	json_open(&c->out, '{');
+	device_json_members(&c->out, d, parts(c), NULL);
+	json_close(&c->out, '}');
+}
+
+/** Does the request set keys? Then it takes the right to. */
+static bool sets_keys(const struct api_call *c)
+{
+	return record_find(&c->body, c->object, "root_keys") >= 0 || record_find(&c->body, c->object, "session.keys") >= 0;
+}
+
+static int read_device(struct api_call *c, struct device *d, const struct field_mask *mask)
+{
+	return d ? device_json_read(d, mask, &(struct reading){ &c->body, c->object, NULL, &c->problem }) : -ENOMEM;
+}
+
+static void device_create(void *ctx, struct http_request *r)
+{
+	static const struct api_need need = { API_APP | API_BODY | API_CHANGE, RIGHT_APPLICATION_DEVICES_WRITE, "end_device" };
+	static const struct field_mask all = { 0 };
+	struct api_call c;
+	if (api_begin(&c, ctx, r, &need))
+		return;
+	if (!sets_keys(&c) || api_insist(&c, RIGHT_APPLICATION_DEVICES_WRITE_KEYS)) {
+		AUTO(device_free) struct device *d = device_new();
+		int e = read_device(&c, d, &all);
+		if (!e)
+			e = registry_device_create(&c.as->registry, c.app, d, loop_now(c.as->loop), &c.problem);
+		if (e) {
+			api_fail(&c, e);
+		} else {
+			write_device(&c, TAKE(d));
+			api_commit(&c);
+		}
+	}
+	api_done(&c);
+}
+
+static void device_list(void *ctx, struct http_request *r)
+{
+	static const struct api_need need = { API_APP, RIGHT_APPLICATION_DEVICES_READ, NULL };
+	struct api_call c;
+	size_t skip, limit, at = 0;
+	if (api_begin(&c, ctx, r, &need))
+		return;
+	if (!api_page(&c, &skip, &limit)) {
+		json_open(&c.out, '{');
+		json_name(&c.out, "end_devices");
+		json_open(&c.out, '[');
+		for (const struct device *d = c.app->devices; d; d = d->next_of_app, at++)
+			if (at >= skip && at - skip < limit)
+				write_device(&c, d);
+		json_close(&c.out, ']');
+		json_close(&c.out, '}');
+		api_reply(&c);
+	}
+	api_done(&c);
+}
+
+static void device_get(void *ctx, struct http_request *r)
+{
+	static const struct api_need need = { API_APP | API_DEVICE, RIGHT_APPLICATION_DEVICES_READ, NULL };
+	struct api_call c;
+	struct field_mask mask;
+	if (api_begin(&c, ctx, r, &need))
+		return;
+	if (!api_mask(&c, &mask)) {
+		bool live = field_mask_covers(&mask, "session") || field_mask_covers(&mask, "mac_state") ||
+			    field_mask_covers(&mask, "pending_session") || field_mask_covers(&mask, "last_seen_at");
+		if (!live || device_live_reply(&c, parts(&c))) {
+			write_device(&c, c.device);
+			api_reply(&c);
+		}
+	}
+	api_done(&c);
+}
+
+static void device_update(void *ctx, struct http_request *r)
+{
+	static const struct api_need need = { API_APP | API_DEVICE | API_BODY | API_CHANGE, RIGHT_APPLICATION_DEVICES_WRITE,
+		"end_device" };
+	struct api_call c;
+	struct field_mask mask;
+	if (api_begin(&c, ctx, r, &need))
+		return;
+	if ((!sets_keys(&c) || api_insist(&c, RIGHT_APPLICATION_DEVICES_WRITE_KEYS)) && !api_mask(&c, &mask)) {
+		AUTO(device_free) struct device *wish = device_clone(c.device);
+		int e = read_device(&c, wish, &mask);
+		if (!e)
+			e = registry_device_update(&c.as->registry, c.device, wish, loop_now(c.as->loop), &c.problem);
+		if (e) {
+			api_fail(&c, e);
+		} else {
+			(void)TAKE(wish);
+			write_device(&c, c.device);
+			api_commit(&c);
+		}
+	}
+	api_done(&c);
+}
+
+static void device_delete(void *ctx, struct http_request *r)
+{
+	static const struct api_need need = { API_APP | API_DEVICE | API_CHANGE, RIGHT_APPLICATION_DEVICES_WRITE, NULL };
+	struct api_call c;
+	if (api_begin(&c, ctx, r, &need))
+		return;
+	int e = registry_device_delete(&c.as->registry, c.device);
+	if (e) {
+		api_fail(&c, e);
+	} else {
+		text_puts(&c.out, "{}");
+		api_commit(&c);
+	}
+	api_done(&c);
+}
+
+static void device_reset(void *ctx, struct http_request *r)
+{
+	static const struct api_need need = { API_APP | API_DEVICE | API_CHANGE, RIGHT_APPLICATION_DEVICES_WRITE, NULL };
+	struct api_call c;
+	if (api_begin(&c, ctx, r, &need))
+		return;
+	int e = registry_device_reset(&c.as->registry, c.device, loop_now(c.as->loop));
+	if (e) {
+		api_fail(&c, e);
+	} else {
+		write_device(&c, c.device);
+		api_commit(&c);
+	}
+	api_done(&c);
+}
+
+/* The Things Stack keeps a device in four registries with a path each; here they are one, and each path serves it. */
+#define DEVICES "/api/v3/applications/{application_id}/devices"
+#define PART(part) "/api/v3/" part "/applications/{application_id}/devices/{device_id}"
+const struct http_route api_device_routes[] = {
+	{ HTTP_POST, DEVICES, device_create },
+	{ HTTP_GET, DEVICES, device_list },
+	{ HTTP_GET, DEVICES "/{device_id}", device_get },
+	{ HTTP_PUT, DEVICES "/{device_id}", device_update },
+	{ HTTP_PATCH, DEVICES "/{device_id}", device_update },
+	{ HTTP_DELETE, DEVICES "/{device_id}", device_delete },
+	{ HTTP_POST, DEVICES "/{device_id}/reset", device_reset },
+	{ HTTP_GET, PART("ns"), device_get },
+	{ HTTP_GET, PART("js"), device_get },
+	{ HTTP_GET, PART("as"), device_get },
+	{ HTTP_PUT, PART("ns"), device_update },
+	{ HTTP_PUT, PART("js"), device_update },
+	{ HTTP_PUT, PART("as"), device_update },
+	{ HTTP_PATCH, PART("ns"), device_reset },
+	{ 0, NULL, NULL },
+};

@@ -1,0 +1,170 @@
+/** @file Gateways over HTTP, those included that nobody registered but that are heard. */
+#include "as/api/api.h"
+#include "as/api/routes.h"
+#include "as/core/entity_json.h"
+#include "as/stations.h"
+#include <inttypes.h>
+
+static void gateway_create(void *ctx, struct http_request *r)
+{
+	static const struct api_need need = { API_BODY | API_CHANGE | API_ADMIN, RIGHT_N, "gateway" };
+	static const struct field_mask all = { 0 };
+	struct api_call c;
+	if (api_begin(&c, ctx, r, &need))
+		return;
+	AUTO(gateway_free) struct gateway *g = gateway_new();
+	int e = g ? gateway_json_read(g, &all, &(struct reading){ &c.body, c.object, NULL, &c.problem }) : -ENOMEM;
+	if (!e)
+		e = registry_gateway_create(&c.as->registry, g, loop_now(c.as->loop), &c.problem);
+	if (e) {
+		api_fail(&c, e);
+	} else {
+		gateway_json_write(&c.out, TAKE(g), false);
+		api_commit(&c);
+	}
+	api_done(&c);
+}
+
+static void write_unregistered(void *ctx, const struct station *s)
+{
+	struct api_call *c = ctx;
+	char hint[200];
+	struct text h = text_fixed(hint, sizeof hint);
+	if (s->disconnected_unix_us || registry_gateway(&c->as->registry, str_of(s->id)))
+		return;
+	json_open(&c->out, '{');
+	json_name(&c->out, "ids");
+	json_open(&c->out, '{');
+	json_name(&c->out, "gateway_id");
+	json_puts(&c->out, s->id);
+	json_name(&c->out, "eui");
+	json_eui(&c->out, s->status.gateway_eui);
+	json_close(&c->out, '}');
+	json_name(&c->out, "registered");
+	json_truth(&c->out, false);
+	if (MSG_HAS(&s->status, plan) && s->status.plan[0]) {
+		json_name(&c->out, "frequency_plan_id");
+		json_puts(&c->out, s->status.plan);
+	} else {
+		text_printf(&h, "is heard but sends nothing: godwit gateways create %s --gateway-eui %016" PRIX64
+			" --frequency-plan-id EU_863_870, or set gs.default-frequency-plan", s->id, s->status.gateway_eui);
+		json_name(&c->out, "hint");
+		json_puts(&c->out, hint);
+	}
+	json_close(&c->out, '}');
+}
+
+static void gateway_list(void *ctx, struct http_request *r)
+{
+	static const struct api_need need = { 0, RIGHT_N, NULL };
+	struct api_call c;
+	size_t skip, limit, at = 0;
+	struct gateway *g, *tmp;
+	if (api_begin(&c, ctx, r, &need))
+		return;
+	if (!api_page(&c, &skip, &limit)) {
+		json_open(&c.out, '{');
+		json_name(&c.out, "gateways");
+		json_open(&c.out, '[');
+		HASH_ITER(by_id, c.as->registry.gtw_by_id, g, tmp) {
+			if (!(rights_on_gateway(c.key, g) & RIGHT_BIT(RIGHT_GATEWAY_INFO)))
+				continue;
+			if (at >= skip && at - skip < limit)
+				gateway_json_write(&c.out, g, false);
+			at++;
+		}
+		if (c.key->kind == KEY_ADMIN && limit == SIZE_MAX)
+			stations_each(c.as, write_unregistered, &c);
+		json_close(&c.out, ']');
+		json_close(&c.out, '}');
+		api_reply(&c);
+	}
+	api_done(&c);
+}
+
+static void gateway_get(void *ctx, struct http_request *r)
+{
+	static const struct api_need need = { API_GATEWAY, RIGHT_GATEWAY_INFO, NULL };
+	struct api_call c;
+	if (api_begin(&c, ctx, r, &need))
+		return;
+	gateway_json_write(&c.out, c.gateway, false);
+	api_reply(&c);
+	api_done(&c);
+}
+
+static void gateway_update(void *ctx, struct http_request *r)
+{
+	static const struct api_need need = { API_GATEWAY | API_BODY | API_CHANGE, RIGHT_GATEWAY_SETTINGS_BASIC, "gateway" };
+	struct api_call c;
+	struct field_mask mask;
+	if (api_begin(&c, ctx, r, &need))
+		return;
+	if (!api_mask(&c, &mask)) {
+		AUTO(gateway_free) struct gateway *wish = gateway_clone(c.gateway);
+		int e = wish ? gateway_json_read(wish, &mask, &(struct reading){ &c.body, c.object, NULL, &c.problem }) : -ENOMEM;
+		if (!e)
+			e = registry_gateway_update(&c.as->registry, c.gateway, wish, loop_now(c.as->loop), &c.problem);
+		if (e) {
+			api_fail(&c, e);
+		} else {
+			(void)TAKE(wish);
+			gateway_json_write(&c.out, c.gateway, false);
+			api_commit(&c);
+		}
+	}
+	api_done(&c);
+}
+
+static void gateway_delete(void *ctx, struct http_request *r)
+{
+	static const struct api_need need = { API_GATEWAY | API_CHANGE, RIGHT_GATEWAY_DELETE, NULL };
+	struct api_call c;
+	if (api_begin(&c, ctx, r, &need))
+		return;
+	int e = registry_gateway_delete(&c.as->registry, c.gateway);
+	if (e) {
+		api_fail(&c, e);
+	} else {
+		text_puts(&c.out, "{}");
+		api_commit(&c);
+	}
+	api_done(&c);
+}
+
+/** Connection statistics; of a gateway that is heard without being registered too, for the operator. */
+static void connection_stats(void *ctx, struct http_request *r)
+{
+	static const struct api_need need = { 0, RIGHT_N, NULL };
+	struct api_call c;
+	if (api_begin(&c, ctx, r, &need))
+		return;
+	const char *id = http_param(r, "gateway_id");
+	const struct station *s = stations_find(c.as, id);
+	c.gateway = registry_gateway(&c.as->registry, str_of(id));
+	if (!c.gateway && c.key->kind != KEY_ADMIN) {
+		api_error(&c, 403, "", "the API key has no rights here");
+	} else if (!c.gateway || api_insist(&c, RIGHT_GATEWAY_STATUS_READ)) {
+		if (s) {
+			station_json_write(&c.out, s);
+			api_reply(&c);
+		} else {
+			api_error(&c, 404, "", c.gateway ? "gateway %s is not connected" : "gateway %s not found", id);
+		}
+	}
+	api_done(&c);
+}
+
+#define GATEWAY "/api/v3/gateways/{gateway_id}"
+const struct http_route api_gateway_routes[] = {
+	{ HTTP_POST, "/api/v3/gateways", gateway_create },
+	{ HTTP_POST, "/api/v3/users/{user_id}/gateways", gateway_create },
+	{ HTTP_POST, "/api/v3/organizations/{organization_id}/gateways", gateway_create },
+	{ HTTP_GET, "/api/v3/gateways", gateway_list },
+	{ HTTP_GET, GATEWAY, gateway_get },
+	{ HTTP_PUT, GATEWAY, gateway_update },
+	{ HTTP_PATCH, GATEWAY, gateway_update },
+	{ HTTP_DELETE, GATEWAY, gateway_delete },
+	{ HTTP_GET, "/api/v3/gs/gateways/{gateway_id}/connection/stats", connection_stats },
+	{ 0, NULL, NULL },
+};

@@ -1,0 +1,202 @@
+/** @file API keys of applications and gateways over HTTP. */
+#include "as/api/api.h"
+#include "as/api/routes.h"
+#include "as/core/keyring_json.h"
+#include <string.h>
+
+static struct api_key_wish wish_for(const struct api_call *c)
+{
+	return (struct api_key_wish){
+		.kind = c->app ? KEY_APPLICATION : KEY_GATEWAY,
+		.app = c->app,
+		.gateway = c->gateway,
+	};
+}
+
+/** Nobody gives away rights that he does not have. */
+static int wish_check(struct api_call *c, const struct api_key_wish *w)
+{
+	uint64_t own = c->app ? rights_on_app(c->key, c->app) : rights_on_gateway(c->key, c->gateway);
+	for (enum right i = 0; i < RIGHT_N; i++)
+		if (w->rights & rights_of_kind(w->kind) & ~own & RIGHT_BIT(i)) {
+			api_error(c, 403, "rights", "the API key that asks lacks %s itself", right_name(i));
+			return -EACCES;
+		}
+	return 0;
+}
+
+static void create(void *ctx, struct http_request *r, const struct api_need *need)
+{
+	struct api_call c;
+	struct api_key *key;
+	char token[API_KEY_TEXT + 1];
+	if (api_begin(&c, ctx, r, need))
+		return;
+	struct api_key_wish w = wish_for(&c);
+	int e = api_key_json_read(&w, &c.body, c.object, &c.problem);
+	if (e) {
+		api_fail(&c, e);
+	} else if (!wish_check(&c, &w)) {
+		e = keyring_create(&c.as->keyring, &w, loop_now(c.as->loop), token, &key, &c.problem);
+		if (e) {
+			api_fail(&c, e);
+		} else {
+			api_key_json_write(&c.out, key, token);
+			crypto_forget(token, sizeof token);
+			api_commit(&c);
+		}
+	}
+	api_done(&c);
+}
+
+static void list(void *ctx, struct http_request *r, const struct api_need *need)
+{
+	struct api_call c;
+	size_t skip, limit, at = 0;
+	if (api_begin(&c, ctx, r, need))
+		return;
+	if (!api_page(&c, &skip, &limit)) {
+		json_open(&c.out, '{');
+		json_name(&c.out, "api_keys");
+		json_open(&c.out, '[');
+		for (const struct api_key *k = c.app ? c.app->keys : c.gateway->keys; k; k = k->next_of_owner, at++)
+			if (at >= skip && at - skip < limit)
+				api_key_json_write(&c.out, k, NULL);
+		json_close(&c.out, ']');
+		json_close(&c.out, '}');
+		api_reply(&c);
+	}
+	api_done(&c);
+}
+
+/** The key that {key_id} names, if it is of this application or gateway; else it has answered. */
+static struct api_key *named(struct api_call *c)
+{
+	const char *id = http_param(c->r, "key_id");
+	struct api_key *key = keyring_find(&c->as->keyring, str_of(id));
+	if (key && ((c->app && key->app == c->app) || (c->gateway && key->gateway == c->gateway)))
+		return key;
+	api_error(c, 404, "", "api key with id %s not found", id);
+	return NULL;
+}
+
+static void get(void *ctx, struct http_request *r, const struct api_need *need)
+{
+	struct api_call c;
+	if (api_begin(&c, ctx, r, need))
+		return;
+	const struct api_key *key = named(&c);
+	if (key) {
+		api_key_json_write(&c.out, key, NULL);
+		api_reply(&c);
+	}
+	api_done(&c);
+}
+
+static void remove_key(struct api_call *c, struct api_key *key)
+{
+	int e = keyring_delete(&c->as->keyring, key);
+	if (e) {
+		api_fail(c, e);
+		return;
+	}
+	text_puts(&c->out, "{}");
+	api_commit(c);
+}
+
+/** Change name, rights or expiry; no rights at all delete the key, as in The Things Stack. */
+static void update(void *ctx, struct http_request *r, const struct api_need *need)
+{
+	struct api_call c;
+	if (api_begin(&c, ctx, r, need))
+		return;
+	struct api_key *key = named(&c);
+	if (key) {
+		struct api_key_wish w = wish_for(&c);
+		w.rights = key->rights;
+		w.expires_unix_us = key->expires_unix_us;
+		memcpy(w.name, key->name, sizeof w.name);
+		int e = api_key_json_read(&w, &c.body, c.object, &c.problem);
+		if (e) {
+			api_fail(&c, e);
+		} else if (!w.rights) {
+			remove_key(&c, key);
+		} else if (!wish_check(&c, &w)) {
+			e = keyring_update(&c.as->keyring, key, &w, loop_now(c.as->loop), &c.problem);
+			if (!e)
+				api_key_json_write(&c.out, key, NULL);
+			e ? api_fail(&c, e) : api_commit(&c);
+		}
+	}
+	api_done(&c);
+}
+
+static void delete(void *ctx, struct http_request *r, const struct api_need *need)
+{
+	struct api_call c;
+	if (api_begin(&c, ctx, r, need))
+		return;
+	struct api_key *key = named(&c);
+	if (key)
+		remove_key(&c, key);
+	api_done(&c);
+}
+
+#define FOR_BOTH(name, more)                                                                                       \
+	static void app_##name(void *ctx, struct http_request *r)                                                  \
+	{                                                                                                          \
+		static const struct api_need need = { API_APP | (more), RIGHT_APPLICATION_SETTINGS_API_KEYS, "api_key" }; \
+		name(ctx, r, &need);                                                                               \
+	}                                                                                                          \
+	static void gateway_##name(void *ctx, struct http_request *r)                                              \
+	{                                                                                                          \
+		static const struct api_need need = { API_GATEWAY | (more), RIGHT_GATEWAY_SETTINGS_API_KEYS, "api_key" }; \
+		name(ctx, r, &need);                                                                               \
+	}
+FOR_BOTH(create, API_BODY | API_CHANGE)
+FOR_BOTH(list, 0)
+FOR_BOTH(get, 0)
+FOR_BOTH(update, API_BODY | API_CHANGE)
+FOR_BOTH(delete, API_CHANGE)
+
+/** Who am I, and what may I do? */
+static void auth_info(void *ctx, struct http_request *r)
+{
+	static const struct api_need need = { 0, RIGHT_N, NULL };
+	struct api_call c;
+	if (api_begin(&c, ctx, r, &need))
+		return;
+	json_open(&c.out, '{');
+	json_name(&c.out, "api_key");
+	api_key_json_write(&c.out, c.key, NULL);
+	if (c.key->app) {
+		json_name(&c.out, "application_id");
+		json_puts(&c.out, c.key->app->key);
+	}
+	if (c.key->gateway) {
+		json_name(&c.out, "gateway_id");
+		json_puts(&c.out, c.key->gateway->id);
+	}
+	json_name(&c.out, "is_admin");
+	json_truth(&c.out, c.key->kind == KEY_ADMIN);
+	json_close(&c.out, '}');
+	api_reply(&c);
+	api_done(&c);
+}
+
+#define APP "/api/v3/applications/{application_id}/api-keys"
+#define GATEWAY "/api/v3/gateways/{gateway_id}/api-keys"
+const struct http_route api_key_routes[] = {
+	{ HTTP_POST, APP, app_create },
+	{ HTTP_GET, APP, app_list },
+	{ HTTP_GET, APP "/{key_id}", app_get },
+	{ HTTP_PUT, APP "/{key_id}", app_update },
+	{ HTTP_DELETE, APP "/{key_id}", app_delete },
+	{ HTTP_POST, GATEWAY, gateway_create },
+	{ HTTP_GET, GATEWAY, gateway_list },
+	{ HTTP_GET, GATEWAY "/{key_id}", gateway_get },
+	{ HTTP_PUT, GATEWAY "/{key_id}", gateway_update },
+	{ HTTP_DELETE, GATEWAY "/{key_id}", gateway_delete },
+	{ HTTP_GET, "/api/v3/auth_info", auth_info },
+	{ 0, NULL, NULL },
+};

@@ -1,0 +1,9 @@
+/** @file The route tables of the API's files, each terminated by path NULL. */
+#pragma once
+#include "common/http.h"
+
+extern const struct http_route api_app_routes[];
+extern const struct http_route api_key_routes[];
+extern const struct http_route api_device_routes[];
+extern const struct http_route api_gateway_routes[];
+extern const struct http_route api_health_routes[];

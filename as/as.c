@@ -1,0 +1,189 @@
+/** @file Starting and ending the application server: secrets, store, registry, rooms, listeners, in this order. */
+#include "as/as.h"
+#include "as/secret_file.h"
+#include "as/store.h"
+#include "common/log.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static const struct {
+	int (*start)(struct as *as, struct text *err);
+	void (*stop)(struct as *as);
+} rooms[] = {
+#define ROOM(x) { x##_start, x##_stop },
+#include "as/rooms.def"
+#undef ROOM
+};
+
+void as_add_routes(struct as *as, const struct http_route *routes)
+{
+	for (; routes->path; routes++) {
+		assert(as->n_routes < AS_ROUTES_MAX);
+		as->routes[as->n_routes++] = *routes;
+	}
+}
+
+void as_add_method(struct as *as, enum method m,
+	void (*fn)(void *ctx, struct bus_peer *peer, struct bus_request *request, const void *msg))
+{
+	assert(as->n_methods < AS_METHODS_MAX);
+	as->methods[as->n_methods++] = (struct bus_handler){ m, fn };
+}
+
+void as_add_link(struct as *as, void (*up)(struct as *as, struct bus_peer *ns), void (*down)(struct as *as))
+{
+	assert(as->n_links < AS_LINKS_MAX);
+	as->links[as->n_links++] = (struct as_link){ up, down };
+}
+
+int as_check(const struct daemon *d, const void *settings, struct text *err)
+{
+	const struct as_settings *s = settings;
+	if (!*s->default_tenant || id_valid(str_of(s->default_tenant)))
+		return 0;
+	daemon_where(d, err, "as.default-tenant");
+	text_printf(err, ": \"%s\" is not a tenant id (2 to 36 of a-z, 0-9 and single dashes inside)", s->default_tenant);
+	return -EINVAL;
+}
+
+/** Read or make the key-encryption key. */
+static int start_envelope(struct as *as, struct text *err)
+{
+	char path[4096], secret[256];
+	struct text where = text_fixed(path, sizeof path), it = text_fixed(secret, sizeof secret);
+	struct key fresh = envelope_kek_make(&as->rng);
+	as->envelope.crypto = as->crypto = crypto_new();
+	if (!as->crypto)
+		return -ENOMEM;
+	TRY(daemon_path(as->daemon, &where, "as"));
+	if (mkdir(path, 0700) < 0 && errno != EEXIST) {
+		text_printf(err, "%s: cannot be made: %s", path, strerror(errno));
+		return -errno;
+	}
+	text_puts(&where, "/kek");
+	if (as->settings->kek_file[0]) {
+		text_reset(&where);
+		text_puts(&where, as->settings->kek_file);
+	}
+	envelope_kek_text(&it, &fresh);
+	crypto_forget(&fresh, sizeof fresh);
+	TRY(secret_file(path, &it, err));
+	int r = envelope_kek_parse(text_str(&it), &as->envelope.kek);
+	crypto_forget(secret, sizeof secret);
+	if (r)
+		text_printf(err, "%s: is not a key-encryption key: it must hold 32 hex digits", path);
+	return r;
+}
+
+static int start_store(struct as *as, struct text *err)
+{
+	char dir[4096];
+	struct text where = text_fixed(dir, sizeof dir);
+	TRY(daemon_path(as->daemon, &where, "as"));
+	struct store_options o = {
+		.dir = dir,
+		.map_size = as->settings->store_max_size,
+		.commit_delay_us = as->settings->store_commit_delay,
+		.schema = AS_SCHEMA,
+	};
+	return store_open(as->loop, &o, &as->store, err);
+}
+
+static int start_registry(struct as *as, struct text *err)
+{
+	struct registry_sink sink = as_store_sink(as->store);
+	registry_init(&as->registry, &sink, &as->envelope, &as->rng, as->settings->default_tenant);
+	keyring_init(&as->keyring, &as->registry);
+	return as_store_load(as, err);
+}
+
+/** Read or make the operator's key. */
+static int start_admin(struct as *as, struct text *err)
+{
+	char path[4096], secret[256], token[API_KEY_TEXT + 1];
+	struct text where = text_fixed(path, sizeof path), it = text_fixed(secret, sizeof secret);
+	TRY(daemon_path(as->daemon, &where, "admin.key"));
+	rights_token_make(&as->rng, token);
+	text_puts(&it, token);
+	text_putc(&it, '\n');
+	TRY(secret_file(path, &it, err));
+	int r = keyring_admin(&as->keyring, str_trim(text_str(&it)));
+	crypto_forget(secret, sizeof secret);
+	crypto_forget(token, sizeof token);
+	if (r == -EINVAL)
+		text_printf(err, "%s: is not an API key: remove the file, and a new one is made", path);
+	return r;
+}
+
+static int start_rooms(struct as *as, struct text *err)
+{
+	for (; as->n_rooms < COUNT(rooms); as->n_rooms++)
+		TRY(rooms[as->n_rooms].start(as, err));
+	return 0;
+}
+
+static int start_http(struct as *as, struct text *err)
+{
+	int r = http_listen(as->loop, as->settings->http_listen, as->routes, as, &as->http, err);
+	if (r) {
+		text_printf(err, "; choose another one with as.http-listen");
+		return r;
+	}
+	LOG(LOG_INFO, "listen", KV_Z("what", "http"), KV_Z("address", http_address(as->http)));
+	return daemon_address(as->daemon, "as.http", http_address(as->http));
+}
+
+void as_free(void *state)
+{
+	struct as *as = state;
+	if (!as)
+		return;
+	http_free(as->http);
+	while (as->n_rooms)
+		rooms[--as->n_rooms].stop(as);
+	if (as->store)
+		store_close(as->store);
+	keyring_done(&as->keyring);
+	registry_done(&as->registry);
+	crypto_forget(&as->envelope, sizeof as->envelope);
+	crypto_free(as->crypto);
+	free(as);
+}
+
+int as_start(struct daemon *d, const void *settings, void **ret_state, struct text *err)
+{
+	static int (*const steps[])(struct as *as, struct text *err) = {
+		start_envelope, start_store, start_registry, start_admin, start_rooms, start_http, as_connect,
+	};
+	struct as *as = calloc(1, sizeof *as);
+	if (!as)
+		return -ENOMEM;
+	as->daemon = d;
+	as->loop = daemon_loop(d);
+	as->settings = settings;
+	as->rng = loop_rng();
+	*ret_state = as;
+	for (size_t i = 0; i < COUNT(steps); i++)
+		TRY(steps[i](as, err));
+	daemon_ready(d);
+	return 0;
+}
+
+static void stop_done(void *ctx)
+{
+	struct as *as = ctx;
+	as->stopped(as->stopped_ctx);
+}
+
+void as_stop(void *state, void (*done)(void *ctx), void *ctx)
+{
+	struct as *as = state;
+	as->stopped = done;
+	as->stopped_ctx = ctx;
+	http_free(as->http);
+	as->http = NULL;
+	if (store_after(as->store, stop_done, as) < 0)
+		done(ctx);
+}

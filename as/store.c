@@ -1,0 +1,97 @@
+/** @file The application server's store: which table is which octet, and loading the registry at start. */
+#include "as/store.h"
+#include "as/as.h"
+#include "common/log.h"
+#include <string.h>
+
+static const uint8_t octets[] = {
+	[REGISTRY_META] = TABLE_META,         [REGISTRY_APPS] = TABLE_APPS,
+	[REGISTRY_DEVICES] = TABLE_DEVICES,   [REGISTRY_GATEWAYS] = TABLE_GATEWAYS,
+	[REGISTRY_TOMBSTONES] = TABLE_TOMBSTONES, [REGISTRY_API_KEYS] = TABLE_API_KEYS,
+};
+enum { KEY_MAX_BYTES = 1 + APP_KEY_TEXT };
+
+static struct slice key_in_table(enum registry_table table, struct slice key, uint8_t buf[KEY_MAX_BYTES])
+{
+	assert(key.n < KEY_MAX_BYTES);
+	buf[0] = octets[table];
+	memcpy(buf + 1, key.p, key.n);
+	return (struct slice){ buf, key.n + 1 };
+}
+
+static int put(void *ctx, enum registry_table table, struct slice key, struct slice value)
+{
+	uint8_t buf[KEY_MAX_BYTES];
+	return store_put(ctx, key_in_table(table, key, buf), value);
+}
+
+static int del(void *ctx, enum registry_table table, struct slice key)
+{
+	uint8_t buf[KEY_MAX_BYTES];
+	return store_del(ctx, key_in_table(table, key, buf));
+}
+
+struct registry_sink as_store_sink(struct store *s)
+{
+	return (struct registry_sink){ put, del, s };
+}
+
+struct loading {
+	struct as *as;
+	enum registry_table table;
+	struct problem problem;
+	uint8_t orphan[KEY_MAX_BYTES]; /**< key of a record to be deleted after the scan */
+	size_t orphan_len;
+};
+
+static int load_one(void *ctx, struct slice key, struct slice value)
+{
+	struct loading *l = ctx;
+	struct slice own = { key.p + 1, key.n - 1 };
+	int r = l->table == REGISTRY_API_KEYS ? keyring_load(&l->as->keyring, own, value, &l->problem)
+					      : registry_load(&l->as->registry, l->table, own, value, &l->problem);
+	if (r == REGISTRY_E_NOT_FOUND && key.n <= sizeof l->orphan) {
+		memcpy(l->orphan, key.p, key.n);
+		l->orphan_len = key.n;
+	}
+	return r;
+}
+
+/** @return 0; -errno, with the line written */
+static int load_table(struct as *as, enum registry_table table, const char *name, struct text *err)
+{
+	struct loading l = { .as = as, .table = table };
+	uint8_t from[KEY_MAX_BYTES] = { octets[table] };
+	size_t from_len = 1;
+	int r;
+	/* A key whose owner went in the commit that a crash cut off is taken out, and the scan goes on behind it. */
+	do {
+		l.orphan_len = 0;
+		r = store_scan(as->store, (struct slice){ octets + table, 1 }, (struct slice){ from, from_len }, load_one, &l);
+		if (r == REGISTRY_E_NOT_FOUND && l.orphan_len) {
+			TRY(store_del(as->store, (struct slice){ l.orphan, l.orphan_len }));
+			memcpy(from, l.orphan, l.orphan_len);
+			from_len = l.orphan_len;
+		}
+	} while (r == REGISTRY_E_NOT_FOUND && l.orphan_len);
+	if (r == 0)
+		return 0;
+	text_printf(err, "the store's %s cannot be read: %s%s%s", name, l.problem.field, l.problem.field[0] ? " " : "",
+		l.problem.message[0] ? l.problem.message : strerror(r < 0 ? -r : EINVAL));
+	return r < 0 ? r : -EINVAL;
+}
+
+int as_store_load(struct as *as, struct text *err)
+{
+	static const struct {
+		enum registry_table table;
+		const char *name;
+	} tables[] = {
+		{ REGISTRY_META, "description" },    { REGISTRY_APPS, "applications" },
+		{ REGISTRY_DEVICES, "devices" },     { REGISTRY_GATEWAYS, "gateways" },
+		{ REGISTRY_TOMBSTONES, "deletions" }, { REGISTRY_API_KEYS, "API keys" },
+	};
+	for (size_t i = 0; i < COUNT(tables); i++)
+		TRY(load_table(as, tables[i].table, tables[i].name, err));
+	return registry_loaded(&as->registry, loop_now(as->loop));
+}

@@ -1,0 +1,228 @@
+/** @file The MAC commands of a device. */
+#include "test/sim/device.h"
+#include "test/sim/report.h"
+#include <string.h>
+
+enum { CF_LIST_CHANNELS = 5, MASK_EACH = 0, MASK_ALL_ON = 6, DEVICE_MARGIN_DB = 9 };
+
+static void answer_append(struct answers *a, const struct writer *w)
+{
+	if (a->n + w->len > sizeof a->b)
+		return;
+	memcpy(a->b + a->n, w->p, w->len);
+	a->n += w->len;
+}
+
+static bool channel_set(struct channel *c, const struct sim *s, uint32_t hz, uint8_t min_dr, uint8_t max_dr)
+{
+	if (hz && !region_freq_ok(s->plan->region, hz))
+		return false;
+	*c = (struct channel){ .up_hz = hz, .down_hz = hz, .min_dr = min_dr, .max_dr = max_dr, .is_on = hz != 0 };
+	return true;
+}
+
+void device_cf_list(struct device *d, const struct sim *s, const uint8_t list[CF_LIST_LEN])
+{
+	const struct region *r = s->plan->region;
+	struct reader in = reader_of(list, CF_LIST_LEN);
+	for (unsigned i = 0; i < CF_LIST_CHANNELS; i++) {
+		uint32_t hz = reader_le24(&in) * 100;
+		if (hz)
+			channel_set(&d->channels[r->runs[0].n + i], s, hz, r->adr_min_dr, r->adr_max_dr);
+	}
+}
+
+/** Gather a block of LinkADRReq; the last one's data rate, power and repetitions count, the masks add up. */
+struct adr_block {
+	unsigned n;
+	struct mac_link_adr_req last;
+	bool is_on[DEVICE_CHANNELS];
+	bool mask_ok;
+};
+
+static void adr_gather(struct adr_block *b, const struct device *d, struct slice arg)
+{
+	b->last = mac_link_adr_req_get(arg);
+	if (b->n++ == 0) {
+		b->mask_ok = true;
+		for (unsigned i = 0; i < DEVICE_CHANNELS; i++)
+			b->is_on[i] = d->channels[i].is_on;
+	}
+	for (unsigned i = 0; i < DEVICE_CHANNELS; i++) {
+		bool wanted = b->last.ch_mask_cntl == MASK_ALL_ON ? d->channels[i].up_hz != 0 : b->last.ch_mask >> i & 1;
+		if (wanted && !d->channels[i].up_hz)
+			b->mask_ok = false;
+		b->is_on[i] = wanted;
+	}
+	if (b->last.ch_mask_cntl != MASK_EACH && b->last.ch_mask_cntl != MASK_ALL_ON)
+		b->mask_ok = false;
+}
+
+static struct mac_link_adr_ans adr_check(const struct adr_block *b, const struct device *d, const struct sim *s, uint8_t dr,
+	uint8_t power)
+{
+	bool any = false, dr_fits = false;
+	for (unsigned i = 0; i < DEVICE_CHANNELS; i++) {
+		any |= b->is_on[i];
+		dr_fits |= b->is_on[i] && dr >= d->channels[i].min_dr && dr <= d->channels[i].max_dr;
+	}
+	return (struct mac_link_adr_ans){ .mask_ok = b->mask_ok && any, .dr_ok = dr_fits,
+		.power_ok = power <= region_max_power_index(s->plan->region, mac_rules(s->opt.version)->usual_phy) };
+}
+
+static void adr_apply(struct adr_block *b, struct device *d, const struct sim *s)
+{
+	bool keeps = mac_rules(s->opt.version)->keep_15;
+	uint8_t dr = keeps && b->last.dr == DR_KEEP ? d->dr : b->last.dr;
+	uint8_t power = keeps && b->last.tx_power == POWER_KEEP ? d->tx_power : b->last.tx_power;
+	struct mac_link_adr_ans ans = adr_check(b, d, s, dr, power);
+	if (b->n && ans.mask_ok && ans.dr_ok && ans.power_ok) {
+		d->dr = dr;
+		d->tx_power = power;
+		d->nb_trans = b->last.nb_trans ? b->last.nb_trans : 1;
+		for (unsigned i = 0; i < DEVICE_CHANNELS; i++)
+			d->channels[i].is_on = b->is_on[i];
+	}
+	for (; b->n; b->n--) {
+		uint8_t buf[4];
+		struct writer w = writer_of(buf, sizeof buf);
+		mac_link_adr_ans_put(&w, &ans);
+		answer_append(&d->answers, &w);
+	}
+}
+
+static void rx_param_setup(struct device *d, const struct sim *s, struct slice arg)
+{
+	const struct region *r = s->plan->region;
+	struct mac_rx_param_setup_req q = mac_rx_param_setup_req_get(arg);
+	struct mac_rx_param_setup_ans a = { .rx1_offset_ok = q.rx1_dr_offset <= r->rx1_offset_max,
+		.rx2_dr_ok = region_modu(r, false, q.rx2_dr) != NULL, .channel_ok = region_freq_ok(r, q.rx2_hz) };
+	if (a.rx1_offset_ok && a.rx2_dr_ok && a.channel_ok) {
+		d->rx1_dr_offset = q.rx1_dr_offset;
+		d->rx2_dr = q.rx2_dr;
+		d->rx2_hz = q.rx2_hz;
+	}
+	uint8_t buf[4];
+	struct writer w = writer_of(buf, sizeof buf);
+	mac_rx_param_setup_ans_put(&w, &a);
+	answer_append(&d->sticky, &w);
+}
+
+static void new_channel(struct device *d, const struct sim *s, struct slice arg)
+{
+	struct mac_new_channel_req q = mac_new_channel_req_get(arg);
+	const struct region *r = s->plan->region;
+	bool is_default = q.index < r->runs[0].n;
+	struct mac_new_channel_ans a = {
+		.dr_ok = q.min_dr <= q.max_dr && region_modu(r, true, q.max_dr) != NULL && !is_default,
+		.freq_ok = q.index < DEVICE_CHANNELS && !is_default && (!q.freq_hz || region_freq_ok(r, q.freq_hz)),
+	};
+	if (a.dr_ok && a.freq_ok)
+		channel_set(&d->channels[q.index], s, q.freq_hz, q.min_dr, q.max_dr);
+	uint8_t buf[4];
+	struct writer w = writer_of(buf, sizeof buf);
+	mac_new_channel_ans_put(&w, &a);
+	answer_append(&d->answers, &w);
+}
+
+static void dl_channel(struct device *d, const struct sim *s, struct slice arg)
+{
+	struct mac_dl_channel_req q = mac_dl_channel_req_get(arg);
+	struct mac_dl_channel_ans a = { .up_freq_exists = q.index < DEVICE_CHANNELS && d->channels[q.index].up_hz,
+		.freq_ok = region_freq_ok(s->plan->region, q.freq_hz) };
+	if (a.up_freq_exists && a.freq_ok)
+		d->channels[q.index].down_hz = q.freq_hz;
+	uint8_t buf[4];
+	struct writer w = writer_of(buf, sizeof buf);
+	mac_dl_channel_ans_put(&w, &a);
+	answer_append(&d->sticky, &w);
+}
+
+static void answers_report(const struct device *d, const struct sim *s, const struct mac_cmd *c)
+{
+	struct report r;
+	report_begin(&r, s, "mac");
+	report_num(&r, "device", (int64_t)d->index);
+	report_word(&r, "name", c->info->down_name);
+	if (c->info->cid == CMD_LINK_CHECK) {
+		struct mac_link_check_ans a = mac_link_check_ans_get(c->arg);
+		report_num(&r, "margin", a.margin_db);
+		report_num(&r, "gateways", a.gw_cnt);
+	} else if (c->info->cid == CMD_DEVICE_TIME) {
+		struct mac_device_time_ans a = mac_device_time_ans_get(c->arg);
+		report_num(&r, "gps_s", a.gps_s);
+		report_num(&r, "fraction", a.fraction);
+	} else if (c->arg.n) {
+		report_hex(&r, "payload", c->arg.p, c->arg.n);
+	}
+	report_end(&r);
+}
+
+static void command_do(struct device *d, struct sim *s, const struct mac_cmd *c)
+{
+	uint8_t buf[4];
+	struct writer w = writer_of(buf, sizeof buf);
+	switch (c->info->cid) {
+	case CMD_RX_PARAM_SETUP: rx_param_setup(d, s, c->arg); break;
+	case CMD_NEW_CHANNEL: new_channel(d, s, c->arg); break;
+	case CMD_DL_CHANNEL: dl_channel(d, s, c->arg); break;
+	case CMD_DEV_STATUS:
+		mac_dev_status_ans_put(&w, &(struct mac_dev_status_ans){ .battery = d->battery, .margin_db = DEVICE_MARGIN_DB });
+		answer_append(&d->answers, &w);
+		break;
+	case CMD_DUTY_CYCLE:
+		mac_empty_put(&w, CMD_DUTY_CYCLE);
+		answer_append(&d->answers, &w);
+		break;
+	case CMD_RX_TIMING_SETUP:
+		d->rx1_delay_s = mac_rx_timing_setup_req_get(c->arg);
+		mac_empty_put(&w, CMD_RX_TIMING_SETUP);
+		answer_append(&d->sticky, &w);
+		break;
+	default: break;
+	}
+}
+
+void device_mac(struct device *d, struct sim *s, struct slice commands)
+{
+	size_t pos = 0;
+	struct mac_cmd c;
+	struct adr_block block = { 0 };
+	while (mac_walk(commands, false, &pos, &c) == MAC_WALK_CMD) {
+		answers_report(d, s, &c);
+		if (c.info->cid == CMD_LINK_ADR) {
+			adr_gather(&block, d, c.arg);
+			if (mac_rules(s->opt.version)->adr_block)
+				continue;
+		}
+		adr_apply(&block, d, s);
+		if (c.info->cid != CMD_LINK_ADR)
+			command_do(d, s, &c);
+	}
+	adr_apply(&block, d, s);
+}
+
+/** Copy whole commands while they fit. @return octets of `from` taken */
+static size_t commands_copy(struct writer *w, const struct answers *from)
+{
+	struct slice s = { from->b, from->n };
+	size_t pos = 0, taken = 0;
+	struct mac_cmd c;
+	while (mac_walk(s, true, &pos, &c) == MAC_WALK_CMD && w->len + pos - taken <= w->cap) {
+		writer_put(w, from->b + taken, pos - taken);
+		taken = pos;
+	}
+	return taken;
+}
+
+size_t device_f_opts(struct device *d, const struct wish *w, uint8_t ret[FOPTS_MAX])
+{
+	struct writer out = writer_of(ret, FOPTS_MAX);
+	commands_copy(&out, &d->sticky);
+	d->answers_sent = commands_copy(&out, &d->answers);
+	if (w->link_check && out.len < out.cap)
+		mac_empty_put(&out, CMD_LINK_CHECK);
+	if (w->device_time && out.len < out.cap)
+		mac_empty_put(&out, CMD_DEVICE_TIME);
+	return out.len;
+}
