@@ -10,6 +10,7 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import unittest
@@ -331,6 +332,28 @@ class SimTest(unittest.TestCase):
         self.assertEqual((sim.event("downlink")["dev_addr"]), "01020304")
         _, _, up = self.uplink(sim, f_port=1, payload="01")
         self.assertEqual(up[5] & 0x20, 0x20)
+
+    def test_devices_of_a_file_and_counting_nonces(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as f:
+            f.write('{"dev_eui":"70B3D57ED0050007","join_eui":"0000000000000009","app_key":"%s"}\n# a comment\n\n' % APP_KEY.hex())
+            f.write('{"dev_addr":"01020304","nwk_s_key":"%s","app_s_key":"%s","f_cnt_up":65540}\n' % ("33" * 16, "44" * 16))
+            f.flush()
+            sim = self.sim("--devices", f.name, "--lorawan-version", "1.0.4", "--dev-nonce", "41")
+        sim.tell(cmd="join", device=0)
+        request = base64.b64decode(self.server.rxpk()[1]["data"])
+        self.assertEqual(request[:19], b"\0" + struct.pack("<QQH", 9, 0x70B3D57ED0050007, 42))
+        sim.tell(cmd="uplink", device=1, f_port=1, payload="ff")
+        phy = base64.b64decode(self.server.rxpk()[1]["data"])
+        self.assertEqual(data_mic(b"\x33" * 16, 0, 0x01020304, 65540, phy[:-4]), phy[-4:])
+        sim.tell(cmd="fly", device=0)
+        self.assertIn("no such command", sim.event("error")["message"])
+
+    def test_an_eager_device_acknowledges_at_once(self):
+        sim = self.abp("--eager")
+        eui, pk, _ = self.uplink(sim, f_port=1, payload="01")
+        self.server.answer(eui, pk, self.down(confirmed=True, f_port=1, payload=b"\1"), 1)
+        phy = base64.b64decode(self.server.rxpk()[1]["data"])
+        self.assertEqual((len(phy), phy[5] & 0x20), (12, 0x20), "an empty uplink with ACK")
 
     def test_it_ends_after_the_uplinks_asked_for(self):
         sim = self.sim("--abp", "--count", "3", "--interval", "200ms", "--uplinks", "4", "--payload", "beef", script=False)

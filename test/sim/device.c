@@ -310,7 +310,7 @@ void device_init(struct device *d, const struct sim *s, size_t i)
 {
 	const struct options *o = &s->opt;
 	*d = (struct device){ .index = i, .otaa = !o->abp, .dev_eui = o->dev_eui_first + i, .join_eui = o->join_eui,
-		.app_key = o->app_key, .battery = 255, .adr = o->adr };
+		.app_key = o->app_key, .battery = 255, .adr = o->adr, .dev_nonce = (uint16_t)o->dev_nonce };
 	d->event.fire = on_due;
 	if (key_is_none(&d->app_key))
 		d->app_key = key_of_number(d->dev_eui);

@@ -27,6 +27,7 @@ static const struct option table[] = {
 	OPT("dev-eui-first", EUI, dev_eui_first, "DevEUI of the first device; the others follow"),
 	OPT("join-eui", EUI, join_eui, "JoinEUI of all devices"),
 	OPT("app-key", KEY, app_key, "AppKey of all devices (without: each one's DevEUI twice)"),
+	OPT("dev-nonce", U32, dev_nonce, "last DevNonce used, for 1.0.4, whose devices count (0)"),
 	OPT("abp", FLAG, abp, "devices have sessions and do not join"),
 	OPT("dev-addr-first", ADDR, dev_addr_first, "DevAddr of the first device with --abp; the others follow"),
 	OPT("nwk-s-key", KEY, nwk_s_key, "NwkSKey of all devices with --abp (without: each one's DevAddr four times)"),

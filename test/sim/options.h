@@ -17,7 +17,7 @@ struct options {
 	uint32_t devices;
 	uint64_t dev_eui_first, join_eui;
 	struct key app_key, nwk_s_key, app_s_key; /**< none: derived, see keys_of_number */
-	uint32_t dev_addr_first, f_cnt;
+	uint32_t dev_addr_first, f_cnt, dev_nonce;
 	enum mac_version version;
 	bool abp, class_c, confirmed, adr, link_check, device_time, eager, script, load, verbose;
 	uint64_t interval_us, duration_us, uplinks;
