@@ -36,7 +36,8 @@ static uint32_t airtime_fsk_us(const struct modu *m, size_t n_bytes)
 	return m->bit_rate ? (uint32_t)div_up(8 * (UINT64_C(11) + n_bytes) * 1000000, m->bit_rate) : 0;
 }
 
-/** Header copies of 233.472 ms, payload fragments of 102.4 ms; fragments counted whole, so never too short. */
+/** Header copies of 233.472 ms, payload fragments of 102.4 ms; fragments counted whole, so never too
+ * short. */
 static uint32_t airtime_lr_fhss_us(const struct modu *m, size_t n_bytes)
 {
 	if (m->cr == CR_1_3)

@@ -3,6 +3,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+enum { MAX_FCNT_GAP = 16384 };
+
 /** Rebuild a counter from its lower 16 bits.
  * @param next  the next counter expected: last + 1, or 0 if there was none yet; up to 2^32
  * @return next - 1 (a repetition), or the first value from `next` on with these lower bits;
@@ -14,8 +16,9 @@ static inline uint64_t fcnt_restore(uint64_t next, uint16_t low)
 	return next + (uint16_t)(low - (uint16_t)next);
 }
 
-/** Is `f_cnt` further ahead than MAX_FCNT_GAP allows? Only where the version has it (mac_rules.has_max_gap). */
+/** Is `f_cnt` further ahead than MAX_FCNT_GAP allows? Only where the version has it
+ * (mac_rules.has_max_gap). */
 static inline bool fcnt_gap_too_big(uint64_t next, uint64_t f_cnt)
 {
-	return f_cnt > next && f_cnt - next >= 16384;
+	return f_cnt > next && f_cnt - next >= MAX_FCNT_GAP;
 }

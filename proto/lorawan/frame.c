@@ -3,7 +3,13 @@
 #include "common/core/err.h"
 #include <string.h>
 
-enum { FCTRL_ADR = 0x80, FCTRL_ADR_ACK_REQ = 0x40, FCTRL_ACK = 0x20, FCTRL_BIT4 = 0x10, FCTRL_FOPTS_LEN = 0x0F };
+enum {
+	FCTRL_ADR = 0x80,
+	FCTRL_ADR_ACK_REQ = 0x40,
+	FCTRL_ACK = 0x20,
+	FCTRL_BIT4 = 0x10,
+	FCTRL_FOPTS_LEN = 0x0F
+};
 enum { DATA_MIN = 12, REJOIN_0_2_LEN = 19, REJOIN_1_LEN = 24 };
 
 bool mtype_is_data(enum mtype t)
@@ -94,7 +100,8 @@ int frame_parse(struct slice phy, struct frame *ret_frame)
 	struct frame f = { .mtype = phy.p[0] >> 5 };
 	f.is_up = mtype_is_up(f.mtype);
 	if (f.mtype == MTYPE_PROPRIETARY || f.mtype == MTYPE_JOIN_ACCEPT) {
-		if (f.mtype == MTYPE_JOIN_ACCEPT && phy.n != JOIN_ACCEPT_MAX && phy.n != JOIN_ACCEPT_MAX - CF_LIST_LEN)
+		if (f.mtype == MTYPE_JOIN_ACCEPT && phy.n != JOIN_ACCEPT_MAX &&
+			phy.n != JOIN_ACCEPT_MAX - CF_LIST_LEN)
 			return FRAME_E_LENGTH;
 		f.sealed = (struct slice){ phy.p + 1, phy.n - 1 };
 		*ret_frame = f;
@@ -134,7 +141,8 @@ static int data_write(const struct frame *f, struct writer *w)
 		return -EINVAL;
 	writer_le32(w, d->dev_addr);
 	writer_u8(w, (uint8_t)((d->adr ? FCTRL_ADR : 0) | (d->adr_ack_req ? FCTRL_ADR_ACK_REQ : 0) |
-			       (d->ack ? FCTRL_ACK : 0) | (d->class_b || d->f_pending ? FCTRL_BIT4 : 0) | d->f_opts.n));
+			       (d->ack ? FCTRL_ACK : 0) | (d->class_b || d->f_pending ? FCTRL_BIT4 : 0) |
+			       d->f_opts.n));
 	writer_le16(w, d->f_cnt16);
 	writer_put(w, d->f_opts.p, d->f_opts.n);
 	if (d->has_port) {

@@ -1,4 +1,5 @@
-/** @file PHYPayloads: from octets to a flat struct that borrows from them, and back. No keys here. [LW1.0.4 4] */
+/** @file PHYPayloads: from octets to a flat struct that borrows from them, and back. No keys here. [LW1.0.4
+ * 4] */
 #pragma once
 #include "common/core/bytes.h"
 #include <stdbool.h>
@@ -14,8 +15,21 @@ enum mtype {
 	MTYPE_REJOIN = 6,
 	MTYPE_PROPRIETARY = 7,
 };
-enum { MIC_LEN = 4, FOPTS_MAX = 15, PHY_MAX = 255, JOIN_REQUEST_LEN = 23, JOIN_ACCEPT_MAX = 33, CF_LIST_LEN = 16 };
-enum { PORT_MAC = 0, PORT_APP_MAX = 223, PORT_CERTIFICATION = 224, PORT_MULTI_PACKAGE = 225, PORT_RELAY = 226 };
+enum {
+	MIC_LEN = 4,
+	FOPTS_MAX = 15,
+	PHY_MAX = 255,
+	JOIN_REQUEST_LEN = 23,
+	JOIN_ACCEPT_MAX = 33,
+	CF_LIST_LEN = 16
+};
+enum {
+	PORT_MAC = 0,
+	PORT_APP_MAX = 223,
+	PORT_CERTIFICATION = 224,
+	PORT_MULTI_PACKAGE = 225,
+	PORT_RELAY = 226
+};
 
 /** Why octets are no frame: FRAME_DROP(symbol, word for counters and traces). */
 #define FRAME_DROPS(FRAME_DROP)                                   \
@@ -58,14 +72,15 @@ struct frame {
 	bool is_up;             /**< sent by a device; unknown (false) for proprietary */
 	struct frame_data data; /**< MTYPE_DATA_*, MTYPE_CONFIRMED_* */
 	struct frame_join join; /**< MTYPE_JOIN_REQUEST, MTYPE_REJOIN */
-	struct slice sealed;    /**< join-accept: everything after MHDR, MIC included and encrypted; proprietary: the rest */
+	struct slice sealed;    /**< all after MHDR: of a join-accept encrypted, with its MIC; of proprietary */
 	struct slice msg;       /**< what a MIC covers: the PHYPayload without its last four octets */
 	uint8_t mic[MIC_LEN];
 };
 
 /** Take a PHYPayload apart.
  * @param phy  borrowed by *ret_frame
- * @return 0; FRAME_E_EMPTY; FRAME_E_MAJOR not LoRaWAN R1; FRAME_E_SHORT, FRAME_E_LENGTH not a length its type can have;
+ * @return 0; FRAME_E_EMPTY; FRAME_E_MAJOR not LoRaWAN R1; FRAME_E_SHORT, FRAME_E_LENGTH not a length its type
+ *         can have;
  *         FRAME_E_FOPTS_LENGTH FOptsLen beyond the end; FRAME_E_FOPTS_AND_PORT_0; FRAME_E_REJOIN_TYPE
  * @spec LW1.0.4 4.1 to 4.3; LW1.1 6.2.4 */
 int frame_parse(struct slice phy, struct frame *ret_frame);
@@ -75,7 +90,8 @@ bool mtype_is_data(enum mtype t);
 bool mtype_is_confirmed(enum mtype t);
 
 /** Write a frame of any type, with f->mic at its end (join-accept and proprietary: MHDR and f->sealed).
- * @return 0; -EINVAL FOpts over 15 octets, FOpts with FPort 0, FRMPayload without FPort, bad rejoin type; -ENOSPC */
+ * @return 0; -EINVAL FOpts over 15 octets, FOpts with FPort 0, FRMPayload without FPort, bad rejoin type;
+ *         -ENOSPC */
 int frame_write(const struct frame *f, struct writer *w);
 /** Length that frame_write will need for a data frame. */
 size_t frame_data_length(const struct frame_data *d);

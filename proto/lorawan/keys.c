@@ -1,7 +1,8 @@
 /** @file Every derived key is one AES block: a type octet, the values it depends on, zeros. */
 #include "proto/lorawan/keys.h"
 
-static int key_derive(struct crypto *c, const struct key *root, const uint8_t block[AES_BLOCK], struct key *ret)
+static int key_derive(
+	struct crypto *c, const struct key *root, const uint8_t block[AES_BLOCK], struct key *ret)
 {
 	return crypto_aes_encrypt(c, root, block, ret->b, AES_BLOCK);
 }
@@ -13,7 +14,8 @@ static int key_of_type(struct crypto *c, const struct key *root, uint8_t type, s
 	return key_derive(c, root, block, ret);
 }
 
-static int key_of_address(struct crypto *c, const struct key *root, uint8_t type, uint32_t address, struct key *ret)
+static int key_of_address(
+	struct crypto *c, const struct key *root, uint8_t type, uint32_t address, struct key *ret)
 {
 	uint8_t block[AES_BLOCK] = { type };
 	struct writer w = writer_of(block + 1, 4);
@@ -21,7 +23,8 @@ static int key_of_address(struct crypto *c, const struct key *root, uint8_t type
 	return key_derive(c, root, block, ret);
 }
 
-static int key_1_0(struct crypto *c, const struct key *root, uint8_t type, const struct join_values *v, struct key *ret)
+static int key_1_0(
+	struct crypto *c, const struct key *root, uint8_t type, const struct join_values *v, struct key *ret)
 {
 	uint8_t block[AES_BLOCK] = { type };
 	struct writer w = writer_of(block + 1, AES_BLOCK - 1);
@@ -31,7 +34,8 @@ static int key_1_0(struct crypto *c, const struct key *root, uint8_t type, const
 	return key_derive(c, root, block, ret);
 }
 
-static int key_1_1(struct crypto *c, const struct key *root, uint8_t type, const struct join_values *v, struct key *ret)
+static int key_1_1(
+	struct crypto *c, const struct key *root, uint8_t type, const struct join_values *v, struct key *ret)
 {
 	uint8_t block[AES_BLOCK] = { type };
 	struct writer w = writer_of(block + 1, AES_BLOCK - 1);
@@ -41,7 +45,8 @@ static int key_1_1(struct crypto *c, const struct key *root, uint8_t type, const
 	return key_derive(c, root, block, ret);
 }
 
-int keys_session_1_0(struct crypto *c, const struct key *root, const struct join_values *v, struct session_keys *ret)
+int keys_session_1_0(
+	struct crypto *c, const struct key *root, const struct join_values *v, struct session_keys *ret)
 {
 	struct session_keys k;
 	TRY(key_1_0(c, root, 0x01, v, &k.f_nwk_s_int));
@@ -51,8 +56,8 @@ int keys_session_1_0(struct crypto *c, const struct key *root, const struct join
 	return 0;
 }
 
-int keys_session_1_1(struct crypto *c, const struct key *nwk_key, const struct key *app_key, const struct join_values *v,
-	struct session_keys *ret)
+int keys_session_1_1(struct crypto *c, const struct key *nwk_key, const struct key *app_key,
+	const struct join_values *v, struct session_keys *ret)
 {
 	struct session_keys k;
 	TRY(key_1_1(c, nwk_key, 0x01, v, &k.f_nwk_s_int));
@@ -63,7 +68,8 @@ int keys_session_1_1(struct crypto *c, const struct key *nwk_key, const struct k
 	return 0;
 }
 
-int keys_js(struct crypto *c, const struct key *nwk_key, uint64_t dev_eui, struct key *ret_int, struct key *ret_enc)
+int keys_js(struct crypto *c, const struct key *nwk_key, uint64_t dev_eui, struct key *ret_int,
+	struct key *ret_enc)
 {
 	uint8_t block[AES_BLOCK] = { 0x06 };
 	struct writer w = writer_of(block + 1, 8);
@@ -93,7 +99,8 @@ int keys_mc_sealed(struct crypto *c, const struct key *mc_kek, const struct key 
 	return crypto_aes_decrypt(c, mc_kek, mc_key->b, ret->b, AES_BLOCK);
 }
 
-int keys_mc_session(struct crypto *c, const struct key *mc_key, uint32_t mc_addr, struct key *ret_nwk, struct key *ret_app)
+int keys_mc_session(struct crypto *c, const struct key *mc_key, uint32_t mc_addr, struct key *ret_nwk,
+	struct key *ret_app)
 {
 	struct key nwk, app;
 	TRY(key_of_address(c, mc_key, 0x01, mc_addr, &app));

@@ -5,9 +5,8 @@
 #define DEVICE  MAC_ASKER_DEVICE
 #define NETWORK MAC_ASKER_NETWORK
 static const struct mac_cmd_info cmds[] = {
-#define MAC_CMD(symbol, id, up, n_up, down, n_down, who, sticky, from, sec)                                         \
-	{ .up_name = up, .down_name = down, .section = sec, .since = from, .up_len = n_up, .down_len = n_down, \
-		.cid = id, .asker = who, .is_sticky = sticky },
+#define MAC_CMD(symbol, id, up, n_up, down, n_down, who, sticky, from, sec) \
+	{ sec, from, up, down, n_up, n_down, id, who, sticky },
 #include "proto/lorawan/mac_cmds.def"
 #undef MAC_CMD
 };

@@ -1,4 +1,5 @@
-/** @file The MAC command table, the walk over a string of commands, and the commands' own fields. [LW1.0.4 5] */
+/** @file The MAC command table, the walk over a string of commands, and the commands' own fields. [LW1.0.4
+ * 5] */
 #pragma once
 #include "common/core/bytes.h"
 #include "proto/lorawan/version.h"
@@ -12,8 +13,9 @@ enum mac_cid {
 enum { MAC_PAYLOAD_MAX = 26 };
 
 struct mac_cmd_info {
-	const char *up_name, *down_name, *section; /**< names "" where it is not sent in that direction */
+	const char *section;
 	enum mac_version since;
+	const char *up_name, *down_name; /**< "" where it is not sent in that direction */
 	int8_t up_len, down_len; /**< without CID; -1 not sent; -2 told by its first octet */
 	uint8_t cid;
 	uint8_t asker; /**< enum mac_asker */
@@ -35,11 +37,13 @@ enum mac_walk { MAC_WALK_END = 0, MAC_WALK_CMD = 1, MAC_WALK_E_UNKNOWN = 2, MAC_
  * @param is_up    sent by a device
  * @param pos      where to read, 0 at first; moved past the command
  * @param ret_cmd  set on MAC_WALK_CMD only
- * @return MAC_WALK_CMD; MAC_WALK_END all read; MAC_WALK_E_UNKNOWN or MAC_WALK_E_SHORT when the rest cannot be read,
+ * @return MAC_WALK_CMD; MAC_WALK_END all read; MAC_WALK_E_UNKNOWN or MAC_WALK_E_SHORT when the rest cannot be
+ *         read,
  *         since a command carries no length of its own: what came before stays good [LW1.0.4 5] */
 enum mac_walk mac_walk(struct slice s, bool is_up, size_t *pos, struct mac_cmd *ret_cmd);
 
-/* The fields of the commands in use. `_put` writes CID and fields; `_get` reads mac_cmd.arg, whose length the walk has
+/* The fields of the commands in use. `_put` writes CID and fields; `_get` reads mac_cmd.arg, whose length the
+ * walk has
  * checked. Frequencies are whole hundreds of Hz on air. */
 
 struct mac_link_check_ans { uint8_t margin_db, gw_cnt; };
@@ -55,7 +59,8 @@ struct mac_dl_channel_ans { bool up_freq_exists, freq_ok; };
 struct mac_device_time_ans { uint32_t gps_s; uint8_t fraction; /**< 1/256 s */ };
 
 void mac_empty_put(struct writer *w, enum mac_cid cid); /**< a command without fields */
-void mac_octet_put(struct writer *w, enum mac_cid cid, uint8_t v); /**< DutyCycleReq, RXTimingSetupReq, ResetConf ... */
+void mac_octet_put(
+	struct writer *w, enum mac_cid cid, uint8_t v); /**< DutyCycleReq, RXTimingSetupReq, ResetConf ... */
 
 void mac_link_check_ans_put(struct writer *w, const struct mac_link_check_ans *v);
 struct mac_link_check_ans mac_link_check_ans_get(struct slice arg);

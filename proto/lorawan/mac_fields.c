@@ -91,13 +91,16 @@ struct mac_rx_param_setup_req mac_rx_param_setup_req_get(struct slice arg)
 
 void mac_rx_param_setup_ans_put(struct writer *w, const struct mac_rx_param_setup_ans *v)
 {
-	mac_octet_put(w, CMD_RX_PARAM_SETUP, (uint8_t)(v->rx1_offset_ok << 2 | v->rx2_dr_ok << 1 | v->channel_ok));
+	mac_octet_put(
+		w, CMD_RX_PARAM_SETUP, (uint8_t)(v->rx1_offset_ok << 2 | v->rx2_dr_ok << 1 | v->channel_ok));
 }
 
 struct mac_rx_param_setup_ans mac_rx_param_setup_ans_get(struct slice arg)
 {
 	uint8_t o = octet_of(arg);
-	return (struct mac_rx_param_setup_ans){ .rx1_offset_ok = o & 4, .rx2_dr_ok = o & 2, .channel_ok = o & 1 };
+	return (struct mac_rx_param_setup_ans){
+		.rx1_offset_ok = o & 4, .rx2_dr_ok = o & 2, .channel_ok = o & 1
+	};
 }
 
 void mac_dev_status_ans_put(struct writer *w, const struct mac_dev_status_ans *v)

@@ -101,11 +101,19 @@ int modu_parse_codr(struct str codr, struct modu *m)
 		const char *word;
 		uint8_t lora, lr_fhss;
 	} words[] = {
-		{ "4/5", CR_4_5, 0 }, { "4/6", CR_4_6, CR_2_3 }, { "2/3", CR_4_6, CR_2_3 }, { "4/7", CR_4_7, 0 },
-		{ "4/8", CR_4_8, 0 }, { "1/2", CR_4_8, 0 }, { "1/3", 0, CR_1_3 }, { "2/6", 0, CR_1_3 },
+		{ "4/5", CR_4_5, 0 },
+		{ "4/6", CR_4_6, CR_2_3 },
+		{ "2/3", CR_4_6, CR_2_3 },
+		{ "4/7", CR_4_7, 0 },
+		{ "4/8", CR_4_8, 0 },
+		{ "1/2", CR_4_8, 0 },
+		{ "1/3", 0, CR_1_3 },
+		{ "2/6", 0, CR_1_3 },
 	};
 	for (size_t i = 0; i < COUNT(words); i++) {
-		uint8_t cr = m->kind == MODU_LORA ? words[i].lora : m->kind == MODU_LR_FHSS ? words[i].lr_fhss : 0;
+		uint8_t cr = m->kind == MODU_LORA      ? words[i].lora
+			     : m->kind == MODU_LR_FHSS ? words[i].lr_fhss
+						       : 0;
 		if (!cr || !str_is(codr, words[i].word))
 			continue;
 		m->cr = cr;

@@ -23,9 +23,11 @@ bool modu_eq(const struct modu *a, const struct modu *b);
 int modu_floor_ddb(const struct modu *m);
 /** "SF7BW125", "50000", "M0CW137": the `datr` of rxpk and txpk, and The Things Stack's data rate id. */
 void modu_datr(struct text *t, const struct modu *m);
-/** Parse it; kind, sf, bw_hz, bit_rate set, cr 4/5 for LoRa, 1/3 for LR-FHSS until a codr says otherwise. @return 0; -EINVAL */
+/** Parse it; kind, sf, bw_hz, bit_rate set, cr 4/5 for LoRa, 1/3 for LR-FHSS until a codr says otherwise.
+ * @return 0; -EINVAL */
 int modu_parse(struct str datr, struct modu *ret);
 /** "4/5"; "" for FSK. */
 const char *modu_codr(const struct modu *m);
-/** Parse "4/5", "4/6", "2/3" (for LoRa the same), "4/7", "4/8", "1/2", "1/3", "2/6", "4/6" into m->cr by its kind. @return 0; -EINVAL */
+/** Parse "4/5", "4/6", "2/3" (for LoRa the same), "4/7", "4/8", "1/2", "1/3", "2/6", "4/6" into m->cr by its
+ * kind. @return 0; -EINVAL */
 int modu_parse_codr(struct str codr, struct modu *m);

@@ -13,8 +13,8 @@ static void block_fill(uint8_t block[AES_BLOCK], const struct frame_id *id)
 	writer_le32(&w, id->f_cnt);
 }
 
-static int mic_of_block(struct crypto *c, const struct key *k, const uint8_t block[AES_BLOCK], struct slice msg,
-	uint8_t ret[MIC_LEN])
+static int mic_of_block(struct crypto *c, const struct key *k, const uint8_t block[AES_BLOCK],
+	struct slice msg, uint8_t ret[MIC_LEN])
 {
 	struct slice parts[] = { { block, AES_BLOCK }, msg };
 	uint8_t mac[AES_BLOCK];
@@ -23,7 +23,8 @@ static int mic_of_block(struct crypto *c, const struct key *k, const uint8_t blo
 	return 0;
 }
 
-int mic_data(struct crypto *c, const struct key *k, const struct frame_id *id, struct slice msg, uint8_t ret[MIC_LEN])
+int mic_data(struct crypto *c, const struct key *k, const struct frame_id *id, struct slice msg,
+	uint8_t ret[MIC_LEN])
 {
 	uint8_t b0[AES_BLOCK] = { BLOCK_MIC };
 	block_fill(b0, id);
@@ -35,10 +36,11 @@ int mic_data(struct crypto *c, const struct key *k, const struct frame_id *id, s
 	return mic_of_block(c, k, b0, msg, ret);
 }
 
-int mic_data_up_1_1(struct crypto *c, const struct key *s_nwk_s_int, const struct key *f_nwk_s_int, const struct frame_id *id,
-	struct slice msg, uint8_t ret[MIC_LEN])
+int mic_data_up_1_1(struct crypto *c, const struct key *s_nwk_s_int, const struct key *f_nwk_s_int,
+	const struct frame_id *id, struct slice msg, uint8_t ret[MIC_LEN])
 {
-	uint8_t b1[AES_BLOCK] = { BLOCK_MIC, (uint8_t)id->conf_f_cnt, (uint8_t)(id->conf_f_cnt >> 8), id->tx_dr, id->tx_ch };
+	uint8_t b1[AES_BLOCK] = { BLOCK_MIC, (uint8_t)id->conf_f_cnt, (uint8_t)(id->conf_f_cnt >> 8),
+		id->tx_dr, id->tx_ch };
 	block_fill(b1, id);
 	b1[15] = (uint8_t)msg.n;
 	uint8_t s[MIC_LEN], f[MIC_LEN];
@@ -84,7 +86,8 @@ int cipher_frm(struct crypto *c, const struct key *k, const struct frame_id *id,
 	return 0;
 }
 
-int cipher_f_opts(struct crypto *c, const struct key *k, const struct frame_id *id, bool is_a_counter, void *buf, size_t n)
+int cipher_f_opts(struct crypto *c, const struct key *k, const struct frame_id *id, bool is_a_counter,
+	void *buf, size_t n)
 {
 	uint8_t a[AES_BLOCK] = { BLOCK_CIPHER, 0, 0, 0, is_a_counter ? 2 : 1 };
 	if (n > FOPTS_MAX)
@@ -100,8 +103,10 @@ int cipher_f_opts(struct crypto *c, const struct key *k, const struct frame_id *
 	return 0;
 }
 
-/** MIC of a join-accept in the clear: 1.0.x and OptNeg 0 over the frame, OptNeg 1 with the request before it. */
-static int mic_join_accept(struct crypto *c, const struct join_seal *s, bool opt_neg, struct slice msg, uint8_t ret[MIC_LEN])
+/** MIC of a join-accept in the clear: 1.0.x and OptNeg 0 over the frame, OptNeg 1 with the request before
+ * it. */
+static int mic_join_accept(
+	struct crypto *c, const struct join_seal *s, bool opt_neg, struct slice msg, uint8_t ret[MIC_LEN])
 {
 	if (!opt_neg)
 		return mic_join(c, s->mic, msg, ret);
@@ -117,8 +122,8 @@ static int mic_join_accept(struct crypto *c, const struct join_seal *s, bool opt
 	return 0;
 }
 
-int join_accept_seal(struct crypto *c, const struct join_seal *s, const struct join_accept *a, uint8_t ret_phy[JOIN_ACCEPT_MAX],
-	size_t *ret_n)
+int join_accept_seal(struct crypto *c, const struct join_seal *s, const struct join_accept *a,
+	uint8_t ret_phy[JOIN_ACCEPT_MAX], size_t *ret_n)
 {
 	uint8_t phy[JOIN_ACCEPT_MAX];
 	struct writer w = writer_of(phy, sizeof phy);
@@ -143,7 +148,8 @@ int join_accept_seal(struct crypto *c, const struct join_seal *s, const struct j
 int join_accept_open(struct crypto *c, const struct join_seal *s, struct slice phy, struct join_accept *ret)
 {
 	uint8_t clear[JOIN_ACCEPT_MAX];
-	if ((phy.n != JOIN_ACCEPT_MAX && phy.n != JOIN_ACCEPT_MAX - CF_LIST_LEN) || phy.p[0] >> 5 != MTYPE_JOIN_ACCEPT)
+	if ((phy.n != JOIN_ACCEPT_MAX && phy.n != JOIN_ACCEPT_MAX - CF_LIST_LEN) ||
+		phy.p[0] >> 5 != MTYPE_JOIN_ACCEPT)
 		return -EINVAL;
 	clear[0] = phy.p[0];
 	TRY(crypto_aes_encrypt(c, s->enc, phy.p + 1, clear + 1, phy.n - 1));

@@ -4,10 +4,8 @@
 
 static const struct mac_rules mac_rows[] = {
 #define PHY_VERSION(...)
-#define MAC_VERSION(symbol, number, json_name, plain_name, usual, gap, rises, c32, nbt, keep, block, single, drops, v11) \
-	{ .version = symbol, .usual_phy = usual, .json = json_name, .plain = plain_name, .has_max_gap = gap,             \
-		.nonce_rises = rises, .has_cnt32 = c32, .nb_trans_confirmed = nbt, .keep_15 = keep, .adr_block = block,  \
-		.single_adr_ans = single, .drops_long = drops, .is_v11 = v11 },
+#define MAC_VERSION(symbol, number, json_name, plain_name, usual, ...) \
+	{ symbol, usual, json_name, plain_name, __VA_ARGS__ },
 #include "proto/lorawan/versions.def"
 #undef MAC_VERSION
 #undef PHY_VERSION
@@ -20,7 +18,8 @@ struct phy_row {
 
 static const struct phy_row phy_rows[] = {
 #define MAC_VERSION(...)
-#define PHY_VERSION(symbol, number, json_name, plain_name, other_name) { symbol, json_name, plain_name, other_name },
+#define PHY_VERSION(symbol, number, json_name, plain_name, other_name)                                       \
+	{ symbol, json_name, plain_name, other_name },
 #include "proto/lorawan/versions.def"
 #undef MAC_VERSION
 #undef PHY_VERSION
@@ -123,7 +122,8 @@ static bool spelling_fits(const struct spelling *sp, const char *plain)
 {
 	struct spelling row;
 	return spelling_read(str_of(plain), &row) && sp->is_rp002 == row.is_rp002 &&
-	       memcmp(sp->number, row.number, sizeof row.number) == 0 && (!sp->revision || sp->revision == row.revision);
+	       memcmp(sp->number, row.number, sizeof row.number) == 0 &&
+	       (!sp->revision || sp->revision == row.revision);
 }
 
 int mac_version_parse(struct str s, enum mac_version *ret)

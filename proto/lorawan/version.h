@@ -27,19 +27,22 @@ struct mac_rules {
 	enum mac_version version;
 	enum phy_version usual_phy;
 	const char *json, *plain;
-	bool has_max_gap, nonce_rises, has_cnt32, nb_trans_confirmed, keep_15, adr_block, single_adr_ans, drops_long, is_v11;
+	bool has_max_gap, nonce_rises, has_cnt32, nb_trans_confirmed, keep_15, adr_block, single_adr_ans,
+		drops_long, is_v11;
 };
 
-enum { MAX_FCNT_GAP = 16384, DR_KEEP = 15, POWER_KEEP = 15 };
+enum { DR_KEEP = 15, POWER_KEEP = 15 };
 
 /** The rules of a version; NULL for a number that is no row. */
 const struct mac_rules *mac_rules(uint32_t version);
 /** Parse "1.0.3", "1.1", "v1.0.3", "MAC_V1_0_3", "1_0_3", any case. @return 0; -EINVAL */
 int mac_version_parse(struct str s, enum mac_version *ret);
-/** Parse "1.0.3-a", "1.0.2", "PHY_V1_0_3_REV_A", "RP001_V1_0_3_REV_A", "rp002-1.0.4", "RP002_V1_0_4", any case;
+/** Parse "1.0.3-a", "1.0.2", "PHY_V1_0_3_REV_A", "RP001_V1_0_3_REV_A", "rp002-1.0.4", "RP002_V1_0_4", any
+ * case;
  * where a revision letter is left out, the last one. @return 0; -EINVAL */
 int phy_version_parse(struct str s, enum phy_version *ret);
-/** "MAC_V1_0_3", "PHY_V1_0_3_REV_A": as The Things Stack's JSON spells them. "" for a number that is no row. */
+/** "MAC_V1_0_3", "PHY_V1_0_3_REV_A": as The Things Stack's JSON spells them. "" for a number that is no
+ * row. */
 const char *mac_version_json(uint32_t version);
 const char *phy_version_json(uint32_t version);
 /** "1.0.3", "1.0.3-a". "" for a number that is no row. */

@@ -5,7 +5,8 @@
 
 static const struct plan plans[] = {
 #define REGION(table)
-#define PLAN(name, table, dr, hz, ...) { .id = name, .region = &table, .extra_hz = { __VA_ARGS__ }, .rx2_dr = dr, .rx2_hz = hz },
+#define PLAN(name, table, dr, hz, ...)                                                                       \
+	{ .id = name, .region = &table, .extra_hz = { __VA_ARGS__ }, .rx2_dr = dr, .rx2_hz = hz },
 #include "proto/region/regions.def"
 #undef REGION
 #undef PLAN
@@ -45,7 +46,8 @@ static unsigned plan_first_extra(const struct plan *p)
 	return end;
 }
 
-bool plan_channel(const struct plan *p, unsigned i, uint32_t *ret_hz, uint8_t *ret_min_dr, uint8_t *ret_max_dr)
+bool plan_channel(
+	const struct plan *p, unsigned i, uint32_t *ret_hz, uint8_t *ret_min_dr, uint8_t *ret_max_dr)
 {
 	const struct region *r = p->region;
 	for (size_t k = 0; k < r->n_runs; k++) {
@@ -71,7 +73,8 @@ int plan_channel_index(const struct plan *p, uint32_t freq_hz, uint8_t dr)
 	uint32_t hz;
 	uint8_t min_dr, max_dr;
 	for (unsigned i = 0; i < CHANNELS_MAX; i++)
-		if (plan_channel(p, i, &hz, &min_dr, &max_dr) && hz == freq_hz && dr >= min_dr && dr <= max_dr)
+		if (plan_channel(p, i, &hz, &min_dr, &max_dr) && hz == freq_hz && dr >= min_dr &&
+			dr <= max_dr)
 			return (int)i;
 	return -1;
 }

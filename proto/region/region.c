@@ -29,11 +29,13 @@ int region_dr(const struct region *r, enum phy_version v, bool is_up, const stru
 	return -1;
 }
 
-unsigned region_max_payload(const struct region *r, enum phy_version v, bool is_up, unsigned dr, bool is_dwell_limited)
+unsigned region_max_payload(
+	const struct region *r, enum phy_version v, bool is_up, unsigned dr, bool is_dwell_limited)
 {
 	if (!region_modu(r, is_up, dr) || r->dr_since[dr] > v)
 		return 0;
-	const struct region_limits *l = is_up ? ROW_OF(r->up_limits, r->n_up_limits, v) : ROW_OF(r->down_limits, r->n_down_limits, v);
+	const struct region_limits *l =
+		is_up ? ROW_OF(r->up_limits, r->n_up_limits, v) : ROW_OF(r->down_limits, r->n_down_limits, v);
 	return l->m[0][is_dwell_limited][dr];
 }
 
@@ -48,7 +50,8 @@ unsigned region_max_payload_ever(const struct region *r, enum phy_version v, boo
 	return most;
 }
 
-int region_rx1_dr(const struct region *r, enum phy_version v, unsigned up_dr, unsigned offset, bool is_dwell_limited)
+int region_rx1_dr(
+	const struct region *r, enum phy_version v, unsigned up_dr, unsigned offset, bool is_dwell_limited)
 {
 	if (up_dr >= REGION_DRS || offset > r->rx1_offset_max)
 		return -1;

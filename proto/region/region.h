@@ -1,10 +1,18 @@
-/** @file What a region allows: one constant table per region, and the frequency plans built on them. [RP002-1.0.4] */
+/** @file What a region allows: one constant table per region, and the frequency plans built on them.
+ * [RP002-1.0.4] */
 #pragma once
 #include "proto/lorawan/modu.h"
 #include "proto/lorawan/version.h"
 #include <stddef.h>
 
-enum { REGION_DRS = 16, REGION_OFFSETS = 8, REGION_BANDS = 8, REGION_RUNS = 4, PLAN_EXTRA = 8, CHANNELS_MAX = 96 };
+enum {
+	REGION_DRS = 16,
+	REGION_OFFSETS = 8,
+	REGION_BANDS = 8,
+	REGION_RUNS = 4,
+	PLAN_EXTRA = 8,
+	CHANNELS_MAX = 96
+};
 enum { DR_NONE = 0xFF };
 
 /** A run of evenly spaced channels: index first + i is at first_hz + i * step_hz. */
@@ -25,13 +33,15 @@ struct region_band {
 /** MACPayload limits (M: FHDR, FPort and FRMPayload), from one version of the regional parameters on. */
 struct region_limits {
 	enum phy_version since;
-	uint8_t m[2][2][REGION_DRS]; /**< [repeater compatible][dwell time limited][data rate]; 0 not usable */
+	/** [repeater compatible][dwell time limited][data rate]; 0: not usable */
+	uint8_t m[2][2][REGION_DRS];
 };
 
 /** RX1 data rates, from one version on. */
 struct region_rx1 {
 	enum phy_version since;
-	uint8_t dr[2][REGION_DRS][REGION_OFFSETS]; /**< [downlink dwell limited][uplink data rate][offset]; DR_NONE */
+	/** [downlink dwell limited][uplink data rate][offset]; DR_NONE: not defined */
+	uint8_t dr[2][REGION_DRS][REGION_OFFSETS];
 };
 
 /** Highest TXPower index, from one version on. */
@@ -41,14 +51,15 @@ struct region_powers {
 };
 
 enum region_cf_list { CF_LIST_NONE, CF_LIST_FREQUENCIES, CF_LIST_MASKS };
-enum region_rx1_channel { RX1_SAME, RX1_MODULO }; /**< the uplink's frequency, or a downlink channel by index */
+/** RX1 is on the uplink's frequency, or on a downlink channel by index. */
+enum region_rx1_channel { RX1_SAME, RX1_MODULO };
 
 struct region {
 	const char *id;   /**< The Things Stack's band id: "EU_863_870" */
 	const char *name; /**< "EU868" */
 	bool is_fixed;    /**< channels are fixed and masked (US915), not defined one by one (EU868) */
 	bool has_new_channel, has_tx_param_setup;
-	uint32_t min_hz, max_hz;                                /**< what a channel's frequency may be, inclusive */
+	uint32_t min_hz, max_hz; /**< what a channel's frequency may be, inclusive */
 	struct modu up[REGION_DRS], down[REGION_DRS];           /**< kind MODU_NONE: not defined */
 	enum phy_version dr_since[REGION_DRS];                  /**< 0: always there */
 	const struct region_limits *up_limits, *down_limits;    /**< oldest first */
@@ -90,8 +101,10 @@ const struct plan *plan_find(struct str id); /**< NULL: no such plan */
 const struct plan *plan_at(size_t i);        /**< every plan in order; NULL at the end */
 uint8_t plan_rx2_dr(const struct plan *p);
 uint32_t plan_rx2_hz(const struct plan *p);
-/** Channel i of a device that has the plan's channels; false: there is none. min and max DR as in a CFList or the defaults. */
-bool plan_channel(const struct plan *p, unsigned i, uint32_t *ret_hz, uint8_t *ret_min_dr, uint8_t *ret_max_dr);
+/** Channel i of a device that has the plan's channels; false: there is none. min and max DR as in a CFList or
+ * the defaults. */
+bool plan_channel(
+	const struct plan *p, unsigned i, uint32_t *ret_hz, uint8_t *ret_min_dr, uint8_t *ret_max_dr);
 /** Index of the channel at this frequency that has this uplink data rate; -1: none. */
 int plan_channel_index(const struct plan *p, uint32_t freq_hz, uint8_t dr);
 /** The CFList of a join-accept, 16 octets. false: none in this version or plan */
@@ -102,12 +115,15 @@ int region_dr(const struct region *r, enum phy_version v, bool is_up, const stru
 /** Modulation of a data rate; NULL: not defined in this direction. */
 const struct modu *region_modu(const struct region *r, bool is_up, unsigned dr);
 /** Most octets of MACPayload at a data rate; 0: not usable. */
-unsigned region_max_payload(const struct region *r, enum phy_version v, bool is_up, unsigned dr, bool is_dwell_limited);
+unsigned region_max_payload(
+	const struct region *r, enum phy_version v, bool is_up, unsigned dr, bool is_dwell_limited);
 /** The most of any data rate of the region: more can never be sent. */
 unsigned region_max_payload_ever(const struct region *r, enum phy_version v, bool is_up);
 /** Data rate of RX1 for an uplink; -1: not defined. */
-int region_rx1_dr(const struct region *r, enum phy_version v, unsigned up_dr, unsigned offset, bool is_dwell_limited);
-/** Frequency of RX1 for an uplink on this frequency and channel index (the index matters in fixed plans only). */
+int region_rx1_dr(
+	const struct region *r, enum phy_version v, unsigned up_dr, unsigned offset, bool is_dwell_limited);
+/** Frequency of RX1 for an uplink on this frequency and channel index (the index matters in fixed plans
+ * only). */
 uint32_t region_rx1_hz(const struct region *r, uint32_t up_hz, unsigned channel);
 /** The sub-band of a frequency; NULL: nobody may send there. */
 const struct region_band *region_band(const struct region *r, uint32_t freq_hz);

@@ -1,4 +1,5 @@
-/** @file Any octets as a PHYPayload: what is taken must be written again as it was, and read again the same. */
+/** @file Any octets as a PHYPayload: what is taken must be written again as it was, and read again the
+ * same. */
 #include "proto/lorawan/frame.h"
 #include <stdlib.h>
 #include <string.h>

@@ -17,7 +17,8 @@ static void fields_check(const struct mac_cmd *c, bool is_up)
 		return;
 	}
 	case CMD_DEV_STATUS:
-		if (is_up && (mac_dev_status_ans_get(c->arg).margin_db > 31 || mac_dev_status_ans_get(c->arg).margin_db < -32))
+		if (is_up && (mac_dev_status_ans_get(c->arg).margin_db > 31 ||
+				     mac_dev_status_ans_get(c->arg).margin_db < -32))
 			abort();
 		return;
 	case CMD_RX_PARAM_SETUP:
@@ -29,7 +30,8 @@ static void fields_check(const struct mac_cmd *c, bool is_up)
 			abort();
 		return;
 	case CMD_RX_TIMING_SETUP:
-		if (!is_up && (mac_rx_timing_setup_req_get(c->arg) < 1 || mac_rx_timing_setup_req_get(c->arg) > 15))
+		if (!is_up &&
+			(mac_rx_timing_setup_req_get(c->arg) < 1 || mac_rx_timing_setup_req_get(c->arg) > 15))
 			abort();
 		return;
 	default: return;

@@ -23,7 +23,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		modu_datr(&t, &m);
 		if (t.failed || modu_parse(text_str(&t), &again))
 			abort();
-		if (m.kind != MODU_LR_FHSS && !modu_eq(&m, &again)) /* LR-FHSS widths are printed in whole kHz */
+		if (m.kind != MODU_LR_FHSS &&
+			!modu_eq(&m, &again)) /* LR-FHSS widths are printed in whole kHz */
 			abort();
 	}
 	return 0;

@@ -25,7 +25,8 @@ unsigned air_downlink(struct sim *s, size_t gateway, const struct emission *e)
 {
 	unsigned heard = 0;
 	for (size_t i = 0; i < s->opt.devices; i++)
-		if (is_near(s, i, gateway) && device_listens(&s->devices[i], s, e) && !sim_chance(s, s->opt.loss_percent)) {
+		if (is_near(s, i, gateway) && device_listens(&s->devices[i], s, e) &&
+			!sim_chance(s, s->opt.loss_percent)) {
 			device_receive(&s->devices[i], s, e);
 			heard++;
 		}

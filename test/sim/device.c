@@ -50,7 +50,10 @@ static void transmit(struct device *d, struct sim *s)
 /** The frame has left: gateways have it, and the windows are counted from here. */
 static void transmitted(struct device *d, struct sim *s, uint64_t at_us)
 {
-	struct emission e = { .end_us = at_us, .freq_hz = d->channels[d->channel].up_hz, .phy = d->phy, .phy_len = d->phy_len,
+	struct emission e = { .end_us = at_us,
+		.freq_hz = d->channels[d->channel].up_hz,
+		.phy = d->phy,
+		.phy_len = d->phy_len,
 		.modu = *region_modu(s->plan->region, true, d->up_dr) };
 	air_uplink(s, d->index, &e);
 	d->rx1_us = at_us + (d->is_join ? s->plan->region->join_delay_s : d->rx1_delay_s) * SEC_US;
@@ -82,8 +85,8 @@ static void join_request(struct device *d, struct sim *s)
 	transmit(d, s);
 }
 
-static void uplink_report(const struct device *d, const struct sim *s, const struct frame *f, const struct wish *w,
-	struct slice f_opts)
+static void uplink_report(const struct device *d, const struct sim *s, const struct frame *f,
+	const struct wish *w, struct slice f_opts)
 {
 	struct report r;
 	report_begin(&r, s, "uplink");
@@ -133,8 +136,15 @@ static void data_send(struct device *d, struct sim *s, const struct wish *w)
 	struct slice opts = { f_opts, device_f_opts(d, w, f_opts) };
 	struct frame f = {
 		.mtype = w->confirmed ? MTYPE_CONFIRMED_UP : MTYPE_DATA_UP,
-		.data = { .dev_addr = d->dev_addr, .f_cnt16 = (uint16_t)d->f_cnt_up, .adr = d->adr, .adr_ack_req = asks,
-			.ack = d->ack_due, .f_opts = opts, .has_port = w->has_port, .f_port = w->f_port, .frm = { frm, w->len } },
+		.data = { .dev_addr = d->dev_addr,
+			.f_cnt16 = (uint16_t)d->f_cnt_up,
+			.adr = d->adr,
+			.adr_ack_req = asks,
+			.ack = d->ack_due,
+			.f_opts = opts,
+			.has_port = w->has_port,
+			.f_port = w->f_port,
+			.frm = { frm, w->len } },
 	};
 	struct frame_id id = { .dev_addr = d->dev_addr, .f_cnt = d->f_cnt_up, .is_up = true };
 	memcpy(frm, w->payload, w->len);
@@ -142,7 +152,8 @@ static void data_send(struct device *d, struct sim *s, const struct wish *w)
 	struct writer out = writer_of(d->phy, sizeof d->phy);
 	frame_write(&f, &out);
 	d->phy_len = out.len;
-	mic_data(s->crypto, &d->keys.f_nwk_s_int, &id, (struct slice){ d->phy, out.len - MIC_LEN }, d->phy + out.len - MIC_LEN);
+	mic_data(s->crypto, &d->keys.f_nwk_s_int, &id, (struct slice){ d->phy, out.len - MIC_LEN },
+		d->phy + out.len - MIC_LEN);
 	d->ack_due = d->is_urgent = false;
 	s->totals.uplinks++;
 	uplink_report(d, s, &f, w, opts);
@@ -153,8 +164,12 @@ static void data_send(struct device *d, struct sim *s, const struct wish *w)
 static struct wish wish_by_options(struct device *d, const struct sim *s)
 {
 	const struct options *o = &s->opt;
-	struct wish w = { .has_port = true, .f_port = o->f_port, .confirmed = o->confirmed, .link_check = o->link_check,
-		.device_time = o->device_time, .len = (uint8_t)o->payload_len };
+	struct wish w = { .has_port = true,
+		.f_port = o->f_port,
+		.confirmed = o->confirmed,
+		.link_check = o->link_check,
+		.device_time = o->device_time,
+		.len = (uint8_t)o->payload_len };
 	memcpy(w.payload, o->payload, o->payload_len);
 	if (o->is_counter) {
 		w.payload[0] = (uint8_t)(d->counter >> 8);
@@ -232,13 +247,16 @@ static void exchange_over(struct device *d, struct sim *s)
 		if (s->opt.script)
 			next(d, s);
 		else
-			sleep_until(d, s, PHASE_PAUSE, sim_now(s) + pause_of(s, (uint64_t)JOIN_PAUSE_US << doublings) / 2);
+			sleep_until(d, s, PHASE_PAUSE,
+				sim_now(s) + pause_of(s, (uint64_t)JOIN_PAUSE_US << doublings) / 2);
 		return;
 	}
 	if (!d->is_join) {
-		bool more = d->is_confirmed ? !d->is_acked && d->tries < DEVICE_TRIES : !d->is_heard && d->tries < d->nb_trans;
+		bool more = d->is_confirmed ? !d->is_acked && d->tries < DEVICE_TRIES
+					    : !d->is_heard && d->tries < d->nb_trans;
 		if (more) {
-			sleep_until(d, s, PHASE_PAUSE, sim_now(s) + (d->is_confirmed ? pause_of(s, ACK_PAUSE_US) : 0));
+			sleep_until(d, s, PHASE_PAUSE,
+				sim_now(s) + (d->is_confirmed ? pause_of(s, ACK_PAUSE_US) : 0));
 			return;
 		}
 		memmove(d->answers.b, d->answers.b + d->answers_sent, d->answers.n - d->answers_sent);
@@ -309,8 +327,14 @@ void device_reset_mac(struct device *d, const struct sim *s)
 void device_init(struct device *d, const struct sim *s, size_t i)
 {
 	const struct options *o = &s->opt;
-	*d = (struct device){ .index = i, .otaa = !o->abp, .dev_eui = o->dev_eui_first + i, .join_eui = o->join_eui,
-		.app_key = o->app_key, .battery = 255, .adr = o->adr, .dev_nonce = (uint16_t)o->dev_nonce };
+	*d = (struct device){ .index = i,
+		.otaa = !o->abp,
+		.dev_eui = o->dev_eui_first + i,
+		.join_eui = o->join_eui,
+		.app_key = o->app_key,
+		.battery = 255,
+		.adr = o->adr,
+		.dev_nonce = (uint16_t)o->dev_nonce };
 	d->event.fire = on_due;
 	if (key_is_none(&d->app_key))
 		d->app_key = key_of_number(d->dev_eui);
@@ -318,7 +342,8 @@ void device_init(struct device *d, const struct sim *s, size_t i)
 		d->dev_addr = o->dev_addr_first + (uint32_t)i;
 		uint64_t number = (uint64_t)d->dev_addr << 32 | d->dev_addr;
 		struct key nwk = key_is_none(&o->nwk_s_key) ? key_of_number(number) : o->nwk_s_key;
-		d->keys = (struct session_keys){ nwk, nwk, nwk, key_is_none(&o->app_s_key) ? key_of_number(number) : o->app_s_key };
+		d->keys = (struct session_keys){ nwk, nwk, nwk,
+			key_is_none(&o->app_s_key) ? key_of_number(number) : o->app_s_key };
 		d->f_cnt_up = o->f_cnt;
 		d->is_joined = true;
 	}
@@ -329,9 +354,11 @@ void device_start(struct device *d, struct sim *s)
 {
 	if (s->opt.script)
 		return;
-	/* Spread over one interval, or a second if that is shorter, so that many devices do not shout at once. */
+	/* Spread over one interval, or a second if that is shorter, so that many devices do not shout at
+	 * once. */
 	uint64_t spread_us = d->otaa && s->opt.interval_us > SEC_US ? SEC_US : s->opt.interval_us;
-	uint64_t first_us = sim_now(s) + 200 * MS_US + (s->opt.devices > 1 ? rng_below(&s->rng, spread_us) : 0);
+	uint64_t first_us =
+		sim_now(s) + 200 * MS_US + (s->opt.devices > 1 ? rng_below(&s->rng, spread_us) : 0);
 	d->next_uplink_us = first_us;
 	sleep_until(d, s, PHASE_IDLE, first_us);
 }

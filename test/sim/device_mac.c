@@ -17,7 +17,9 @@ static bool channel_set(struct channel *c, const struct sim *s, uint32_t hz, uin
 {
 	if (hz && !region_freq_ok(s->plan->region, hz))
 		return false;
-	*c = (struct channel){ .up_hz = hz, .down_hz = hz, .min_dr = min_dr, .max_dr = max_dr, .is_on = hz != 0 };
+	*c = (struct channel){
+		.up_hz = hz, .down_hz = hz, .min_dr = min_dr, .max_dr = max_dr, .is_on = hz != 0
+	};
 	return true;
 }
 
@@ -49,7 +51,8 @@ static void adr_gather(struct adr_block *b, const struct device *d, struct slice
 			b->is_on[i] = d->channels[i].is_on;
 	}
 	for (unsigned i = 0; i < DEVICE_CHANNELS; i++) {
-		bool wanted = b->last.ch_mask_cntl == MASK_ALL_ON ? d->channels[i].up_hz != 0 : b->last.ch_mask >> i & 1;
+		bool wanted = b->last.ch_mask_cntl == MASK_ALL_ON ? d->channels[i].up_hz != 0
+								  : b->last.ch_mask >> i & 1;
 		if (wanted && !d->channels[i].up_hz)
 			b->mask_ok = false;
 		b->is_on[i] = wanted;
@@ -58,16 +61,18 @@ static void adr_gather(struct adr_block *b, const struct device *d, struct slice
 		b->mask_ok = false;
 }
 
-static struct mac_link_adr_ans adr_check(const struct adr_block *b, const struct device *d, const struct sim *s, uint8_t dr,
-	uint8_t power)
+static struct mac_link_adr_ans adr_check(
+	const struct adr_block *b, const struct device *d, const struct sim *s, uint8_t dr, uint8_t power)
 {
 	bool any = false, dr_fits = false;
 	for (unsigned i = 0; i < DEVICE_CHANNELS; i++) {
 		any |= b->is_on[i];
 		dr_fits |= b->is_on[i] && dr >= d->channels[i].min_dr && dr <= d->channels[i].max_dr;
 	}
-	return (struct mac_link_adr_ans){ .mask_ok = b->mask_ok && any, .dr_ok = dr_fits,
-		.power_ok = power <= region_max_power_index(s->plan->region, mac_rules(s->opt.version)->usual_phy) };
+	return (struct mac_link_adr_ans){ .mask_ok = b->mask_ok && any,
+		.dr_ok = dr_fits,
+		.power_ok = power <=
+			    region_max_power_index(s->plan->region, mac_rules(s->opt.version)->usual_phy) };
 }
 
 static void adr_apply(struct adr_block *b, struct device *d, const struct sim *s)
@@ -96,7 +101,8 @@ static void rx_param_setup(struct device *d, const struct sim *s, struct slice a
 	const struct region *r = s->plan->region;
 	struct mac_rx_param_setup_req q = mac_rx_param_setup_req_get(arg);
 	struct mac_rx_param_setup_ans a = { .rx1_offset_ok = q.rx1_dr_offset <= r->rx1_offset_max,
-		.rx2_dr_ok = region_modu(r, false, q.rx2_dr) != NULL, .channel_ok = region_freq_ok(r, q.rx2_hz) };
+		.rx2_dr_ok = region_modu(r, false, q.rx2_dr) != NULL,
+		.channel_ok = region_freq_ok(r, q.rx2_hz) };
 	if (a.rx1_offset_ok && a.rx2_dr_ok && a.channel_ok) {
 		d->rx1_dr_offset = q.rx1_dr_offset;
 		d->rx2_dr = q.rx2_dr;
@@ -115,7 +121,8 @@ static void new_channel(struct device *d, const struct sim *s, struct slice arg)
 	bool is_default = q.index < r->runs[0].n;
 	struct mac_new_channel_ans a = {
 		.dr_ok = q.min_dr <= q.max_dr && region_modu(r, true, q.max_dr) != NULL && !is_default,
-		.freq_ok = q.index < DEVICE_CHANNELS && !is_default && (!q.freq_hz || region_freq_ok(r, q.freq_hz)),
+		.freq_ok = q.index < DEVICE_CHANNELS && !is_default &&
+			   (!q.freq_hz || region_freq_ok(r, q.freq_hz)),
 	};
 	if (a.dr_ok && a.freq_ok)
 		channel_set(&d->channels[q.index], s, q.freq_hz, q.min_dr, q.max_dr);
@@ -128,7 +135,8 @@ static void new_channel(struct device *d, const struct sim *s, struct slice arg)
 static void dl_channel(struct device *d, const struct sim *s, struct slice arg)
 {
 	struct mac_dl_channel_req q = mac_dl_channel_req_get(arg);
-	struct mac_dl_channel_ans a = { .up_freq_exists = q.index < DEVICE_CHANNELS && d->channels[q.index].up_hz,
+	struct mac_dl_channel_ans a = { .up_freq_exists =
+						q.index < DEVICE_CHANNELS && d->channels[q.index].up_hz,
 		.freq_ok = region_freq_ok(s->plan->region, q.freq_hz) };
 	if (a.up_freq_exists && a.freq_ok)
 		d->channels[q.index].down_hz = q.freq_hz;
@@ -167,7 +175,8 @@ static void command_do(struct device *d, struct sim *s, const struct mac_cmd *c)
 	case CMD_NEW_CHANNEL: new_channel(d, s, c->arg); break;
 	case CMD_DL_CHANNEL: dl_channel(d, s, c->arg); break;
 	case CMD_DEV_STATUS:
-		mac_dev_status_ans_put(&w, &(struct mac_dev_status_ans){ .battery = d->battery, .margin_db = DEVICE_MARGIN_DB });
+		mac_dev_status_ans_put(&w,
+			&(struct mac_dev_status_ans){ .battery = d->battery, .margin_db = DEVICE_MARGIN_DB });
 		answer_append(&d->answers, &w);
 		break;
 	case CMD_DUTY_CYCLE:

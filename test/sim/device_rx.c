@@ -78,7 +78,10 @@ static bool accept_take(struct device *d, struct sim *s)
 		refusal_report(d, s, "mic");
 		return false;
 	}
-	struct join_values v = { .join_nonce = a.join_nonce, .net_id = a.net_id, .join_eui = d->join_eui, .dev_nonce = d->dev_nonce };
+	struct join_values v = { .join_nonce = a.join_nonce,
+		.net_id = a.net_id,
+		.join_eui = d->join_eui,
+		.dev_nonce = d->dev_nonce };
 	keys_session_1_0(s->crypto, &d->app_key, &v, &d->keys);
 	device_reset_mac(d, s);
 	d->is_joined = true;
@@ -110,7 +113,8 @@ static bool accept_take(struct device *d, struct sim *s)
 	return true;
 }
 
-static void data_report(const struct device *d, const struct sim *s, const struct frame *f, uint32_t f_cnt, struct slice frm)
+static void data_report(
+	const struct device *d, const struct sim *s, const struct frame *f, uint32_t f_cnt, struct slice frm)
 {
 	struct report r;
 	report_begin(&r, s, "downlink");
@@ -150,7 +154,8 @@ static void unicast_take(struct device *d, struct sim *s, const struct frame *f,
 }
 
 /** Is the frame what it says, and new? */
-static bool data_is_good(const struct device *d, const struct sim *s, const struct key *nwk, const struct frame *f, uint64_t next)
+static bool data_is_good(const struct device *d, const struct sim *s, const struct key *nwk,
+	const struct frame *f, uint64_t next)
 {
 	uint64_t f_cnt = fcnt_restore(next, f->data.f_cnt16);
 	struct frame_id id = { .dev_addr = f->data.dev_addr, .f_cnt = (uint32_t)f_cnt };
@@ -176,7 +181,8 @@ static bool data_take(struct device *d, struct sim *s, const struct frame *f)
 	const struct key *app = is_group ? &d->group.app_s_key : &d->keys.app_s;
 	if (!data_is_good(d, s, nwk, f, *next))
 		return false;
-	struct frame_id id = { .dev_addr = f->data.dev_addr, .f_cnt = (uint32_t)fcnt_restore(*next, f->data.f_cnt16) };
+	struct frame_id id = { .dev_addr = f->data.dev_addr,
+		.f_cnt = (uint32_t)fcnt_restore(*next, f->data.f_cnt16) };
 	uint8_t buf[PHY_MAX];
 	struct slice frm = { buf, f->data.frm.n };
 	*next = (uint64_t)id.f_cnt + 1;

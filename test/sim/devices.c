@@ -26,7 +26,8 @@ static const char *line_read(struct str line, struct device *d)
 	if (d->otaa) {
 		if (word(&j, "join_eui").p && hex_eui(word(&j, "join_eui"), &d->join_eui))
 			return "join_eui: 16 hex digits";
-		return hex_exact(word(&j, "app_key"), d->app_key.b, AES_KEY) ? "app_key: 32 hex digits" : NULL;
+		return hex_exact(word(&j, "app_key"), d->app_key.b, AES_KEY) ? "app_key: 32 hex digits"
+									     : NULL;
 	}
 	if (hex_u32(word(&j, "dev_addr"), 8, &d->dev_addr))
 		return "dev_addr: 8 hex digits";
@@ -49,7 +50,8 @@ static int file_read(struct sim *s, FILE *in)
 			continue;
 		if (n == cap) {
 			cap = cap ? 2 * cap : 16;
-			struct device *more = cap > DEVICES_MAX ? NULL : realloc(s->devices, cap * sizeof *more);
+			struct device *more =
+				cap > DEVICES_MAX ? NULL : realloc(s->devices, cap * sizeof *more);
 			if (!more)
 				return -ENOMEM;
 			s->devices = more;

@@ -8,7 +8,14 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PUSH_TIMEOUT_US = 100000, POLL_US = 10000, BODY_MAX = 16384, RSSI_DBM = -57, SNR_DDB = 92, FAR_DB = 6 };
+enum {
+	PUSH_TIMEOUT_US = 100000,
+	POLL_US = 10000,
+	BODY_MAX = 16384,
+	RSSI_DBM = -57,
+	SNR_DDB = 92,
+	FAR_DB = 6
+};
 
 static uint64_t now_of(const struct gateway *g)
 {
@@ -24,7 +31,8 @@ static void datagram_send(struct gateway *g, int fd, enum semtech_type type, uin
 {
 	uint8_t buf[SEMTECH_HEAD_EUI + BODY_MAX];
 	struct writer w = writer_of(buf, sizeof buf);
-	semtech_write(&w, &(struct semtech_datagram){ .version = 2, .token = token, .type = type, .eui = g->eui, .body = body });
+	semtech_write(&w, &(struct semtech_datagram){
+				  .version = 2, .token = token, .type = type, .eui = g->eui, .body = body });
 	/* A server that is not there yet answers with ICMP; a forwarder goes on, and so do we. */
 	if (!w.failed && g->is_on && send(fd, buf, w.len, MSG_DONTWAIT) < 0 && errno == ECONNREFUSED)
 		(void)!send(fd, buf, w.len, MSG_DONTWAIT);
@@ -37,13 +45,16 @@ static void rxpk_print(struct text *t, const struct heard *h)
 	struct text d = text_fixed(datr, sizeof datr);
 	bool is_fsk = h->modu.kind == MODU_FSK;
 	modu_datr(&d, &h->modu);
-	text_printf(t, "{\"jver\":1,\"tmst\":%u,\"chan\":%u,\"rfch\":%u,\"freq\":%u.%06u,\"mid\":%2u,\"stat\":1,\"modu\":\"%s\"",
-		h->tmst_us, is_fsk ? 9 : h->freq_hz / 200000 % 8, h->freq_hz > 868000000, h->freq_hz / 1000000, h->freq_hz % 1000000,
-		8, is_fsk ? "FSK" : "LORA");
+	text_printf(t,
+		"{\"jver\":1,\"tmst\":%u,\"chan\":%u,\"rfch\":%u,\"freq\":%u.%06u,\"mid\":%2u,\"stat\":1,"
+		"\"modu\":\"%s\"",
+		h->tmst_us, is_fsk ? 9 : h->freq_hz / 200000 % 8, h->freq_hz > 868000000,
+		h->freq_hz / 1000000, h->freq_hz % 1000000, 8, is_fsk ? "FSK" : "LORA");
 	text_printf(t, is_fsk ? ",\"datr\":%s" : ",\"datr\":\"%s\",\"codr\":\"4/5\"", datr);
 	if (!is_fsk)
-		text_printf(t, ",\"rssis\":%d,\"lsnr\":%s%d.%d,\"foff\":-137", h->rssi_dbm - 1, h->snr_ddb < 0 ? "-" : "",
-			h->snr_ddb < 0 ? -h->snr_ddb / 10 : h->snr_ddb / 10, h->snr_ddb < 0 ? -h->snr_ddb % 10 : h->snr_ddb % 10);
+		text_printf(t, ",\"rssis\":%d,\"lsnr\":%s%d.%d,\"foff\":-137", h->rssi_dbm - 1,
+			h->snr_ddb < 0 ? "-" : "", h->snr_ddb < 0 ? -h->snr_ddb / 10 : h->snr_ddb / 10,
+			h->snr_ddb < 0 ? -h->snr_ddb % 10 : h->snr_ddb % 10);
 	text_printf(t, ",\"rssi\":%d,\"size\":%u,\"data\":\"", h->rssi_dbm, h->len);
 	text_base64(t, h->phy, h->len);
 	text_puts(t, "\"}");
@@ -99,7 +110,8 @@ void gateway_hear(struct sim *s, struct gateway *g, const struct emission *e, un
 	for (size_t i = 0; i < e->phy_len; i++)
 		h->phy[i] = e->phy[i];
 	g->rxnb++;
-	/* The forwarder asks its radio every 10 ms. In a benchmark that would only blur the times that are measured. */
+	/* The forwarder asks its radio every 10 ms. In a benchmark that would only blur the times that are
+	 * measured. */
 	uint64_t poll_us = s->opt.load ? sim_now(s) : (e->end_us / POLL_US + 1) * POLL_US;
 	if (g->push_busy_us < poll_us)
 		sim_at(s, &g->push, poll_us);
@@ -122,7 +134,9 @@ static void on_stat(struct event *e, struct sim *s, uint64_t at_us)
 	strftime(when, sizeof when, "%F %T GMT", &tm);
 	uint32_t permille = g->pushed ? g->acked * 1000 / g->pushed : 0;
 	struct text t = text_fixed(body, sizeof body);
-	text_printf(&t, "{\"stat\":{\"time\":\"%s\",\"rxnb\":%u,\"rxok\":%u,\"rxfw\":%u,\"ackr\":%u.%u,\"dwnb\":%u,\"txnb\":%u,\"temp\":23.4}}",
+	text_printf(&t,
+		"{\"stat\":{\"time\":\"%s\",\"rxnb\":%u,\"rxok\":%u,\"rxfw\":%u,\"ackr\":%u.%u,\"dwnb\":%u,"
+		"\"txnb\":%u,\"temp\":23.4}}",
 		when, g->rxnb, g->rxnb, g->rxnb, permille / 10, permille % 10, g->dwnb, g->txnb);
 	g->rxnb = g->pushed = g->acked = g->dwnb = g->txnb = 0;
 	datagram_send(g, g->push_fd, SEMTECH_PUSH_DATA, g->token++, text_str(&t));
@@ -139,8 +153,11 @@ static void on_emission(struct event *e, struct sim *s, uint64_t at_us)
 		.start_us = at_us,
 		.end_us = at_us + slot->airtime_us,
 		.freq_hz = tx->freq_hz,
-		.modu = { .kind = (uint8_t)tx->radio.kind, .sf = (uint8_t)tx->radio.sf, .bw_hz = tx->radio.bw_hz,
-			.bit_rate = tx->radio.bit_rate, .cr = CR_4_5 },
+		.modu = { .kind = (uint8_t)tx->radio.kind,
+			.sf = (uint8_t)tx->radio.sf,
+			.bw_hz = tx->radio.bw_hz,
+			.bit_rate = tx->radio.bit_rate,
+			.cr = CR_4_5 },
 		.is_inverted = tx->ipol || tx->radio.kind == RADIO_FSK,
 		.phy = tx->phy,
 		.phy_len = tx->phy_len,
@@ -171,7 +188,9 @@ static struct tx_slot *slot_free(struct gateway *g)
 /** Take a txpk into the queue, or say why not. */
 static struct txack txpk_take(struct gateway *g, const struct txpk *tx, uint32_t *ret_tmst)
 {
-	struct modu m = { .kind = (uint8_t)tx->radio.kind, .sf = (uint8_t)tx->radio.sf, .bw_hz = tx->radio.bw_hz,
+	struct modu m = { .kind = (uint8_t)tx->radio.kind,
+		.sf = (uint8_t)tx->radio.sf,
+		.bw_hz = tx->radio.bw_hz,
 		.bit_rate = tx->radio.bit_rate };
 	if (m.kind == MODU_LORA && modu_parse_codr(str_of(tx->radio.codr), &m))
 		m.cr = CR_4_5;
@@ -205,7 +224,8 @@ static void txpk_report(struct gateway *g, const struct txpk *tx, const struct t
 	radio_datr_text(&d, &tx->radio);
 	report_begin(&r, g->sim, "tx-ack");
 	report_eui(&r, "gateway", g->eui);
-	report_word(&r, "result", ack->result == TX_RESULT_SUCCESS ? "NONE" : tx_result_info(ack->result)->word);
+	report_word(
+		&r, "result", ack->result == TX_RESULT_SUCCESS ? "NONE" : tx_result_info(ack->result)->word);
 	report_num(&r, "tmst", tmst);
 	report_num(&r, "lead_us", (int32_t)(tmst - gateway_tmst(g, now_of(g))));
 	report_num(&r, "freq", tx->freq_hz);
@@ -225,7 +245,8 @@ static void pull_resp_take(struct gateway *g, const struct semtech_datagram *d)
 	s->totals.pull_resps++;
 	int why = txpk_read(d->body, tok, TXPK_TOKENS, &tx);
 	if (why || tx.rfch != 0) {
-		/* A forwarder drops these without a word, and so do we; but the reader of our output should know. */
+		/* A forwarder drops these without a word, and so do we; but the reader of our output should
+		 * know. */
 		struct report r;
 		report_begin(&r, s, "txpk-dropped");
 		report_eui(&r, "gateway", g->eui);
@@ -290,7 +311,12 @@ static int socket_open(const struct net_address *server)
 
 int gateway_open(struct gateway *g, struct sim *s, size_t index)
 {
-	*g = (struct gateway){ .sim = s, .index = index, .eui = s->opt.gateway_eui + index, .is_on = true, .push_fd = -1, .pull_fd = -1 };
+	*g = (struct gateway){ .sim = s,
+		.index = index,
+		.eui = s->opt.gateway_eui + index,
+		.is_on = true,
+		.push_fd = -1,
+		.pull_fd = -1 };
 	g->keepalive.fire = on_keepalive;
 	g->stat.fire = on_stat;
 	g->push.fire = on_push_due;

@@ -31,7 +31,7 @@ struct gateway {
 	int push_fd, pull_fd;
 	struct loop_watch *push_watch, *pull_watch;
 	struct event keepalive, stat, push;
-	uint64_t zero_us;       /**< loop time at which the concentrator's counter was 0; may lie before the loop's own 0 */
+	uint64_t zero_us;       /**< loop time at which the counter was 0, modulo 2^64 */
 	uint64_t push_busy_us;  /**< no PUSH_DATA before: the last one is not acknowledged */
 	uint16_t token, push_token;
 	struct heard pending[GATEWAY_PENDING];

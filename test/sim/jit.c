@@ -1,4 +1,5 @@
-/** @file The just-in-time queue of sx1302_hal, constant by constant. All comparisons are unsigned 32 bits, as there. */
+/** @file The just-in-time queue of sx1302_hal, constant by constant. All comparisons are unsigned 32 bits, as
+ * there. */
 #include "test/sim/jit.h"
 #include <stdbool.h>
 
@@ -45,11 +46,13 @@ static void place_imme(const struct jit *j, uint32_t now_us, struct jit_item *it
 		const struct jit_item *other = colliding(j, item);
 		if (!other)
 			return;
-		item->tmst_us = other->tmst_us + post_us(other->airtime_us) + PRE_US + TX_JIT_US + TX_MARGIN_US;
+		item->tmst_us =
+			other->tmst_us + post_us(other->airtime_us) + PRE_US + TX_JIT_US + TX_MARGIN_US;
 	}
 }
 
-enum tx_result jit_admit(struct jit *j, uint32_t now_us, const struct txpk *tx, uint32_t airtime_us, uint32_t *ret_tmst)
+enum tx_result jit_admit(
+	struct jit *j, uint32_t now_us, const struct txpk *tx, uint32_t airtime_us, uint32_t *ret_tmst)
 {
 	struct jit_item item = { .tmst_us = tx->tmst_us, .airtime_us = airtime_us };
 	if (tx->freq_hz < MIN_HZ || tx->freq_hz > MAX_HZ)

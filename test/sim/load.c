@@ -5,7 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TICK_US = 2000, SETTLE_US = 1000000, STAMP = 8, DEVICE_HZ = 868100000, CHANNEL_STEP_HZ = 200000, CHANNELS = 3, AT_ONCE = 500 };
+enum {
+	TICK_US = 2000,
+	SETTLE_US = 1000000,
+	STAMP = 8,
+	DEVICE_HZ = 868100000,
+	CHANNEL_STEP_HZ = 200000,
+	CHANNELS = 3,
+	AT_ONCE = 500
+};
 
 struct load {
 	struct event event;
@@ -23,13 +31,20 @@ static void frame_send(struct sim *s, struct device *d)
 	struct frame_id id = { .dev_addr = d->dev_addr, .f_cnt = d->f_cnt_up, .is_up = true };
 	cipher_frm(s->crypto, &d->keys.app_s, &id, frm, len);
 	struct frame f = { .mtype = MTYPE_DATA_UP,
-		.data = { .dev_addr = d->dev_addr, .f_cnt16 = (uint16_t)d->f_cnt_up, .has_port = true, .f_port = s->opt.f_port,
+		.data = { .dev_addr = d->dev_addr,
+			.f_cnt16 = (uint16_t)d->f_cnt_up,
+			.has_port = true,
+			.f_port = s->opt.f_port,
 			.frm = { frm, len } } };
 	struct writer w = writer_of(phy, sizeof phy);
 	frame_write(&f, &w);
-	mic_data(s->crypto, &d->keys.f_nwk_s_int, &id, (struct slice){ phy, w.len - MIC_LEN }, phy + w.len - MIC_LEN);
-	struct emission e = { .end_us = sim_now(s), .freq_hz = DEVICE_HZ + d->f_cnt_up % CHANNELS * CHANNEL_STEP_HZ, .phy = phy,
-		.phy_len = w.len, .modu = *region_modu(s->plan->region, true, s->opt.dr) };
+	mic_data(s->crypto, &d->keys.f_nwk_s_int, &id, (struct slice){ phy, w.len - MIC_LEN },
+		phy + w.len - MIC_LEN);
+	struct emission e = { .end_us = sim_now(s),
+		.freq_hz = DEVICE_HZ + d->f_cnt_up % CHANNELS * CHANNEL_STEP_HZ,
+		.phy = phy,
+		.phy_len = w.len,
+		.modu = *region_modu(s->plan->region, true, s->opt.dr) };
 	air_uplink(s, d->index, &e);
 	d->f_cnt_up++;
 	s->totals.uplinks++;
@@ -38,7 +53,8 @@ static void frame_send(struct sim *s, struct device *d)
 static void on_tick(struct event *ev, struct sim *s, uint64_t at_us)
 {
 	struct load *l = s->load;
-	uint64_t since_us = sim_now(s) - l->begin_us, run_us = since_us < s->opt.duration_us ? since_us : s->opt.duration_us;
+	uint64_t since_us = sim_now(s) - l->begin_us,
+		 run_us = since_us < s->opt.duration_us ? since_us : s->opt.duration_us;
 	uint64_t due = run_us * s->opt.rate / SEC_US;
 	(void)at_us;
 	for (unsigned i = 0; l->sent < due && i < AT_ONCE; i++)

@@ -46,10 +46,12 @@ static int world_open(struct sim *s)
 	s->timer = loop_timer_new(s->loop, on_timer, s);
 	s->plan = plan_find(str_of(s->opt.plan_id));
 	if (!s->plan || s->plan->region->is_fixed || !region_modu(s->plan->region, true, s->opt.dr)) {
-		fprintf(stderr, "error: no such frequency plan, or no such data rate in it: %s, %u\n", s->opt.plan_id, s->opt.dr);
+		fprintf(stderr, "error: no such frequency plan, or no such data rate in it: %s, %u\n",
+			s->opt.plan_id, s->opt.dr);
 		return -EINVAL;
 	}
-	if (!s->timer || loop_after_wake(s->loop, fire_due, s) || loop_on_signal(s->loop, SIGINT, on_signal, s) ||
+	if (!s->timer || loop_after_wake(s->loop, fire_due, s) ||
+		loop_on_signal(s->loop, SIGINT, on_signal, s) ||
 		loop_on_signal(s->loop, SIGTERM, on_signal, s))
 		return -ENOMEM;
 	return 0;

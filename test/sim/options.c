@@ -22,15 +22,19 @@ static const struct option table[] = {
 	OPT("keepalive", DURATION, keepalive_us, "between two PULL_DATA (10s)"),
 	OPT("stat-interval", DURATION, stat_us, "between two stat (30s)"),
 	OPT("plan", WORD, plan_id, "frequency plan (EU_863_870)"),
-	OPT("devices", WORD, device_file, "FILE of devices, one JSON object a line: dev_eui, join_eui, app_key; or dev_addr, nwk_s_key, app_s_key"),
+	OPT("devices", WORD, device_file,
+		"FILE of devices, one JSON object a line: dev_eui, join_eui, app_key; or dev_addr, "
+		"nwk_s_key, app_s_key"),
 	OPT("count", U32, devices, "how many devices, without a file (1)"),
 	OPT("dev-eui-first", EUI, dev_eui_first, "DevEUI of the first device; the others follow"),
 	OPT("join-eui", EUI, join_eui, "JoinEUI of all devices"),
 	OPT("app-key", KEY, app_key, "AppKey of all devices (without: each one's DevEUI twice)"),
 	OPT("dev-nonce", U32, dev_nonce, "last DevNonce used, for 1.0.4, whose devices count (0)"),
 	OPT("abp", FLAG, abp, "devices have sessions and do not join"),
-	OPT("dev-addr-first", ADDR, dev_addr_first, "DevAddr of the first device with --abp; the others follow"),
-	OPT("nwk-s-key", KEY, nwk_s_key, "NwkSKey of all devices with --abp (without: each one's DevAddr four times)"),
+	OPT("dev-addr-first", ADDR, dev_addr_first,
+		"DevAddr of the first device with --abp; the others follow"),
+	OPT("nwk-s-key", KEY, nwk_s_key,
+		"NwkSKey of all devices with --abp (without: each one's DevAddr four times)"),
 	OPT("app-s-key", KEY, app_s_key, "AppSKey likewise"),
 	OPT("f-cnt", U32, f_cnt, "first FCntUp with --abp (0)"),
 	OPT("lorawan-version", VERSION_WORD, version, "1.0.0 to 1.0.4 (1.0.3)"),
@@ -44,12 +48,14 @@ static const struct option table[] = {
 	OPT("no-adr", FLAG_OFF, adr, "devices do not let the network choose their data rate"),
 	OPT("link-check", FLAG, link_check, "every uplink asks how it was heard"),
 	OPT("device-time", FLAG, device_time, "every uplink asks for the time"),
-	OPT("eager", FLAG, eager, "devices answer at once with an empty uplink instead of with their next one"),
+	OPT("eager", FLAG, eager,
+		"devices answer at once with an empty uplink instead of with their next one"),
 	OPT("loss", U32, loss_percent, "percent of frames lost, both ways (0)"),
 	OPT("copies", U32, copies, "how many gateways hear each device (all)"),
 	OPT("seed", U64, seed, "of all chance; without: another one each time"),
 	OPT("script", FLAG, script, "devices do what commands on stdin say, one JSON object a line"),
-	OPT("load", FLAG, load, "send --rate ABP uplinks a second for --duration, as cheaply as possible, then print totals"),
+	OPT("load", FLAG, load,
+		"send --rate ABP uplinks a second for --duration, as cheaply as possible, then print totals"),
 	OPT("rate", U32, rate, "uplinks a second in all with --load (100)"),
 	OPT("duration", DURATION, duration_us, "of --load (10s)"),
 	OPT("verbose", FLAG, verbose, "print the octets of frames too"),
@@ -146,8 +152,8 @@ static int argument_read(const char *arg, const char *next, struct options *o)
 	bool is_flag = opt->kind == FLAG || opt->kind == FLAG_OFF;
 	const char *value = equals ? equals + 1 : is_flag ? "" : next;
 	if (!value || (is_flag && equals) || value_read(opt, value, o)) {
-		fprintf(stderr, "error: --%s: %s is no value for it: %s\n", opt->name, value && *value ? value : "nothing",
-			opt->help);
+		fprintf(stderr, "error: --%s: %s is no value for it: %s\n", opt->name,
+			value && *value ? value : "nothing", opt->help);
 		return -EINVAL;
 	}
 	o->has_seed |= opt->off == offsetof(struct options, seed);
@@ -176,10 +182,23 @@ static int options_check(const struct options *o)
 int options_read(int argc, char **argv, struct options *ret)
 {
 	struct options o = {
-		.gateways = 1, .copies = UINT32_MAX, .gateway_eui = UINT64_C(0xAA555A0000000001), .keepalive_us = 10000000,
-		.stat_us = 30000000, .plan_id = "EU_863_870", .devices = 1, .dev_eui_first = UINT64_C(0x70B3D57ED0050001),
-		.dev_addr_first = 0x01000001, .version = LW_1_0_3, .adr = true, .interval_us = 10000000, .duration_us = 10000000,
-		.f_port = 1, .dr = 5, .is_counter = true, .rate = 100,
+		.gateways = 1,
+		.copies = UINT32_MAX,
+		.gateway_eui = UINT64_C(0xAA555A0000000001),
+		.keepalive_us = 10000000,
+		.stat_us = 30000000,
+		.plan_id = "EU_863_870",
+		.devices = 1,
+		.dev_eui_first = UINT64_C(0x70B3D57ED0050001),
+		.dev_addr_first = 0x01000001,
+		.version = LW_1_0_3,
+		.adr = true,
+		.interval_us = 10000000,
+		.duration_us = 10000000,
+		.f_port = 1,
+		.dr = 5,
+		.is_counter = true,
+		.rate = 100,
 	};
 	if (net_parse(STR("127.0.0.1:1700"), 1700, &o.server))
 		return -EINVAL;

@@ -96,8 +96,8 @@ static const char *do_multicast(struct command *c)
 	size_t n, m;
 	if (json_plain(&c->j, member(c, "dev_addr"), &addr) || hex_u32(addr, 8, &g.addr))
 		return "dev_addr: 8 hex digits";
-	if (octets(c, "nwk_s_key", g.nwk_s_key.b, AES_KEY, &n) || octets(c, "app_s_key", g.app_s_key.b, AES_KEY, &m) ||
-		n != AES_KEY || m != AES_KEY)
+	if (octets(c, "nwk_s_key", g.nwk_s_key.b, AES_KEY, &n) ||
+		octets(c, "app_s_key", g.app_s_key.b, AES_KEY, &m) || n != AES_KEY || m != AES_KEY)
 		return "nwk_s_key, app_s_key: 32 hex digits";
 	c->device->group = g;
 	return NULL;
@@ -112,7 +112,9 @@ static const char *do_gateway(struct command *c)
 static const char *do_raw(struct command *c)
 {
 	uint8_t phy[PHY_MAX];
-	struct emission e = { .end_us = sim_now(c->sim), .phy = phy, .freq_hz = (uint32_t)number(c, "freq", 868100000) };
+	struct emission e = {
+		.end_us = sim_now(c->sim), .phy = phy, .freq_hz = (uint32_t)number(c, "freq", 868100000)
+	};
 	struct str datr;
 	if (octets(c, "phy", phy, sizeof phy, &e.phy_len))
 		return "phy: hex of at most 255 octets";
@@ -134,8 +136,14 @@ static const struct {
 	const char *word;
 	const char *(*run)(struct command *c); /**< what is wrong with it; NULL: done */
 } commands[] = {
-	{ "join", do_join }, { "uplink", do_uplink }, { "repeat", do_repeat }, { "set", do_set }, { "multicast", do_multicast },
-	{ "gateway", do_gateway }, { "raw", do_raw }, { "quit", do_quit },
+	{ "join", do_join },
+	{ "uplink", do_uplink },
+	{ "repeat", do_repeat },
+	{ "set", do_set },
+	{ "multicast", do_multicast },
+	{ "gateway", do_gateway },
+	{ "raw", do_raw },
+	{ "quit", do_quit },
 };
 
 static const char *command_run(struct sim *s, struct str line)

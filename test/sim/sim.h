@@ -15,7 +15,8 @@ struct load;
 /** Something due; lives inside what it belongs to. */
 struct event {
 	struct heap_node node;
-	void (*fire)(struct event *e, struct sim *sim, uint64_t at_us); /**< at_us: when it was due, not when we woke */
+	/** at_us: when it was due, not when we woke */
+	void (*fire)(struct event *e, struct sim *sim, uint64_t at_us);
 };
 
 struct totals {

@@ -1,4 +1,5 @@
-/** @file Time on air and modulations against what four transceiver drivers and two network servers compute. */
+/** @file Time on air and modulations against what four transceiver drivers and two network servers
+ * compute. */
 #include "common/core/err.h"
 #include "proto/lorawan/airtime.h"
 #include "test/unit/vec_lines.h"
@@ -56,8 +57,8 @@ END_TEST
 
 START_TEST(a_modulation_reads_and_writes_as_forwarders_do)
 {
-	static const char *const words[] = { "SF7BW125", "SF12BW500", "SF5BW125", "SF7BW250", "SF9BW812.5", "50000", "M0CW137",
-		"M0CW336" };
+	static const char *const words[] = { "SF7BW125", "SF12BW500", "SF5BW125", "SF7BW250", "SF9BW812.5",
+		"50000", "M0CW137", "M0CW336" };
 	for (size_t i = 0; i < COUNT(words); i++) {
 		char buf[32];
 		struct text t = text_fixed(buf, sizeof buf);
@@ -67,8 +68,9 @@ START_TEST(a_modulation_reads_and_writes_as_forwarders_do)
 		ck_assert_str_eq(buf, words[i]);
 		ck_assert(modu_eq(&m, &m));
 	}
-	static const char *const wrong[] = { "", "SF", "SF7", "SF4BW125", "SF13BW125", "SF7BW", "SF7BW125x", "sf7bw125", "SF-7BW125",
-		"-50000", "50000.5", "12", "M0CW", "M1CW137", "SF7BW0", "SF7BW99999999", "SF007000000000000000007BW125" };
+	static const char *const wrong[] = { "", "SF", "SF7", "SF4BW125", "SF13BW125", "SF7BW", "SF7BW125x",
+		"sf7bw125", "SF-7BW125", "-50000", "50000.5", "12", "M0CW", "M1CW137", "SF7BW0",
+		"SF7BW99999999", "SF007000000000000000007BW125" };
 	for (size_t i = 0; i < COUNT(wrong); i++) {
 		struct modu m;
 		ck_assert_msg(modu_parse(str_of(wrong[i]), &m) == -EINVAL, "%s", wrong[i]);

@@ -16,8 +16,9 @@ START_TEST(the_table_is_what_the_others_have)
 		int len = is_up ? c->up_len : c->down_len;
 		ck_assert_msg(len == (vec_is(&v, "len", "-") ? -2 : (int)vec_num(&v, "len")), "%s", v.line);
 		if (!vec_is(&v, "by", "answer"))
-			ck_assert_msg(c->asker == (vec_is(&v, "by", "device") ? MAC_ASKER_DEVICE : MAC_ASKER_NETWORK), "%s",
-				v.line);
+			ck_assert_msg(c->asker == (vec_is(&v, "by", "device") ? MAC_ASKER_DEVICE
+									      : MAC_ASKER_NETWORK),
+				"%s", v.line);
 		if (is_up)
 			ck_assert_msg(c->is_sticky == vec_has(&v, "sticky"), "%s", v.line);
 	}
@@ -37,7 +38,8 @@ static enum mac_walk walk(const char *hex, bool is_up, uint8_t *ret_cids, int *r
 	ck_assert_int_eq(hex_decode(str_of(hex), buf, sizeof buf, &n), 0);
 	struct mac_cmd c;
 	enum mac_walk w;
-	for (*ret_n = 0; (w = mac_walk((struct slice){ buf, n }, is_up, &pos, &c)) == MAC_WALK_CMD; (*ret_n)++)
+	for (*ret_n = 0; (w = mac_walk((struct slice){ buf, n }, is_up, &pos, &c)) == MAC_WALK_CMD;
+		(*ret_n)++)
 		ret_cids[*ret_n] = c.info->cid;
 	return w;
 }
@@ -90,14 +92,20 @@ static struct slice put(const char *hex)
 START_TEST(requests_are_written_and_read)
 {
 	w = writer_of(out, sizeof out);
-	/* LinkADRReq of TheThingsNetwork mac_test.go: DR11, power 2, mask 0x1004 (channels 2, 12), cntl 5, trans 3 */
-	mac_link_adr_req_put(&w, &(struct mac_link_adr_req){ .dr = 11, .tx_power = 2, .ch_mask = 0x1004, .ch_mask_cntl = 5, .nb_trans = 3 });
+	/* LinkADRReq of TheThingsNetwork mac_test.go: DR11, power 2, mask 0x1004 (channels 2, 12), cntl 5,
+	 * trans 3 */
+	mac_link_adr_req_put(
+		&w, &(struct mac_link_adr_req){
+			    .dr = 11, .tx_power = 2, .ch_mask = 0x1004, .ch_mask_cntl = 5, .nb_trans = 3 });
 	struct mac_link_adr_req adr = mac_link_adr_req_get(put("03 b2 0410 53"));
-	ck_assert(adr.dr == 11 && adr.tx_power == 2 && adr.ch_mask == 0x1004 && adr.ch_mask_cntl == 5 && adr.nb_trans == 3);
-	mac_rx_param_setup_req_put(&w, &(struct mac_rx_param_setup_req){ .rx1_dr_offset = 5, .rx2_dr = 3, .rx2_hz = 869525000 });
+	ck_assert(adr.dr == 11 && adr.tx_power == 2 && adr.ch_mask == 0x1004 && adr.ch_mask_cntl == 5 &&
+		  adr.nb_trans == 3);
+	mac_rx_param_setup_req_put(
+		&w, &(struct mac_rx_param_setup_req){ .rx1_dr_offset = 5, .rx2_dr = 3, .rx2_hz = 869525000 });
 	struct mac_rx_param_setup_req rx = mac_rx_param_setup_req_get(put("05 53 d2ad84"));
 	ck_assert(rx.rx1_dr_offset == 5 && rx.rx2_dr == 3 && rx.rx2_hz == 869525000);
-	mac_new_channel_req_put(&w, &(struct mac_new_channel_req){ .index = 3, .min_dr = 0, .max_dr = 5, .freq_hz = 867100000 });
+	mac_new_channel_req_put(&w,
+		&(struct mac_new_channel_req){ .index = 3, .min_dr = 0, .max_dr = 5, .freq_hz = 867100000 });
 	struct mac_new_channel_req ch = mac_new_channel_req_get(put("07 03 184f84 50"));
 	ck_assert(ch.index == 3 && ch.min_dr == 0 && ch.max_dr == 5 && ch.freq_hz == 867100000);
 	mac_dl_channel_req_put(&w, &(struct mac_dl_channel_req){ .index = 2, .freq_hz = 869525000 });
@@ -123,11 +131,14 @@ START_TEST(answers_are_written_and_read)
 	mac_link_adr_ans_put(&w, &(struct mac_link_adr_ans){ .power_ok = true, .mask_ok = true });
 	struct mac_link_adr_ans la = mac_link_adr_ans_get(put("03 05"));
 	ck_assert(la.power_ok && !la.dr_ok && la.mask_ok);
-	mac_rx_param_setup_ans_put(&w, &(struct mac_rx_param_setup_ans){ .rx1_offset_ok = true, .rx2_dr_ok = true, .channel_ok = true });
+	mac_rx_param_setup_ans_put(
+		&w, &(struct mac_rx_param_setup_ans){
+			    .rx1_offset_ok = true, .rx2_dr_ok = true, .channel_ok = true });
 	struct mac_rx_param_setup_ans rx = mac_rx_param_setup_ans_get(put("05 07"));
 	ck_assert(rx.rx1_offset_ok && rx.rx2_dr_ok && rx.channel_ok);
 	for (int margin = -32; margin < 32; margin++) {
-		mac_dev_status_ans_put(&w, &(struct mac_dev_status_ans){ .battery = 115, .margin_db = (int8_t)margin });
+		mac_dev_status_ans_put(
+			&w, &(struct mac_dev_status_ans){ .battery = 115, .margin_db = (int8_t)margin });
 		struct mac_dev_status_ans ds = mac_dev_status_ans_get((struct slice){ out + 1, 2 });
 		ck_assert(ds.battery == 115 && ds.margin_db == margin && (out[2] & 0xC0) == 0);
 		w = writer_of(out, sizeof out);

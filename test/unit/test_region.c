@@ -36,7 +36,8 @@ static void rx1_matches(const struct vectors *v)
 		uint64_t dr;
 		s = str_cut(s, ',', &cell);
 		ck_assert_int_eq(num_u64(cell, &dr), 0);
-		ck_assert_msg(region_rx1_dr(plan->region, RP_1_0_3_A, up, offset, false) == (int)dr, "%s", v->line);
+		ck_assert_msg(
+			region_rx1_dr(plan->region, RP_1_0_3_A, up, offset, false) == (int)dr, "%s", v->line);
 	}
 	ck_assert_uint_eq(offset, plan->region->rx1_offset_max + 1U);
 	ck_assert_int_eq(region_rx1_dr(plan->region, RP_1_0_3_A, up, offset, false), -1);
@@ -152,7 +153,8 @@ START_TEST(every_plan_is_whole)
 		ck_assert_ptr_eq(plan_find(str_of(p->id)), p);
 		ck_assert_ptr_nonnull(region_modu(r, false, plan_rx2_dr(p)));
 		ck_assert_ptr_nonnull(region_band(r, plan_rx2_hz(p)));
-		ck_assert(r->n_up_limits && r->n_down_limits && r->n_rx1 && r->n_powers && r->n_runs && r->n_bands);
+		ck_assert(r->n_up_limits && r->n_down_limits && r->n_rx1 && r->n_powers && r->n_runs &&
+			  r->n_bands);
 		uint32_t hz;
 		uint8_t min, max;
 		for (unsigned c = 0; plan_channel(p, c, &hz, &min, &max); c++) {

@@ -24,7 +24,8 @@ static struct key key_of(const struct vectors *v, const char *a, const char *b)
 	return vec_key(v, vec_has(v, a) ? a : b);
 }
 
-static void plaintext_matches(const struct vectors *v, const struct frame *f, const struct frame_id *id, bool v11)
+static void plaintext_matches(
+	const struct vectors *v, const struct frame *f, const struct frame_id *id, bool v11)
 {
 	uint8_t buf[PHY_MAX], plain[PHY_MAX];
 	if (vec_has(v, "frm_plain")) {
@@ -41,7 +42,8 @@ static void plaintext_matches(const struct vectors *v, const struct frame *f, co
 		memcpy(buf, f->data.f_opts.p, n);
 		ck_assert_int_eq(cipher_f_opts(crypto, &k, id, is_a, buf, n), 0);
 		ck_assert_uint_eq(vec_bytes(v, "fopts_plain", plain, sizeof plain), n);
-		ck_assert_msg(memcmp(buf, plain, n) == 0 || memcmp(f->data.f_opts.p, plain, n) == 0, "%s", v->line);
+		ck_assert_msg(
+			memcmp(buf, plain, n) == 0 || memcmp(f->data.f_opts.p, plain, n) == 0, "%s", v->line);
 	}
 }
 
@@ -73,7 +75,8 @@ static void data_is_right(const struct vectors *v, const struct frame *f)
 
 static void join_is_right(const struct vectors *v, const struct frame *f)
 {
-	struct key k = f->mtype == MTYPE_REJOIN ? key_of(v, "SNwkSIntKey", "JSIntKey") : key_of(v, "AppKey", "NwkKey");
+	struct key k = f->mtype == MTYPE_REJOIN ? key_of(v, "SNwkSIntKey", "JSIntKey")
+						: key_of(v, "AppKey", "NwkKey");
 	uint8_t mic[MIC_LEN];
 	ck_assert_int_eq(mic_join(crypto, &k, f->msg, mic), 0);
 	ck_assert_msg(mic_eq(mic, f->mic), "%s", v->line);
@@ -156,11 +159,13 @@ static struct key key_derived(const struct vectors *v)
 		return vec_is(v, "key", "JSIntKey") ? a : b;
 	}
 	if (vec_has(v, "McAddr")) {
-		ck_assert_int_eq(keys_mc_session(crypto, &root, (uint32_t)vec_hexnum(v, "McAddr"), &a, &b), 0);
+		ck_assert_int_eq(
+			keys_mc_session(crypto, &root, (uint32_t)vec_hexnum(v, "McAddr"), &a, &b), 0);
 		return vec_is(v, "key", "McNwkSKey") ? a : b;
 	}
 	if (vec_has(v, "DevAddr")) {
-		ck_assert_int_eq(keys_wor_session(crypto, &root, (uint32_t)vec_hexnum(v, "DevAddr"), &a, &b), 0);
+		ck_assert_int_eq(
+			keys_wor_session(crypto, &root, (uint32_t)vec_hexnum(v, "DevAddr"), &a, &b), 0);
 		return a;
 	}
 	if (vec_has(v, "McKey")) {

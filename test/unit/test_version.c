@@ -11,18 +11,29 @@ START_TEST(a_mac_version_is_known_by_every_spelling)
 		const char *word;
 		enum mac_version version;
 	} rows[] = {
-		{ "1.0.3", LW_1_0_3 }, { "MAC_V1_0_3", LW_1_0_3 }, { "mac_v1_0_3", LW_1_0_3 }, { "V1.0.3", LW_1_0_3 },
-		{ "1_0_3", LW_1_0_3 }, { "1.0", LW_1_0_0 }, { "1.0.0", LW_1_0_0 }, { "MAC_V1_0", LW_1_0_0 }, { "1.1", LW_1_1_0 },
-		{ "1.1.0", LW_1_1_0 }, { "MAC_V1_1", LW_1_1_0 }, { "MAC_V1_1_0", LW_1_1_0 }, { "MAC_V1_0_4", LW_1_0_4 },
-		{ "1.0.1", LW_1_0_1 }, { "1.0.2", LW_1_0_2 },
+		{ "1.0.3", LW_1_0_3 },
+		{ "MAC_V1_0_3", LW_1_0_3 },
+		{ "mac_v1_0_3", LW_1_0_3 },
+		{ "V1.0.3", LW_1_0_3 },
+		{ "1_0_3", LW_1_0_3 },
+		{ "1.0", LW_1_0_0 },
+		{ "1.0.0", LW_1_0_0 },
+		{ "MAC_V1_0", LW_1_0_0 },
+		{ "1.1", LW_1_1_0 },
+		{ "1.1.0", LW_1_1_0 },
+		{ "MAC_V1_1", LW_1_1_0 },
+		{ "MAC_V1_1_0", LW_1_1_0 },
+		{ "MAC_V1_0_4", LW_1_0_4 },
+		{ "1.0.1", LW_1_0_1 },
+		{ "1.0.2", LW_1_0_2 },
 	};
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		enum mac_version v = LW_NONE;
 		ck_assert_msg(mac_version_parse(str_of(rows[i].word), &v) == 0, "%s", rows[i].word);
 		ck_assert_msg(v == rows[i].version, "%s", rows[i].word);
 	}
-	static const char *const wrong[] = { "", "1", "1.2", "1.0.5", "MAC", "PHY", "1.0.3.0", "2.0", "1.0.33", "1.0.3-a", "v", ".",
-		"1.0.3-a-very-long-name-that-is-no-version" };
+	static const char *const wrong[] = { "", "1", "1.2", "1.0.5", "MAC", "PHY", "1.0.3.0", "2.0",
+		"1.0.33", "1.0.3-a", "v", ".", "1.0.3-a-very-long-name-that-is-no-version" };
 	for (size_t i = 0; i < COUNT(wrong); i++) {
 		enum mac_version v;
 		ck_assert_msg(mac_version_parse(str_of(wrong[i]), &v) == -EINVAL, "%s", wrong[i]);
@@ -36,20 +47,38 @@ START_TEST(a_phy_version_is_known_by_every_spelling)
 		const char *word;
 		enum phy_version version;
 	} rows[] = {
-		{ "1.0.3-a", RP_1_0_3_A }, { "PHY_V1_0_3_REV_A", RP_1_0_3_A }, { "RP001_V1_0_3_REV_A", RP_1_0_3_A },
-		{ "1.0.3", RP_1_0_3_A }, { "1.0.2", RP_1_0_2_B }, { "RP001_V1_0_2", RP_1_0_2_A }, { "1.0.2-A", RP_1_0_2_A },
-		{ "PHY_V1_0_2_REV_B", RP_1_0_2_B }, { "RP001_V1_0_2_REV_B", RP_1_0_2_B }, { "1.0", RP_1_0_0 },
-		{ "1.0.0", RP_1_0_0 }, { "TS001_V1_0", RP_1_0_0 }, { "PHY_V1_0", RP_1_0_0 }, { "TS001_V1_0_1", RP_1_0_1 },
-		{ "PHY_V1_0_1", RP_1_0_1 }, { "1.1.0-a", RP_1_1_0_A }, { "1.1-b", RP_1_1_0_B }, { "PHY_V1_1_REV_B", RP_1_1_0_B },
-		{ "RP001_V1_1_REV_A", RP_1_1_0_A }, { "rp002-1.0.0", RP_002_1_0_0 }, { "RP002_V1_0_4", RP_002_1_0_4 },
-		{ "RP002-1.0.1", RP_002_1_0_1 }, { "rp002-1.0.3", RP_002_1_0_3 }, { "PHY_RP002_V1_0_2", RP_002_1_0_2 },
+		{ "1.0.3-a", RP_1_0_3_A },
+		{ "PHY_V1_0_3_REV_A", RP_1_0_3_A },
+		{ "RP001_V1_0_3_REV_A", RP_1_0_3_A },
+		{ "1.0.3", RP_1_0_3_A },
+		{ "1.0.2", RP_1_0_2_B },
+		{ "RP001_V1_0_2", RP_1_0_2_A },
+		{ "1.0.2-A", RP_1_0_2_A },
+		{ "PHY_V1_0_2_REV_B", RP_1_0_2_B },
+		{ "RP001_V1_0_2_REV_B", RP_1_0_2_B },
+		{ "1.0", RP_1_0_0 },
+		{ "1.0.0", RP_1_0_0 },
+		{ "TS001_V1_0", RP_1_0_0 },
+		{ "PHY_V1_0", RP_1_0_0 },
+		{ "TS001_V1_0_1", RP_1_0_1 },
+		{ "PHY_V1_0_1", RP_1_0_1 },
+		{ "1.1.0-a", RP_1_1_0_A },
+		{ "1.1-b", RP_1_1_0_B },
+		{ "PHY_V1_1_REV_B", RP_1_1_0_B },
+		{ "RP001_V1_1_REV_A", RP_1_1_0_A },
+		{ "rp002-1.0.0", RP_002_1_0_0 },
+		{ "RP002_V1_0_4", RP_002_1_0_4 },
+		{ "RP002-1.0.1", RP_002_1_0_1 },
+		{ "rp002-1.0.3", RP_002_1_0_3 },
+		{ "PHY_RP002_V1_0_2", RP_002_1_0_2 },
 	};
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		enum phy_version v = RP_NONE;
 		ck_assert_msg(phy_version_parse(str_of(rows[i].word), &v) == 0, "%s", rows[i].word);
 		ck_assert_msg(v == rows[i].version, "%s: %d", rows[i].word, v);
 	}
-	static const char *const wrong[] = { "", "1", "1.0.4", "rp002", "rp002-1", "RP002_V1_0_9", "1.0.3-c", "1.0.3-b", "1.0.1-a" };
+	static const char *const wrong[] = { "", "1", "1.0.4", "rp002", "rp002-1", "RP002_V1_0_9", "1.0.3-c",
+		"1.0.3-b", "1.0.1-a" };
 	for (size_t i = 0; i < COUNT(wrong); i++) {
 		enum phy_version v;
 		ck_assert_msg(phy_version_parse(str_of(wrong[i]), &v) == -EINVAL, "%s", wrong[i]);
@@ -84,7 +113,8 @@ END_TEST
 
 START_TEST(versions_differ_as_their_texts_say)
 {
-	ck_assert(mac_rules(LW_1_0_3)->has_max_gap && !mac_rules(LW_1_0_4)->has_max_gap && !mac_rules(LW_1_1_0)->has_max_gap);
+	ck_assert(mac_rules(LW_1_0_3)->has_max_gap && !mac_rules(LW_1_0_4)->has_max_gap &&
+		  !mac_rules(LW_1_1_0)->has_max_gap);
 	ck_assert(!mac_rules(LW_1_0_3)->nonce_rises && mac_rules(LW_1_0_4)->nonce_rises);
 	ck_assert(!mac_rules(LW_1_0_1)->adr_block && mac_rules(LW_1_0_2)->adr_block);
 	ck_assert(!mac_rules(LW_1_0_4)->single_adr_ans && mac_rules(LW_1_1_0)->single_adr_ans);
@@ -100,9 +130,19 @@ START_TEST(a_counter_is_rebuilt_from_its_lower_half)
 		uint16_t low;
 		uint64_t full;
 	} rows[] = {
-		{ 1, 1, 1 }, { 0x10000, 0, 0x10000 }, { 0x10001, 1, 0x10001 }, { 0, 1, 1 }, { 0x10001, 2, 0x10002 },
-		{ 2, 1, 1 }, { 0x10001, 0, 0x10000 }, { 0x10000, 0xFFFF, 0xFFFF }, { 0xFFFFFFFF, 0, UINT64_C(0x100000000) },
-		{ 0, 0, 0 }, { 0, 0xFFFF, 0xFFFF }, { 5, 3, 0x10003 }, { UINT64_C(0x100000000), 0xFFFF, 0xFFFFFFFF },
+		{ 1, 1, 1 },
+		{ 0x10000, 0, 0x10000 },
+		{ 0x10001, 1, 0x10001 },
+		{ 0, 1, 1 },
+		{ 0x10001, 2, 0x10002 },
+		{ 2, 1, 1 },
+		{ 0x10001, 0, 0x10000 },
+		{ 0x10000, 0xFFFF, 0xFFFF },
+		{ 0xFFFFFFFF, 0, UINT64_C(0x100000000) },
+		{ 0, 0, 0 },
+		{ 0, 0xFFFF, 0xFFFF },
+		{ 5, 3, 0x10003 },
+		{ UINT64_C(0x100000000), 0xFFFF, 0xFFFFFFFF },
 	};
 	for (size_t i = 0; i < COUNT(rows); i++)
 		ck_assert_msg(fcnt_restore(rows[i].next, rows[i].low) == rows[i].full, "row %zu", i);
@@ -119,9 +159,16 @@ START_TEST(a_net_id_has_its_block_of_addresses)
 		uint32_t net_id, prefix;
 		uint8_t bits;
 	} rows[] = {
-		{ 0x00006d, 0x5a000000, 7 }, { 0x20006d, 0xad000000, 8 }, { 0x40036d, 0xd6d00000, 12 }, { 0x76db6d, 0xe6da0000, 15 },
-		{ 0x96db6d, 0xf5b68000, 17 }, { 0xb6db6d, 0xfb6da000, 19 }, { 0xd6db6d, 0xfd6db400, 22 }, { 0xf6db6d, 0xfe6db680, 25 },
-		{ 0x000013, 0x26000000, 7 }, { 0x000000, 0x00000000, 7 },
+		{ 0x00006d, 0x5a000000, 7 },
+		{ 0x20006d, 0xad000000, 8 },
+		{ 0x40036d, 0xd6d00000, 12 },
+		{ 0x76db6d, 0xe6da0000, 15 },
+		{ 0x96db6d, 0xf5b68000, 17 },
+		{ 0xb6db6d, 0xfb6da000, 19 },
+		{ 0xd6db6d, 0xfd6db400, 22 },
+		{ 0xf6db6d, 0xfe6db680, 25 },
+		{ 0x000013, 0x26000000, 7 },
+		{ 0x000000, 0x00000000, 7 },
 	};
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct devaddr_block b = devaddr_block(rows[i].net_id);

@@ -1,4 +1,5 @@
-/** @file Reading test/vectors: lines of name=value, octets in hex. For tests only: it aborts on a malformed line. */
+/** @file Reading test/vectors: lines of name=value, octets in hex. For tests only: it aborts on a malformed
+ * line. */
 #pragma once
 #include "common/core/crypto.h"
 #include "common/core/text.h"
