@@ -16,12 +16,13 @@ static int link_key(struct keyring *k, struct api_key *key)
 	if (!key->hh.tbl)
 		return -ENOMEM;
 	struct api_key **list = owner_list(key);
-	/* Oldest first, as they are listed. */
-	while (list && *list)
+	/* Oldest first, as they are listed; the store gives them in the order of their ids. */
+	while (list && *list && (*list)->created_unix_us <= key->created_unix_us)
 		list = &(*list)->next_of_owner;
-	if (list)
+	if (list) {
+		key->next_of_owner = *list;
 		*list = key;
-	key->next_of_owner = NULL;
+	}
 	return 0;
 }
 

@@ -159,9 +159,15 @@ static int sort_entries(struct registry *r)
 	return 0;
 }
 
+static int by_creation(const struct app *a, const struct app *b)
+{
+	return a->created_unix_us < b->created_unix_us ? -1 : a->created_unix_us > b->created_unix_us;
+}
+
 int registry_loaded(struct registry *r, const struct now *now)
 {
 	TRY(sort_entries(r));
+	HASH_SRT(hh, r->apps, by_creation);
 	if (r->newest && r->newest->revision > r->revision)
 		r->revision = r->newest->revision;
 	for (struct entry *e = r->oldest; e; e = e->newer)
