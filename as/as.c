@@ -1,4 +1,5 @@
 /** @file Starting and ending the application server: secrets, store, registry, rooms, listeners, in this order. */
+#include "as/applications.h"
 #include "as/as.h"
 #include "as/secret_file.h"
 #include "as/store.h"
@@ -141,10 +142,12 @@ void as_free(void *state)
 	if (!as)
 		return;
 	http_free(as->http);
-	while (as->n_rooms)
-		rooms[--as->n_rooms].stop(as);
+	/* Who waits for the store is answered while there is still a bus to answer on. */
 	if (as->store)
 		store_close(as->store);
+	as->store = NULL;
+	while (as->n_rooms)
+		rooms[--as->n_rooms].stop(as);
 	keyring_done(&as->keyring);
 	registry_done(&as->registry);
 	crypto_forget(&as->envelope, sizeof as->envelope);
@@ -184,6 +187,7 @@ void as_stop(void *state, void (*done)(void *ctx), void *ctx)
 	as->stopped_ctx = ctx;
 	http_free(as->http);
 	as->http = NULL;
+	applications_end(as);
 	if (store_after(as->store, stop_done, as) < 0)
 		done(ctx);
 }

@@ -18,7 +18,7 @@ enum as_table {
 	TABLE_JOIN = 0x22,       /**< uid -> what the join server remembers */
 	TABLE_DEV_NONCES = 0x23, /**< uid, DevNonce (2) -> empty: used */
 	TABLE_INTAKE = 0x24,     /**< store id of an ns (16) -> last seq taken (8) */
-	/* 0x30 to 0x3f: MQTT sessions */
+	TABLE_MQTT = 0x30,       /**< the engine's key -> session, subscription or message */
 	/* 0x40 to 0x4f: device API, telemetry */
 };
 enum { AS_SCHEMA = 1 };

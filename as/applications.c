@@ -1,0 +1,449 @@
+/** @file What applications may do over MQTT. Topics are The Things Stack's: v3/{application}/devices/{device}/….
+ *
+ * {application} is what the client gave as its user name: "app1", "app1@tenant1", or "app1@DEFAULT" (as.default-tenant) for an
+ * application without a tenant, whose messages are published under both names. Each name is an owner to the engine.
+ */
+#include "as/applications.h"
+#include "as/downlinks.h"
+#include "as/mqtt_listener.h"
+#include "as/store.h"
+#include "as/traces.h"
+#include "common/core/json_out.h"
+#include "common/log.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TOPIC_ROOT "v3/"
+enum { REASON_NOT_AUTHORIZED = 0x87, REASON_UNAVAILABLE = 0x88, REASON_TOPIC_INVALID = 0x90, QOS_MAX = 2, MQTT_PORT = 1883 };
+
+/** One connection of an application. */
+struct login {
+	uint64_t number;
+	char app[APP_KEY_TEXT];  /**< key of the application */
+	char name[APP_KEY_TEXT]; /**< as in its topics */
+	char key_id[API_KEY_ID + 1];
+	UT_hash_handle hh;
+};
+
+struct applications {
+	struct as *as;
+	struct mqtt_engine *engine;
+	struct mqtt_listener *listener;
+	struct mqtt_keep keep;
+	struct login *logins;
+	uint64_t next_login;
+};
+
+/** A push that waits for its commit before it is acknowledged. */
+struct pending_push {
+	struct as *as;
+	uint64_t ticket;
+};
+
+static struct login *login_find(const struct applications *m, uint64_t number)
+{
+	struct login *l;
+	HASH_FIND(hh, m->logins, &number, sizeof number, l);
+	return l;
+}
+
+/** The rights of a login at this moment; 0 when its key or application has gone. */
+static uint64_t rights_now(const struct applications *m, const struct login *l)
+{
+	const struct api_key *k = keyring_find(&m->as->keyring, str_of(l->key_id));
+	const struct app *a = registry_app(&m->as->registry, str_of(l->app));
+	if (!k || !a || (k->expires_unix_us && k->expires_unix_us <= loop_now(m->as->loop)->unix_us))
+		return 0;
+	return rights_expand(rights_on_app(k, a));
+}
+
+static bool has_right(const struct applications *m, const struct login *l, enum right r)
+{
+	return rights_now(m, l) & RIGHT_BIT(r);
+}
+
+/** A login that was refused is an event of the application, with the reason. */
+static void say_refused(struct as *as, const struct app *a, struct str user, const char *why)
+{
+	char data[300];
+	struct text t = text_fixed(data, sizeof data);
+	json_open(&t, '{');
+	json_name(&t, "error");
+	json_puts(&t, why);
+	json_close(&t, '}');
+	as->metrics.mqtt_refused++;
+	LOG(LOG_WARN, "mqtt_refused", KV_STR("user", user), KV_Z("reason", why));
+	traces_add_app(as, "as.mqtt.connect.fail", a, data);
+}
+
+/** Is it an application that wants to log in, rather than a device that speaks IP? */
+static bool is_application(const struct app *a, const struct mqtt_login_request *rq)
+{
+	return a || (rq->password.is_present && str_starts(rq->password.s, "NNSXS."));
+}
+
+static enum mqtt_connack_code on_connect(void *ctx, const struct mqtt_login_request *rq, struct mqtt_login *ret_login, struct text *ret_why)
+{
+	struct applications *m = ctx;
+	struct as *as = m->as;
+	struct str user = rq->user.is_present ? rq->user.s : STR(""), password = rq->password.is_present ? rq->password.s : STR("");
+	const struct app *a = user.n ? registry_app(&as->registry, user) : NULL;
+	const struct api_key *key;
+	struct problem why;
+	if (!is_application(a, rq)) {
+		say_refused(as, NULL, user, user.n ? "no application and no device has this user name" : "no user name");
+		return user.n ? MQTT_REFUSED_RIGHTS : MQTT_REFUSED_CREDENTIALS;
+	}
+	int r = a ? rights_check(&as->keyring, password, loop_now(as->loop), &key, &why) : -ENOENT;
+	if (!a)
+		problem_say(&why, 0, "", "application %.*s not found", STR_ARG(user));
+	if (!r && !rights_on_app(key, a)) {
+		problem_say(&why, 0, "", "api key with id %s has no right on application %s", key->id, a->key);
+		r = -EACCES;
+	}
+	if (r) {
+		say_refused(as, a, user, why.message);
+		text_puts(ret_why, why.message);
+		return MQTT_REFUSED_RIGHTS;
+	}
+	struct login *l = calloc(1, sizeof *l);
+	if (!l || str_copy(user, l->name, sizeof l->name)) {
+		free(l);
+		return MQTT_REFUSED_UNAVAILABLE;
+	}
+	l->number = ++m->next_login;
+	str_copy(str_of(a->key), l->app, sizeof l->app);
+	str_copy(str_of(key->id), l->key_id, sizeof l->key_id);
+	HASH_ADD(hh, m->logins, number, sizeof l->number, l);
+	ret_login->login = l->number;
+	struct text owner = text_fixed(ret_login->owner, sizeof ret_login->owner);
+	text_printf(&owner, "app:%s", l->name);
+	return MQTT_ACCEPTED;
+}
+
+/** `#`, `v3/#` and `v3/+/…` mean the client's own application. */
+static uint8_t on_filter(void *ctx, uint64_t login, struct str filter, struct text *ret_narrowed)
+{
+	struct applications *m = ctx;
+	struct login *l = login_find(m, login);
+	struct str first, second, rest;
+	if (!l || !has_right(m, l, RIGHT_APPLICATION_TRAFFIC_READ))
+		return REASON_NOT_AUTHORIZED;
+	if (str_is(filter, "#") || str_is(filter, TOPIC_ROOT "#")) {
+		text_printf(ret_narrowed, TOPIC_ROOT "%s/#", l->name);
+		return 0;
+	}
+	rest = str_cut(filter, '/', &first);
+	if (!str_is(first, "v3") || !rest.n)
+		return REASON_NOT_AUTHORIZED;
+	struct str below = str_cut(rest, '/', &second);
+	bool has_more = second.n < rest.n;
+	if (!has_more || !(str_is(second, "+") || str_is(second, l->name)))
+		return REASON_NOT_AUTHORIZED;
+	text_printf(ret_narrowed, TOPIC_ROOT "%s/%.*s", l->name, STR_ARG(below));
+	return 0;
+}
+
+/** "v3/{name}/devices/{device}/down/push": the device, and whether it is a replace. */
+static bool parse_push(const struct login *l, struct str topic, struct str *ret_device, bool *ret_replace)
+{
+	struct str root, name, devices, down, verb;
+	struct str rest = str_cut(topic, '/', &root);
+	rest = str_cut(rest, '/', &name);
+	rest = str_cut(rest, '/', &devices);
+	rest = str_cut(rest, '/', ret_device);
+	rest = str_cut(rest, '/', &down);
+	verb = rest;
+	*ret_replace = str_is(verb, "replace");
+	return str_is(root, "v3") && str_is(name, l->name) && str_is(devices, "devices") && id_valid(*ret_device) && str_is(down, "down") &&
+		(*ret_replace || str_is(verb, "push"));
+}
+
+static void drop(struct applications *m, const struct login *l, struct str topic, const char *why)
+{
+	char data[300];
+	struct text t = text_fixed(data, sizeof data);
+	struct str shown = { topic.p, topic.n < 120 ? topic.n : 120 };
+	json_open(&t, '{');
+	json_name(&t, "topic");
+	json_str(&t, shown);
+	json_name(&t, "error");
+	json_puts(&t, why);
+	json_close(&t, '}');
+	LOG(LOG_INFO, "publish_dropped", KV_Z("application", l->app), KV_STR("topic", shown), KV_Z("reason", why));
+	traces_add_app(m->as, "as.down.data.drop", registry_app(&m->as->registry, str_of(l->app)), data);
+}
+
+static void push_durable(void *ctx)
+{
+	struct pending_push *p = ctx;
+	mqtt_engine_taken(p->as->applications->engine, p->ticket, 0, loop_now(p->as->loop));
+	free(p);
+}
+
+static enum mqtt_verdict take_push(struct applications *m, const struct login *l, const struct mqtt_publication *pub, struct str device,
+	bool is_replace, uint8_t *ret_reason)
+{
+	const struct app *a = registry_app(&m->as->registry, str_of(l->app));
+	struct pending_push *p = pub->qos && !pub->is_will ? malloc(sizeof *p) : NULL;
+	struct downlinks_result result;
+	char device_id[ID_MAX + 1];
+	if ((pub->qos && !pub->is_will && !p) || !a || str_copy(device, device_id, sizeof device_id)) {
+		free(p);
+		return MQTT_CLOSE;
+	}
+	if (p)
+		*p = (struct pending_push){ m->as, pub->ticket };
+	struct str body = { (const char *)pub->payload.p, pub->payload.n };
+	int r = downlinks_request(m->as, a, device_id, body, is_replace, p ? push_durable : NULL, p, &result);
+	if (r) {
+		free(p);
+		LOG(LOG_ERROR, "push_not_taken", KV_Z("application", a->key), KV_Z("device", device_id), KV_Z("error", strerror(-r)));
+		*ret_reason = REASON_UNAVAILABLE;
+		/* Not acknowledged: the client keeps it, and sends it again when it connects again. */
+		return pub->qos ? MQTT_CLOSE : MQTT_DROP;
+	}
+	if (result.error)
+		*ret_reason = 0x99; /* payload format invalid */
+	return p ? MQTT_TAKEN_LATER : MQTT_TAKEN;
+}
+
+static enum mqtt_verdict on_publish(void *ctx, const struct mqtt_publication *pub, uint8_t *ret_reason)
+{
+	struct applications *m = ctx;
+	struct login *l = login_find(m, pub->login);
+	struct str device;
+	bool is_replace;
+	if (!l)
+		return MQTT_DROP;
+	if (!parse_push(l, pub->topic, &device, &is_replace)) {
+		drop(m, l, pub->topic, "publish to v3/{application id}/devices/{device id}/down/push or down/replace of your own application");
+		*ret_reason = REASON_TOPIC_INVALID;
+		return MQTT_DROP;
+	}
+	if (!has_right(m, l, RIGHT_APPLICATION_TRAFFIC_DOWN_WRITE)) {
+		drop(m, l, pub->topic, "the api key lacks RIGHT_APPLICATION_TRAFFIC_DOWN_WRITE");
+		*ret_reason = REASON_NOT_AUTHORIZED;
+		return MQTT_DROP;
+	}
+	return take_push(m, l, pub, device, is_replace, ret_reason);
+}
+
+static bool on_may_read(void *ctx, uint64_t login)
+{
+	struct applications *m = ctx;
+	struct login *l = login_find(m, login);
+	return l && has_right(m, l, RIGHT_APPLICATION_TRAFFIC_READ);
+}
+
+static void on_disconnected(void *ctx, uint64_t login, uint8_t reason)
+{
+	(void)ctx;
+	LOG(LOG_DEBUG, "mqtt_disconnected", KV_U("login", login), KV_U("reason", reason));
+}
+
+static void on_released(void *ctx, uint64_t login)
+{
+	struct applications *m = ctx;
+	struct login *l = login_find(m, login);
+	if (!l)
+		return;
+	HASH_DEL(m->logins, l);
+	free(l);
+}
+
+struct kick {
+	const struct applications *m;
+	const char *key_id;
+};
+
+static bool is_of_key(const void *arg, uint64_t login)
+{
+	const struct kick *k = arg;
+	const struct login *l = login_find(k->m, login);
+	/* Rights that were taken away also end what is going on; the client comes back with what is left. */
+	return l && !strcmp(l->key_id, k->key_id);
+}
+
+static void on_key(void *ctx, const struct api_key *k, enum change c)
+{
+	struct applications *m = ctx;
+	if (c != CHANGE_CREATED)
+		mqtt_engine_kick(m->engine, is_of_key, &(struct kick){ m, k->id }, REASON_NOT_AUTHORIZED, loop_now(m->as->loop));
+}
+
+static void for_each_name(struct as *as, const struct app *a, void (*fn)(struct as *as, struct str name, void *ctx), void *ctx)
+{
+	char alias[APP_KEY_TEXT + ID_MAX + 2];
+	fn(as, str_of(a->key), ctx);
+	if (a->tenant[0] || !as->settings->default_tenant[0])
+		return;
+	snprintf(alias, sizeof alias, "%s@%s", a->id, as->settings->default_tenant);
+	fn(as, str_of(alias), ctx);
+}
+
+static void forget_name(struct as *as, struct str name, void *ctx)
+{
+	char owner[MQTT_OWNER_BYTES];
+	struct text t = text_fixed(owner, sizeof owner);
+	(void)ctx;
+	text_printf(&t, "app:%.*s", STR_ARG(name));
+	mqtt_engine_forget(as->applications->engine, text_str(&t), loop_now(as->loop));
+}
+
+static void on_app(void *ctx, struct app *a, enum change c)
+{
+	struct applications *m = ctx;
+	if (c == CHANGE_DELETED)
+		for_each_name(m->as, a, forget_name, NULL);
+}
+
+struct publication {
+	struct str tail, json;
+	size_t taken;
+};
+
+static void publish_under(struct as *as, struct str name, void *ctx)
+{
+	char owner[MQTT_OWNER_BYTES], topic[320];
+	struct text o = text_fixed(owner, sizeof owner), t = text_fixed(topic, sizeof topic);
+	struct publication *p = ctx;
+	text_printf(&o, "app:%.*s", STR_ARG(name));
+	text_printf(&t, TOPIC_ROOT "%.*s%.*s", STR_ARG(name), STR_ARG(p->tail));
+	struct mqtt_message m = { .topic = text_str(&t), .payload = { (const uint8_t *)p->json.p, p->json.n }, .qos = QOS_MAX };
+	if (!t.failed && !o.failed)
+		p->taken += mqtt_engine_publish(as->applications->engine, text_str(&o), &m, loop_now(as->loop));
+}
+
+size_t applications_publish(struct as *as, const struct app *a, struct str tail, struct str json)
+{
+	struct publication p = { tail, json, 0 };
+	for_each_name(as, a, publish_under, &p);
+	return p.taken;
+}
+
+/* ---- sessions that outlive this process ---- */
+
+enum { MQTT_KEY_MAX = 33 };
+
+static struct slice mqtt_key(uint8_t buf[MQTT_KEY_MAX], struct slice key)
+{
+	struct writer w = writer_of(buf, MQTT_KEY_MAX);
+	writer_u8(&w, TABLE_MQTT);
+	writer_put(&w, key.p, key.n);
+	return (struct slice){ buf, w.len };
+}
+
+static void keep_put(void *ctx, struct slice key, struct slice value)
+{
+	struct as *as = ctx;
+	uint8_t buf[MQTT_KEY_MAX];
+	int r = as->store ? store_put(as->store, mqtt_key(buf, key), value) : -ENODEV;
+	if (r)
+		LOG(LOG_ERROR, "mqtt_session_not_stored", KV_Z("error", strerror(-r)));
+}
+
+static void keep_del(void *ctx, struct slice key)
+{
+	struct as *as = ctx;
+	uint8_t buf[MQTT_KEY_MAX];
+	int r = as->store ? store_del(as->store, mqtt_key(buf, key)) : -ENODEV;
+	if (r)
+		LOG(LOG_ERROR, "mqtt_session_not_stored", KV_Z("error", strerror(-r)));
+}
+
+static int load_session(void *ctx, struct slice key, struct slice value)
+{
+	struct as *as = ctx;
+	return mqtt_engine_load(as->applications->engine, (struct slice){ key.p + 1, key.n - 1 }, value, loop_now(as->loop));
+}
+
+static int start_engine(struct as *as, struct text *err)
+{
+	static const uint8_t prefix[] = { TABLE_MQTT };
+	struct applications *m = as->applications;
+	m->keep = (struct mqtt_keep){ as, keep_put, keep_del };
+	m->listener = mqtt_listener_new(as->loop, NULL);
+	if (!m->listener)
+		return -ENOMEM;
+	struct mqtt_engine_options o = {
+		.policy = { .ctx = m, .connect = on_connect, .filter = on_filter, .publish = on_publish, .may_read = on_may_read,
+			.disconnected = on_disconnected, .released = on_released },
+		.sink = mqtt_listener_sink(m->listener), .keep = &m->keep, .limits = mqtt_limits_default(), .seed = rng_u64(&as->rng),
+	};
+	o.limits.retained_messages = 0; /* the retain flag is accepted and ignored */
+	m->engine = mqtt_engine_new(&o);
+	if (!m->engine)
+		return -ENOMEM;
+	mqtt_listener_attach(m->listener, m->engine);
+	int r = store_scan(as->store, (struct slice){ prefix, 1 }, (struct slice){ 0 }, load_session, as);
+	if (r)
+		text_printf(err, "the store's MQTT sessions cannot be read: %s", strerror(-r));
+	return r;
+}
+
+/** Listen on each of the addresses of as.mqtt-listen. */
+static int start_listening(struct as *as, struct text *err)
+{
+	struct str rest = str_of(as->settings->mqtt_listen), one;
+	for (bool is_first = true; rest.n; is_first = false) {
+		struct net_address a;
+		char shown[128];
+		struct text t = text_fixed(shown, sizeof shown);
+		int fd = -1;
+		rest = str_cut(rest, ',', &one);
+		one = str_trim(one);
+		int r = net_parse(one, MQTT_PORT, &a);
+		if (!r)
+			r = mqtt_listener_open(as->applications->listener, &a, NULL, &fd);
+		if (r) {
+			daemon_where(as->daemon, err, "as.mqtt-listen");
+			text_printf(err, ": cannot listen on %.*s for MQTT: %s; choose another one with as.mqtt-listen", STR_ARG(one), strerror(-r));
+			return r;
+		}
+		TRY(net_local(fd, &a));
+		net_text(&t, &a);
+		LOG(LOG_INFO, "listen", KV_Z("what", "mqtt"), KV_Z("address", shown));
+		if (is_first)
+			TRY(daemon_address(as->daemon, "as.mqtt", shown));
+	}
+	return 0;
+}
+
+int applications_start(struct as *as, struct text *err)
+{
+	struct applications *m = as->applications = calloc(1, sizeof *m);
+	if (!m)
+		return -ENOMEM;
+	m->as = as;
+	TRY(start_engine(as, err));
+	registry_watch(&as->registry, &(struct registry_watch){ .app = on_app, .ctx = m });
+	keyring_watch(&as->keyring, on_key, m);
+	return start_listening(as, err);
+}
+
+void applications_end(struct as *as)
+{
+	if (!as->applications || !as->applications->engine)
+		return;
+	mqtt_listener_stop(as->applications->listener);
+	mqtt_engine_shutdown(as->applications->engine, loop_now(as->loop));
+}
+
+void applications_stop(struct as *as)
+{
+	struct applications *m = as->applications;
+	struct login *l, *next;
+	if (!m)
+		return;
+	if (m->engine)
+		mqtt_engine_free(m->engine);
+	mqtt_listener_free(m->listener);
+	HASH_ITER(hh, m->logins, l, next) {
+		HASH_DEL(m->logins, l);
+		free(l);
+	}
+	free(m);
+	as->applications = NULL;
+}

@@ -1,0 +1,153 @@
+/** @file Join-requests from the ns: checked and answered by as/core/join.c, durable before the answer leaves. */
+#include "as/traffic.h"
+#include "as/core/join.h"
+#include "as/store.h"
+#include "as/traces.h"
+#include "common/core/json_out.h"
+#include "common/log.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { STATE_KEY = 9, NONCE_KEY = 11 };
+
+/** An answer that waits for its commit. */
+struct waiting_answer {
+	struct bus_request *request;
+	struct join_answer answer;
+};
+
+struct nonces {
+	struct as *as;
+	uint64_t uid;
+};
+
+static struct slice state_key(uint8_t buf[STATE_KEY], uint64_t uid)
+{
+	struct writer w = writer_of(buf, STATE_KEY);
+	writer_u8(&w, TABLE_JOIN);
+	writer_be64(&w, uid);
+	return (struct slice){ buf, w.len };
+}
+
+static struct slice nonce_key(uint8_t buf[NONCE_KEY], uint64_t uid, uint16_t dev_nonce)
+{
+	struct writer w = writer_of(buf, NONCE_KEY);
+	writer_u8(&w, TABLE_DEV_NONCES);
+	writer_be64(&w, uid);
+	writer_be16(&w, dev_nonce);
+	return (struct slice){ buf, w.len };
+}
+
+static bool is_used(void *ctx, uint16_t dev_nonce)
+{
+	struct nonces *n = ctx;
+	uint8_t key[NONCE_KEY];
+	struct slice value;
+	/* What cannot be read counts as used: refusing a join is safe, a repeated nonce is not. */
+	return store_get(n->as->store, nonce_key(key, n->uid, dev_nonce), &value) != STORE_E_NONE;
+}
+
+static int load_state(struct as *as, uint64_t uid, struct join_state *ret)
+{
+	uint8_t key[STATE_KEY];
+	struct slice value;
+	*ret = (struct join_state){ 0 };
+	int r = store_get(as->store, state_key(key, uid), &value);
+	return r == STORE_E_NONE ? 0 : r ? r : join_unpack(value, &as->envelope, ret);
+}
+
+static int save(struct as *as, uint64_t uid, const struct join_state *s, const struct session *session)
+{
+	uint8_t key[STATE_KEY], used[NONCE_KEY], record[JOIN_RECORD_MAX];
+	struct device_traffic *t = traffic_of(as, uid, true);
+	size_t n;
+	if (!t)
+		return -ENOMEM;
+	TRY(join_pack(s, &as->envelope, record, &n));
+	sessions_add(&t->sessions, session);
+	TRY(traffic_save_sessions(as, t));
+	TRY(store_put(as->store, nonce_key(used, uid, s->dev_nonce), (struct slice){ (const uint8_t *)"", 0 }));
+	return store_put(as->store, state_key(key, uid), (struct slice){ record, n });
+}
+
+static void refuse(struct as *as, const struct device *d, const struct join_request *rq, struct bus_request *request, const char *word,
+	const char *sentence)
+{
+	char data[256];
+	struct text t = text_fixed(data, sizeof data);
+	json_open(&t, '{');
+	json_name(&t, "reason");
+	json_puts(&t, word);
+	json_name(&t, "message");
+	json_puts(&t, sentence);
+	json_close(&t, '}');
+	LOG(LOG_WARN, "join_refused", KV_Z("device", d ? d->path : ""), KV_Z("reason", word), KV_Z("message", sentence));
+	traces_add(as, "js.join.reject", d, rq->cids.v, rq->cids.len, data);
+	as->metrics.joins_refused++;
+	bus_refuse(request, word, sentence);
+}
+
+static void answer(void *ctx)
+{
+	struct waiting_answer *w = ctx;
+	bus_reply(w->request, &w->answer);
+	crypto_forget(w, sizeof *w);
+	free(w);
+}
+
+static void accept(struct as *as, const struct device *d, const struct join_request *rq, struct bus_request *request,
+	const struct join_answer *a)
+{
+	struct waiting_answer *w = malloc(sizeof *w);
+	if (w)
+		*w = (struct waiting_answer){ request, *a };
+	if (!w || store_after(as->store, answer, w)) {
+		free(w);
+		refuse(as, d, rq, request, "store_unavailable", "the store cannot take it now");
+		return;
+	}
+	traces_add(as, "js.join.accept", d, rq->cids.v, rq->cids.len, "");
+}
+
+static void on_join(void *ctx, struct bus_peer *peer, struct bus_request *request, const void *msg)
+{
+	struct as *as = ctx;
+	const struct join_request *rq = msg;
+	struct device *d = registry_device_by_uid(&as->registry, rq->device);
+	struct nonces nonces = { as, rq->device };
+	struct join_state state;
+	struct session session;
+	bool is_new = false;
+	(void)peer;
+	if (!d || !d->supports_join) {
+		refuse(as, d, rq, request, join_refusal_word(JOIN_E_UNKNOWN), join_refusal_sentence(JOIN_E_UNKNOWN));
+		return;
+	}
+	struct join_device device = { .mac_version = d->mac_version, .dev_eui = d->dev_eui, .join_eui = d->join_eui,
+		.has_app_key = d->has_app_key, .app_key = &d->app_key, .is_used = is_used, .ctx = &nonces };
+	int r = store_failing(as->store) ? -EAGAIN : load_state(as, rq->device, &state);
+	if (!r)
+		r = join_handle(as->crypto, &device, rq, loop_now(as->loop), &as->rng, &state, &session, &is_new);
+	if (!r && is_new)
+		r = save(as, rq->device, &state, &session);
+	if (r > 0)
+		refuse(as, d, rq, request, join_refusal_word(r), join_refusal_sentence(r));
+	else if (r < 0)
+		refuse(as, d, rq, request, "unavailable", strerror(-r));
+	else
+		accept(as, d, rq, request, &state.answer);
+	crypto_forget(&session, sizeof session);
+	crypto_forget(&state, sizeof state);
+}
+
+int joins_start(struct as *as, struct text *err)
+{
+	(void)err;
+	as_add_method(as, NSJS_JOIN, on_join);
+	return 0;
+}
+
+void joins_stop(struct as *as)
+{
+	(void)as;
+}

@@ -1,0 +1,282 @@
+/** @file The ns asks for the next downlink, and says what became of it. */
+#include "as/downlinks.h"
+#include "as/traces.h"
+#include "common/core/json_out.h"
+#include "common/log.h"
+#include "proto/lorawan/security.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { CIDS_SHOWN = 16 };
+#define TELL_TIMEOUT_US (10 * SEC_US)
+
+struct downlinks {
+	struct pulled answer;
+	struct downlink_queued queued;
+};
+
+static void told(void *ctx, int status, const struct failure *failure, const void *reply)
+{
+	struct as *as = ctx;
+	(void)failure;
+	(void)reply;
+	/* Nothing to do on a failure: when the link is up again, the ns is told everything. */
+	if (status)
+		LOG(LOG_DEBUG, "queued_not_told", KV_I("status", status));
+	(void)as;
+}
+
+static void send_queued(struct as *as, struct bus_peer *ns, struct downlink_queued *q)
+{
+	int r = bus_call(ns, ASNS_QUEUED, q, TELL_TIMEOUT_US, told, as);
+	if (r)
+		LOG(LOG_WARN, "queued_not_told", KV_Z("error", strerror(-r)));
+	q->v.len = 0;
+	q->has = 0;
+}
+
+void downlinks_tell(struct as *as, uint64_t uid)
+{
+	struct bus_peer *ns = as_ns(as);
+	struct device_traffic *t = traffic_of(as, uid, false);
+	if (!ns)
+		return;
+	struct downlink_queued *q = &as->downlinks->queued;
+	q->has = 0;
+	q->v.v[0] = (struct waiting){ .device = uid, .items = (uint32_t)(t ? queue_waiting(&t->queue) : 0) };
+	q->v.len = 1;
+	send_queued(as, ns, q);
+}
+
+/** The ns is there: it gets the whole list. */
+static void link_up(struct as *as, struct bus_peer *ns)
+{
+	struct downlink_queued *q = &as->downlinks->queued;
+	q->has = 0;
+	MSG_SET(q, all, true);
+	q->v.len = 0;
+	bool any = false;
+	for (struct device_traffic *t = as->traffic->devices; t; t = t->hh.next) {
+		uint32_t n = (uint32_t)queue_waiting(&t->queue);
+		if (!n)
+			continue;
+		q->v.v[q->v.len++] = (struct waiting){ .device = t->uid, .items = n };
+		if (q->v.len == COUNT(q->v.v)) {
+			send_queued(as, ns, q);
+			any = true;
+		}
+	}
+	if (q->v.len || !any)
+		send_queued(as, ns, q);
+}
+
+/** Publish what became of an item. @param cids  those of the ns's report */
+static void publish(struct as *as, const struct device *d, enum tts_down_kind kind, const struct item *item, bool as_sent,
+	const struct cid *cids, size_t n_cids, const struct tts_error *e)
+{
+	static const char *const events[] = {
+		[TTS_QUEUED] = "as.down.data.queued.forward", [TTS_SENT] = "as.down.data.sent.forward", [TTS_ACK] = "as.down.data.ack.forward",
+		[TTS_NACK] = "as.down.data.nack.forward", [TTS_FAILED] = "as.down.data.failed.forward",
+	};
+	struct { uint16_t len; struct cid v[CIDS_SHOWN]; } list = { 0 };
+	CIDS_ADD(&list, CID_AS_DOWNLINK, item->id);
+	cids_add_all(&list.len, list.v, COUNT(list.v), cids, n_cids);
+	struct tts_up u = traffic_envelope(as, d);
+	struct tts_downlink shown = item_show(item, as_sent);
+	u.cids = list.v;
+	u.n_cids = list.len;
+	u.own_cids = shown.own_cids;
+	u.own_cids_n = shown.own_cids_n;
+	struct text *t = traffic_json(as);
+	tts_down(t, &u, kind, &shown, e);
+	traffic_publish(as, d->app, d->id, tts_down_topic(kind), text_str(t));
+	traces_add(as, events[kind], d, list.v, list.len, "");
+}
+
+static void publish_failure(struct as *as, const struct device *d, const struct item *item, bool as_sent, const struct cid *cids, size_t n_cids,
+	struct tts_error *e)
+{
+	e->id = ulid_make(loop_now(as->loop)->unix_us, &as->rng);
+	publish(as, d, TTS_FAILED, item, as_sent, cids, n_cids, e);
+}
+
+/** The error that the ns named, or `transmission` with what the gateway said. */
+static struct tts_error error_of(const struct item *item, const struct up_outcome *o)
+{
+	struct tts_error e = { .row = MSG_HAS(o, error) ? down_error_find(str_of(o->error)) : NULL };
+	if (!e.row)
+		e.row = down_error_find(STR("transmission"));
+	if (!strcmp(e.row->name, "transmission")) {
+		e.text_attribute = "result";
+		e.text_value = tx_result_info(MSG_HAS(o, tx_result) ? o->tx_result : TX_RESULT_UNKNOWN_ERROR)->name;
+	} else if (MSG_HAS(o, max_length)) {
+		e.num_attribute[0] = "length";
+		e.num_value[0] = item->payload_n;
+		e.num_attribute[1] = "max";
+		e.num_value[1] = o->max_length;
+	}
+	return e;
+}
+
+int downlinks_outcome(struct as *as, struct device *d, const struct cid *cids, size_t n_cids, const struct up_outcome *o)
+{
+	struct device_traffic *t = traffic_of(as, d->entry.uid, false);
+	struct item *item = NULL;
+	bool gone = false;
+	enum queue_news news = NEWS_NONE;
+	if (!t)
+		return 0;
+	TRY(queue_outcome(&t->queue, &as->traffic->queue_sink, t->uid, o, &item, &gone, &news));
+	traffic_lease(as, t);
+	if (!item)
+		return 0;
+	struct tts_error e = { 0 };
+	switch (news) {
+	case NEWS_SENT: publish(as, d, TTS_SENT, item, true, cids, n_cids, NULL); break;
+	case NEWS_ACK: publish(as, d, TTS_ACK, item, true, cids, n_cids, NULL); break;
+	case NEWS_NACK: publish(as, d, TTS_NACK, item, true, cids, n_cids, NULL); break;
+	case NEWS_NACK_LAST:
+		publish(as, d, TTS_NACK, item, true, cids, n_cids, NULL);
+		e = (struct tts_error){ .row = down_error_find(STR("max_retries_reached")), .num_attribute = { "max" },
+			.num_value = { item->max_attempts ? item->max_attempts : QUEUE_ATTEMPTS } };
+		publish_failure(as, d, item, true, cids, n_cids, &e);
+		break;
+	case NEWS_FAILED:
+		e = error_of(item, o);
+		publish_failure(as, d, item, true, cids, n_cids, &e);
+		break;
+	case NEWS_NONE: break;
+	}
+	if (gone)
+		item_free(item);
+	downlinks_tell(as, t->uid);
+	return 0;
+}
+
+void downlinks_lease_over(struct as *as, struct device_traffic *t)
+{
+	struct device *d = registry_device_by_uid(&as->registry, t->uid);
+	uint64_t now_us = loop_now(as->loop)->mono_us;
+	for (struct item *i; d && (i = queue_expired(&t->queue, now_us));) {
+		if (!as_ns(as)) {
+			i->flying_us = now_us; /* its outcome may wait in the ns */
+			continue;
+		}
+		/* An unconfirmed one may have been heard: it is not sent again. A confirmed one the device can tell from its repetition. */
+		struct up_outcome o = { .item = i->id, .outcome = i->confirmed ? OUTCOME_RETURNED : OUTCOME_FAILED, .f_cnt = i->f_cnt,
+			.session_key_id = i->session_key_id };
+		MSG_SET(&o, tx_result, TX_RESULT_NO_TX_ACK);
+		LOG(LOG_WARN, "downlink_outcome_unknown", KV_Z("device", d->path), KV_U("fcnt", o.f_cnt));
+		int r = downlinks_outcome(as, d, NULL, 0, &o);
+		if (r) {
+			LOG(LOG_ERROR, "downlink_not_stored", KV_Z("device", d->path), KV_Z("error", strerror(-r)));
+			i->flying_us = now_us;
+		}
+	}
+}
+
+/** Encrypt for the counter that the ns has spent. @return 0; -EPERM the counter has gone by; -errno */
+static int encrypt(struct as *as, struct device_traffic *t, struct session *s, const struct item *item, const struct pull *p,
+	struct pulled *ret)
+{
+	if (s->has_f_cnt_down && !item->is_repeat && p->f_cnt <= s->f_cnt_down)
+		return -EPERM;
+	struct frame_id id = { .dev_addr = s->dev_addr, .f_cnt = p->f_cnt, .is_up = false };
+	struct slice plain = item_payload(item);
+	memcpy(ret->frm.p, plain.p, plain.n);
+	ret->frm.len = (uint16_t)plain.n;
+	TRY(cipher_frm(as->crypto, &s->app_s_key, &id, ret->frm.p, plain.n));
+	s->has_f_cnt_down = true;
+	s->f_cnt_down = p->f_cnt;
+	return traffic_save_sessions(as, t);
+}
+
+static void fill(struct pulled *a, const struct item *item, bool more)
+{
+	MSG_SET(a, item, item->id);
+	MSG_SET(a, f_port, item->f_port);
+	MSG_MARK(a, frm);
+	MSG_SET(a, confirmed, item->confirmed);
+	MSG_SET(a, priority, item->priority);
+	MSG_SET(a, more, more);
+	MSG_MARK(a, cids);
+	a->cids.len = 0;
+	CIDS_ADD(&a->cids, CID_AS_DOWNLINK, item->id);
+}
+
+static void report_too_long(struct as *as, const struct device *d, struct item *item, const struct pull *p)
+{
+	struct tts_error e = { .row = down_error_find(STR("application_downlink_too_long")), .num_attribute = { "length", "max" },
+		.num_value = { item->payload_n, item->payload_n > p->room_max ? p->room_max : p->room } };
+	publish_failure(as, d, item, false, p->cids.v, p->cids.len, &e);
+	item_free(item);
+}
+
+/** Answer a pull. @return 0; -errno: nothing is handed out */
+static int answer_pull(struct as *as, const struct pull *p, struct pulled *a)
+{
+	struct device *d = registry_device_by_uid(&as->registry, p->device);
+	struct device_traffic *t = d ? traffic_of(as, p->device, false) : NULL;
+	struct session *s = t ? sessions_find(&t->sessions, &p->session_key_id) : NULL;
+	struct item *item = NULL, *too_long = NULL;
+	bool more = false;
+	a->has = 0;
+	if (!s || store_failing(as->store))
+		return 0;
+	do {
+		TRY(queue_pull(&t->queue, &as->traffic->queue_sink, p, loop_now(as->loop), &item, &too_long, &more));
+		if (too_long)
+			report_too_long(as, d, too_long, p);
+	} while (too_long);
+	MSG_SET(a, more, more);
+	if (!item)
+		return 0;
+	int r = encrypt(as, t, s, item, p, a);
+	if (r) {
+		struct up_outcome back = { .item = item->id, .outcome = OUTCOME_RETURNED, .f_cnt = p->f_cnt, .session_key_id = p->session_key_id };
+		bool gone;
+		enum queue_news news;
+		queue_outcome(&t->queue, &as->traffic->queue_sink, t->uid, &back, &item, &gone, &news);
+		if (gone)
+			item_free(item);
+		return r;
+	}
+	fill(a, item, more);
+	traffic_lease(as, t);
+	traces_add(as, "as.down.data.forward", d, a->cids.v, a->cids.len, "");
+	return 0;
+}
+
+static void on_pull(void *ctx, struct bus_peer *peer, struct bus_request *request, const void *msg)
+{
+	struct as *as = ctx;
+	struct pulled *a = &as->downlinks->answer;
+	const struct pull *p = msg;
+	(void)peer;
+	int r = answer_pull(as, p, a);
+	if (r) {
+		LOG(LOG_ERROR, "pull_refused", KV_U("device", p->device), KV_U("fcnt", p->f_cnt),
+			KV_Z("error", r == -EPERM ? "the counter was used before" : strerror(-r)));
+		bus_refuse(request, r == -EPERM ? "f_cnt_used" : "unavailable", r == -EPERM ? "the counter was used before" : strerror(-r));
+		return;
+	}
+	bus_reply(request, a);
+}
+
+int downlinks_start(struct as *as, struct text *err)
+{
+	(void)err;
+	as->downlinks = calloc(1, sizeof *as->downlinks);
+	if (!as->downlinks)
+		return -ENOMEM;
+	as_add_method(as, NSAS_PULL, on_pull);
+	as_add_routes(as, downlinks_routes);
+	as_add_link(as, link_up, NULL);
+	return 0;
+}
+
+void downlinks_stop(struct as *as)
+{
+	free(as->downlinks);
+	as->downlinks = NULL;
+}

@@ -1,0 +1,267 @@
+/** @file Each device's sessions and queue, loaded from the store at start. */
+#include "as/traffic.h"
+#include "as/applications.h"
+#include "as/downlinks.h"
+#include "as/store.h"
+#include "common/log.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { JSON_MAX = 256 * 1024, UID_KEY = 9, ITEM_KEY = 17 };
+
+struct device_traffic *traffic_of(struct as *as, uint64_t uid, bool make)
+{
+	struct traffic *t = as->traffic;
+	struct device_traffic *d;
+	HASH_FIND(hh, t->devices, &uid, sizeof uid, d);
+	if (d || !make)
+		return d;
+	d = calloc(1, sizeof *d);
+	if (!d)
+		return NULL;
+	d->uid = uid;
+	HASH_ADD(hh, t->devices, uid, sizeof d->uid, d);
+	if (!d->hh.tbl) {
+		free(d);
+		return NULL;
+	}
+	return d;
+}
+
+bool traffic_has_session(struct as *as, uint64_t uid)
+{
+	struct device_traffic *d = traffic_of(as, uid, false);
+	return d && d->sessions.n;
+}
+
+static struct slice uid_key(uint8_t buf[UID_KEY], enum as_table table, uint64_t uid)
+{
+	struct writer w = writer_of(buf, UID_KEY);
+	writer_u8(&w, (uint8_t)table);
+	writer_be64(&w, uid);
+	return (struct slice){ buf, w.len };
+}
+
+static struct slice item_key(uint8_t buf[ITEM_KEY], uint64_t uid, uint64_t seq)
+{
+	struct writer w = writer_of(buf, ITEM_KEY);
+	writer_u8(&w, TABLE_QUEUE);
+	writer_be64(&w, uid);
+	writer_be64(&w, seq);
+	return (struct slice){ buf, w.len };
+}
+
+static int put_item(void *ctx, uint64_t uid, uint64_t seq, struct slice record)
+{
+	uint8_t key[ITEM_KEY];
+	struct as *as = ctx;
+	return store_put(as->store, item_key(key, uid, seq), record);
+}
+
+static int del_item(void *ctx, uint64_t uid, uint64_t seq)
+{
+	uint8_t key[ITEM_KEY];
+	struct as *as = ctx;
+	return store_del(as->store, item_key(key, uid, seq));
+}
+
+int traffic_save_sessions(struct as *as, const struct device_traffic *d)
+{
+	uint8_t key[UID_KEY], record[SESSIONS_RECORD_MAX];
+	size_t n;
+	TRY(sessions_pack(&d->sessions, &as->envelope, record, &n));
+	return store_put(as->store, uid_key(key, TABLE_SESSIONS, d->uid), (struct slice){ record, n });
+}
+
+static int load_sessions(void *ctx, struct slice key, struct slice value)
+{
+	struct as *as = ctx;
+	struct reader r = reader_of(key.p + 1, key.n - 1);
+	struct device_traffic *d = traffic_of(as, reader_be64(&r), true);
+	return d ? sessions_unpack(value, &as->envelope, &d->sessions) : -ENOMEM;
+}
+
+static int load_item(void *ctx, struct slice key, struct slice value)
+{
+	struct as *as = ctx;
+	struct reader r = reader_of(key.p + 1, key.n - 1);
+	uint64_t uid = reader_be64(&r), seq = reader_be64(&r);
+	struct device_traffic *d = traffic_of(as, uid, true);
+	if (!d)
+		return -ENOMEM;
+	if (seq >= as->traffic->next_seq)
+		as->traffic->next_seq = seq + 1;
+	int res = queue_load(&d->queue, seq, value);
+	/* What was out when this process ended is out from now: its outcome has the lease's time to come in. */
+	for (struct item *i = d->queue.first; i; i = i->next)
+		i->flying_us = loop_now(as->loop)->mono_us;
+	traffic_lease(as, d);
+	return res;
+}
+
+/** The session that the operator made by hand is a session like any other; a new generation of it starts its counters again. */
+static void take_abp_session(struct as *as, const struct device *d)
+{
+	struct device_traffic *t = d->session.present ? traffic_of(as, d->entry.uid, true) : NULL;
+	struct session *have = t ? sessions_find(&t->sessions, &d->session.session_key_id) : NULL;
+	if (!t || (have && have->generation == d->session.generation))
+		return;
+	bool has_f_cnt = d->session.has_n_f_cnt_down || d->session.has_a_f_cnt_down;
+	struct session s = {
+		.id = d->session.session_key_id, .dev_addr = d->session.dev_addr, .generation = d->session.generation,
+		.app_s_key = d->session.app_s_key, .has_f_cnt_down = has_f_cnt,
+		.f_cnt_down = d->session.has_a_f_cnt_down ? d->session.last_a_f_cnt_down : d->session.last_n_f_cnt_down,
+	};
+	sessions_add(&t->sessions, &s);
+	int r = traffic_save_sessions(as, t);
+	if (r)
+		LOG(LOG_ERROR, "session_not_stored", KV_Z("device", d->path), KV_Z("error", strerror(-r)));
+}
+
+static int forget_record(void *ctx, struct slice key, struct slice value)
+{
+	struct { uint8_t key[64][ITEM_KEY]; size_t n[64], used; } *found = ctx;
+	(void)value;
+	if (found->used == COUNT(found->n))
+		return 1;
+	memcpy(found->key[found->used], key.p, key.n);
+	found->n[found->used++] = key.n;
+	return 0;
+}
+
+/** Delete every record below a prefix; a scan may not write, so it is done in helpings. */
+static void forget_all(struct as *as, struct slice prefix)
+{
+	struct { uint8_t key[64][ITEM_KEY]; size_t n[64], used; } found;
+	int more;
+	do {
+		found.used = 0;
+		more = store_scan(as->store, prefix, (struct slice){ 0 }, forget_record, &found);
+		for (size_t i = 0; i < found.used; i++)
+			store_del(as->store, (struct slice){ found.key[i], found.n[i] });
+	} while (more == 1);
+}
+
+static void forget_device(struct as *as, uint64_t uid)
+{
+	static const enum as_table tables[] = { TABLE_SESSIONS, TABLE_QUEUE, TABLE_JOIN, TABLE_DEV_NONCES };
+	struct device_traffic *d = traffic_of(as, uid, false);
+	uint8_t key[UID_KEY];
+	for (size_t i = 0; i < COUNT(tables); i++)
+		forget_all(as, uid_key(key, tables[i], uid));
+	if (!d)
+		return;
+	heap_remove(&as->traffic->leases, &d->lease);
+	queue_done(&d->queue);
+	HASH_DEL(as->traffic->devices, d);
+	crypto_forget(&d->sessions, sizeof d->sessions);
+	free(d);
+}
+
+static void on_device(void *ctx, struct device *d, enum change c)
+{
+	struct as *as = ctx;
+	if (c == CHANGE_DELETED)
+		forget_device(as, d->entry.uid);
+	else
+		take_abp_session(as, d);
+}
+
+void traffic_lease(struct as *as, struct device_traffic *d)
+{
+	struct traffic *t = as->traffic;
+	uint64_t due = queue_deadline(&d->queue);
+	if (due == UINT64_MAX)
+		heap_remove(&t->leases, &d->lease);
+	else if (heap_set(&t->leases, &d->lease, due))
+		LOG(LOG_ERROR, "lease_not_kept", KV_U("device", d->uid), KV_Z("error", "no memory"));
+	if (t->lease_timer)
+		loop_timer_at(t->lease_timer, heap_deadline(&t->leases));
+}
+
+/** An item is out for longer than any window takes, and the ns, which is there, has said nothing of it. */
+static void leases_due(void *ctx)
+{
+	struct as *as = ctx;
+	struct traffic *t = as->traffic;
+	uint64_t now_us = loop_now(as->loop)->mono_us;
+	for (struct heap_node *n; (n = heap_pop_due(&t->leases, now_us));) {
+		struct device_traffic *d = CONTAINER_OF(n, struct device_traffic, lease);
+		downlinks_lease_over(as, d);
+		traffic_lease(as, d);
+	}
+	loop_timer_at(t->lease_timer, heap_deadline(&t->leases));
+}
+
+int traffic_start(struct as *as, struct text *err)
+{
+	struct traffic *t = as->traffic = calloc(1, sizeof *t);
+	if (!t)
+		return -ENOMEM;
+	static const uint8_t sessions[] = { TABLE_SESSIONS }, items[] = { TABLE_QUEUE };
+	t->as = as;
+	t->next_seq = 1;
+	t->json = text_growing(JSON_MAX);
+	t->queue_sink = (struct queue_sink){ put_item, del_item, as };
+	int r = store_scan(as->store, (struct slice){ sessions, 1 }, (struct slice){ 0 }, load_sessions, as);
+	if (!r)
+		r = store_scan(as->store, (struct slice){ items, 1 }, (struct slice){ 0 }, load_item, as);
+	if (r) {
+		text_printf(err, "the store's %s cannot be read: %s", r == -EBADMSG ? "session keys (is as.kek-file the one they were made with?)" :
+			"sessions and queues", strerror(-r));
+		return r;
+	}
+	for (struct device *d = as->registry.by_uid; d; d = d->by_uid.next)
+		take_abp_session(as, d);
+	registry_watch(&as->registry, &(struct registry_watch){ .device = on_device, .ctx = as });
+	t->lease_timer = loop_timer_new(as->loop, leases_due, as);
+	if (!t->lease_timer)
+		return -ENOMEM;
+	loop_timer_at(t->lease_timer, heap_deadline(&t->leases));
+	return 0;
+}
+
+void traffic_stop(struct as *as)
+{
+	struct traffic *t = as->traffic;
+	struct device_traffic *d, *next;
+	if (!t)
+		return;
+	HASH_ITER(hh, t->devices, d, next) {
+		HASH_DEL(t->devices, d);
+		queue_done(&d->queue);
+		crypto_forget(&d->sessions, sizeof d->sessions);
+		free(d);
+	}
+	loop_timer_free(t->lease_timer);
+	heap_done(&t->leases);
+	text_done(&t->json);
+	free(t);
+	as->traffic = NULL;
+}
+
+struct tts_up traffic_envelope(struct as *as, const struct device *d)
+{
+	struct device_traffic *t = traffic_of(as, d->entry.uid, false);
+	bool has_session = t && t->sessions.n;
+	return (struct tts_up){
+		.device = { .device_id = d->id, .application_id = d->app->id, .has_dev_eui = d->has_dev_eui, .has_join_eui = d->has_join_eui,
+			.has_dev_addr = has_session, .dev_eui = d->dev_eui, .join_eui = d->join_eui,
+			.dev_addr = has_session ? t->sessions.v[0].dev_addr : 0 },
+		.received_unix_ns = loop_now(as->loop)->unix_us * 1000,
+	};
+}
+
+struct text *traffic_json(struct as *as)
+{
+	text_reset(&as->traffic->json);
+	return &as->traffic->json;
+}
+
+size_t traffic_publish(struct as *as, const struct app *a, const char *device_id, const char *suffix, struct str json)
+{
+	char topic[256];
+	struct text t = text_fixed(topic, sizeof topic);
+	text_printf(&t, "/devices/%s/%s", device_id, suffix);
+	return applications_publish(as, a, text_str(&t), json);
+}

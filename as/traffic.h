@@ -1,0 +1,44 @@
+/** @file What the application server keeps of each device's traffic: sessions, downlink queue; and publishing to applications. */
+#pragma once
+#include "as/as.h"
+#include "as/core/queue.h"
+#include "as/core/session.h"
+#include "common/core/heap.h"
+#include "proto/tts/message.h"
+
+struct device_traffic {
+	uint64_t uid;
+	struct sessions sessions;
+	struct queue queue;
+	struct heap_node lease; /**< of the first item that is out */
+	UT_hash_handle hh;
+};
+
+struct traffic {
+	struct as *as;
+	struct device_traffic *devices; /**< by uid; those that have any traffic */
+	struct queue_sink queue_sink;
+	struct heap leases;
+	struct loop_timer *lease_timer;
+	uint64_t next_seq;              /**< age of the next item; over all devices */
+	struct text json;               /**< scratch for messages */
+};
+
+
+/** A device's traffic. @param make  create it if there is none yet. NULL: none, or no memory */
+struct device_traffic *traffic_of(struct as *as, uint64_t uid, bool make);
+/** Does the device have any session? */
+bool traffic_has_session(struct as *as, uint64_t uid);
+/** Write the device's sessions down. @return 0; -errno */
+int traffic_save_sessions(struct as *as, const struct device_traffic *d);
+/** Move the lease timer to the first item that is out. */
+void traffic_lease(struct as *as, struct device_traffic *d);
+
+/** The envelope of a message about a device: its ids, the address of its newest session, the time. */
+struct tts_up traffic_envelope(struct as *as, const struct device *d);
+/** Scratch to compose one message in; valid until the next call. */
+struct text *traffic_json(struct as *as);
+/** Give a message to everybody who listens to the application: topic `…/devices/{device id}/{suffix}`. Adds an event.
+ * @param device_id  not always of a device that exists
+ * @return how many took it */
+size_t traffic_publish(struct as *as, const struct app *a, const char *device_id, const char *suffix, struct str json);

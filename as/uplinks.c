@@ -1,0 +1,195 @@
+/** @file Messages of the ns's outbox: decrypted, published, and acknowledged once it is durable that they were taken. */
+#include "as/downlinks.h"
+#include "as/store.h"
+#include "as/traces.h"
+#include "common/log.h"
+#include "proto/lorawan/frame.h"
+#include "proto/lorawan/security.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { INTAKE_KEY = 17, INTAKE_NS = 4, CIDS_SHOWN = 16 };
+
+/** How far the outbox of one ns store has been taken. */
+struct intake {
+	struct ulid store_id;
+	uint64_t seq;
+};
+
+struct uplinks {
+	struct intake v[INTAKE_NS]; /* an ns that lost its store gets a new line; the oldest gives way */
+	size_t n;
+};
+
+static struct slice intake_key(uint8_t buf[INTAKE_KEY], const struct ulid *store_id)
+{
+	struct writer w = writer_of(buf, INTAKE_KEY);
+	writer_u8(&w, TABLE_INTAKE);
+	writer_put(&w, store_id->b, sizeof store_id->b);
+	return (struct slice){ buf, w.len };
+}
+
+static int load_intake(void *ctx, struct slice key, struct slice value)
+{
+	struct uplinks *u = ctx;
+	struct reader r = reader_of(value.p, value.n);
+	if (u->n == INTAKE_NS || key.n != INTAKE_KEY)
+		return 0;
+	memcpy(u->v[u->n].store_id.b, key.p + 1, sizeof u->v[0].store_id.b);
+	u->v[u->n++].seq = reader_be64(&r);
+	return 0;
+}
+
+static struct intake *intake_of(struct as *as, const struct ulid *store_id)
+{
+	struct uplinks *u = as->uplinks;
+	for (size_t i = 0; i < u->n; i++)
+		if (ulid_eq(&u->v[i].store_id, store_id))
+			return &u->v[i];
+	if (u->n == INTAKE_NS) {
+		uint8_t key[INTAKE_KEY];
+		store_del(as->store, intake_key(key, &u->v[0].store_id));
+		memmove(&u->v[0], &u->v[1], (INTAKE_NS - 1) * sizeof u->v[0]);
+		u->n--;
+	}
+	u->v[u->n] = (struct intake){ .store_id = *store_id };
+	return &u->v[u->n++];
+}
+
+/** The device as this message sees it: its address is the one of the session that sent it. */
+static struct tts_up envelope(struct as *as, const struct device *d, uint32_t dev_addr, struct cid *cids, size_t n)
+{
+	struct tts_up u = traffic_envelope(as, d);
+	u.device.has_dev_addr = true;
+	u.device.dev_addr = dev_addr;
+	u.cids = cids;
+	u.n_cids = n;
+	return u;
+}
+
+/** FRMPayload under AppSKey becomes plain, in place. @return 0; -ENOKEY the session is not known here; -EIO */
+static int decrypt(struct as *as, const struct device *d, struct up_data *up)
+{
+	struct device_traffic *t = traffic_of(as, d->entry.uid, false);
+	struct session *s = t ? sessions_find(&t->sessions, &up->session_key_id) : NULL;
+	if (!MSG_HAS(up, frm) || !up->frm.len)
+		return 0;
+	if (!s)
+		return -ENOKEY;
+	struct frame_id id = { .dev_addr = up->dev_addr, .f_cnt = up->f_cnt, .is_up = true };
+	return cipher_frm(as->crypto, &s->app_s_key, &id, up->frm.p, up->frm.len);
+}
+
+static void publish_data(struct as *as, const struct device *d, struct up_data *up, struct cid *cids, size_t n_cids)
+{
+	struct tts_up u = envelope(as, d, up->dev_addr, cids, n_cids);
+	struct tts_extras x = { .locations = texts_get(&d->texts, TEXT_LOCATIONS), .version_ids = texts_get(&d->texts, TEXT_VERSION_IDS) };
+	int r = decrypt(as, d, up);
+	traces_add(as, "as.up.data.receive", d, cids, n_cids, "");
+	if (r) {
+		const char *why = r == -ENOKEY ? "{\"reason\":\"unknown_session\"}" : "{\"reason\":\"decrypt\"}";
+		LOG(LOG_ERROR, "uplink_not_decrypted", KV_Z("device", d->path), KV_U("fcnt", up->f_cnt), KV_Z("error", strerror(-r)));
+		traces_add(as, "as.up.data.drop", d, cids, n_cids, why);
+		return;
+	}
+	struct text *t = traffic_json(as);
+	tts_uplink(t, &u, up, (struct slice){ up->frm.p, MSG_HAS(up, frm) ? up->frm.len : 0 }, &x);
+	as->metrics.uplinks++;
+	traffic_publish(as, d->app, d->id, "up", text_str(t));
+	traces_add(as, "as.up.data.forward", d, cids, n_cids, "");
+}
+
+static void publish_join(struct as *as, const struct device *d, const struct up_join *j, struct cid *cids, size_t n_cids)
+{
+	struct tts_up u = envelope(as, d, j->dev_addr, cids, n_cids);
+	struct text *t = traffic_json(as);
+	tts_join(t, &u, j);
+	as->metrics.joins++;
+	traffic_publish(as, d->app, d->id, "join", text_str(t));
+	traces_add(as, "as.up.join.forward", d, cids, n_cids, "");
+}
+
+static void publish_status(struct as *as, const struct device *d, const struct up_status *s, struct cid *cids, size_t n_cids)
+{
+	struct tts_up u = traffic_envelope(as, d);
+	struct text *t = traffic_json(as);
+	u.cids = cids;
+	u.n_cids = n_cids;
+	tts_status(t, &u, s);
+	traffic_publish(as, d->app, d->id, "service/data", text_str(t));
+	traces_add(as, "as.up.service.forward", d, cids, n_cids, "");
+}
+
+/** @return 0; -errno of the store: not taken */
+static int take(struct as *as, struct ns_up *m)
+{
+	struct device *d = registry_device_by_uid(&as->registry, m->device);
+	struct { uint16_t len; struct cid v[CIDS_SHOWN]; } list = { 0 };
+	cids_add_all(&list.len, list.v, COUNT(list.v), m->cids.v, m->cids.len);
+	if (!d)
+		return 0; /* deleted meanwhile */
+	if (MSG_HAS(m, outcome))
+		return downlinks_outcome(as, d, list.v, list.len, &m->outcome);
+	CIDS_ADD(&list, CID_AS_UP, ulid_make(loop_now(as->loop)->unix_us, &as->rng));
+	if (MSG_HAS(m, data))
+		publish_data(as, d, &m->data, list.v, list.len);
+	else if (MSG_HAS(m, join))
+		publish_join(as, d, &m->join, list.v, list.len);
+	else if (MSG_HAS(m, status))
+		publish_status(as, d, &m->status, list.v, list.len);
+	return 0;
+}
+
+static void acknowledge(void *request)
+{
+	bus_reply(request, &(struct ack){ 0 });
+}
+
+static void on_uplink(void *ctx, struct bus_peer *peer, struct bus_request *request, const void *msg)
+{
+	static const char full[] = "the store cannot take it now";
+	struct as *as = ctx;
+	/* The bus's own buffer; decrypting in place spares a copy of 15 kB a message. */
+	struct ns_up *m = (struct ns_up *)(uintptr_t)msg;
+	struct intake *intake = intake_of(as, &m->store_id);
+	uint8_t key[INTAKE_KEY], seq[8];
+	(void)peer;
+	if (store_failing(as->store)) {
+		bus_refuse(request, "store_unavailable", full);
+		return;
+	}
+	int r = 0;
+	if (m->seq > intake->seq) {
+		struct writer w = writer_of(seq, sizeof seq);
+		writer_be64(&w, m->seq);
+		r = take(as, m);
+		if (!r)
+			r = store_put(as->store, intake_key(key, &m->store_id), (struct slice){ seq, sizeof seq });
+		if (!r)
+			intake->seq = m->seq;
+	}
+	if (!r)
+		r = store_after(as->store, acknowledge, request);
+	if (r)
+		bus_refuse(request, "store_unavailable", full);
+}
+
+int uplinks_start(struct as *as, struct text *err)
+{
+	static const uint8_t prefix[] = { TABLE_INTAKE };
+	as->uplinks = calloc(1, sizeof *as->uplinks);
+	if (!as->uplinks)
+		return -ENOMEM;
+	if (store_scan(as->store, (struct slice){ prefix, 1 }, (struct slice){ 0 }, load_intake, as->uplinks)) {
+		text_puts(err, "the store's intake cannot be read");
+		return -EIO;
+	}
+	as_add_method(as, NSAS_UPLINK, on_uplink);
+	return 0;
+}
+
+void uplinks_stop(struct as *as)
+{
+	free(as->uplinks);
+	as->uplinks = NULL;
+}
