@@ -265,25 +265,42 @@ static void answer(struct as *as, struct http_request *request, const struct vie
 	free(r.v);
 }
 
-/** What the asker may see of what it asks for. @return 0; else it has answered */
-static int view_of(struct api_call *c, struct view *ret)
+/** May the asker see this application's traffic (all traffic, where app is NULL)? */
+static bool may_see(const struct api_key *key, const struct app *app)
 {
-	const char *app_id = http_query(c->r, "application_id"), *device_id = http_query(c->r, "device_id"),
-		*gateway_id = http_query(c->r, "gateway_id");
-	const struct app *app = app_id && *app_id ? registry_app(&c->as->registry, str_of(app_id)) : NULL;
-	*ret = (struct view){ 0 };
-	if (app_id && *app_id && !app) {
-		api_error(c, 404, "application_id", "application %s not found", app_id);
+	if (key->kind == KEY_ADMIN)
+		return true;
+	if (key->kind == KEY_GATEWAY)
+		return !app;
+	return app && (rights_expand(rights_on_app(key, app)) & RIGHT_BIT(RIGHT_APPLICATION_TRAFFIC_READ));
+}
+
+/** Which application it asks for: the one it names, or its key's. @return 0; else it has answered */
+static int asked_app(struct api_call *c, const struct app **ret)
+{
+	const char *id = http_query(c->r, "application_id");
+	*ret = c->key->kind == KEY_APPLICATION ? c->key->app : NULL;
+	if (id && *id)
+		*ret = registry_app(&c->as->registry, str_of(id));
+	if (id && *id && !*ret) {
+		api_error(c, 404, "application_id", "application %s not found", id);
 		return -1;
 	}
-	if (c->key->kind == KEY_APPLICATION && !app)
-		app = c->key->app;
-	bool may = c->key->kind == KEY_ADMIN || (app && rights_expand(rights_on_app(c->key, app)) & RIGHT_BIT(RIGHT_APPLICATION_TRAFFIC_READ)) ||
-		(c->key->kind == KEY_GATEWAY && !app);
-	if (!may) {
+	if (!may_see(c->key, *ret)) {
 		api_error(c, 403, "", "the api key lacks RIGHT_APPLICATION_TRAFFIC_READ on this application");
 		return -1;
 	}
+	return 0;
+}
+
+/** What the asker may see of what it asks for. @return 0; else it has answered */
+static int view_of(struct api_call *c, struct view *ret)
+{
+	const char *device_id = http_query(c->r, "device_id"), *gateway_id = http_query(c->r, "gateway_id");
+	const struct app *app;
+	*ret = (struct view){ 0 };
+	if (asked_app(c, &app))
+		return -1;
 	if (app)
 		str_copy(str_of(app->key), ret->app, sizeof ret->app);
 	if (device_id && *device_id) {
@@ -294,7 +311,9 @@ static int view_of(struct api_call *c, struct view *ret)
 		}
 		ret->device = d->entry.uid;
 	}
-	str_copy(str_of(c->key->kind == KEY_GATEWAY ? c->key->gateway->id : gateway_id ? gateway_id : ""), ret->gateway, sizeof ret->gateway);
+	if (c->key->kind == KEY_GATEWAY)
+		gateway_id = c->key->gateway->id;
+	str_copy(str_of(gateway_id ? gateway_id : ""), ret->gateway, sizeof ret->gateway);
 	return 0;
 }
 
