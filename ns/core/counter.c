@@ -14,7 +14,7 @@ static void settle(struct counter *c, uint64_t durable_batch)
 
 uint64_t counter_reserve(struct counter *c, uint64_t batch)
 {
-	if (c->asked < c->next + COUNTER_BLOCK / 2) {
+	if (c->asked <= c->next + COUNTER_BLOCK / 2) {
 		/* An older reservation that is not on disk yet is forgotten here: only the newest is waited for. */
 		c->asked = c->next + COUNTER_BLOCK;
 		c->asked_batch = batch;
