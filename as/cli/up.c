@@ -75,19 +75,23 @@ static void start_again(void *ctx)
 		start_child(c);
 }
 
+/** End the loop once no child is left. */
+static void stop_if_alone(struct up *up)
+{
+	for (int i = 0; i < CHILDREN; i++)
+		if (up->child[i].pid)
+			return;
+	loop_stop(up->loop);
+}
+
 static void stop_all(struct up *up)
 {
-	bool any = false;
 	up->stopping = true;
-	for (int i = 0; i < CHILDREN; i++) {
+	for (int i = 0; i < CHILDREN; i++)
 		if (up->child[i].pid)
 			kill(up->child[i].pid, SIGTERM);
-		any |= up->child[i].pid != 0;
-	}
-	if (any)
-		loop_timer_in(up->give_up, STOP_US);
-	else
-		loop_stop(up->loop);
+	loop_timer_in(up->give_up, STOP_US);
+	stop_if_alone(up);
 }
 
 static void kill_all(void *ctx)
@@ -101,15 +105,24 @@ static void kill_all(void *ctx)
 	up->status = CLI_FAILED;
 }
 
+static void say_end(const struct child *c, int wait_status)
+{
+	bool killed = WIFSIGNALED(wait_status);
+	fprintf(stderr, "godwit: %s ended with %s %d\n", c->name, killed ? "signal" : "status",
+		killed ? WTERMSIG(wait_status) : WEXITSTATUS(wait_status));
+}
+
 /** A child has ended: part of the stop, a start that failed, or an accident to be mended. */
 static void child_ended(struct up *up, struct child *c, int wait_status)
 {
 	int status = WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : 128 + WTERMSIG(wait_status);
 	c->pid = 0;
 	if (up->stopping) {
+		if (status)
+			say_end(c, wait_status);
 		if (status && !up->status)
 			up->status = CLI_FAILED;
-		stop_all(up);
+		stop_if_alone(up);
 		return;
 	}
 	if (!up->serving) {
@@ -120,8 +133,8 @@ static void child_ended(struct up *up, struct child *c, int wait_status)
 	}
 	bool steady = loop_now(up->loop)->mono_us - c->started_us > STEADY_US;
 	c->backoff_us = steady || !c->backoff_us ? BACKOFF_FIRST_US : c->backoff_us * 2 < BACKOFF_LAST_US ? c->backoff_us * 2 : BACKOFF_LAST_US;
-	fprintf(stderr, "godwit: %s ended with %s %d; starting it again in %.1f s\n", c->name, WIFSIGNALED(wait_status) ? "signal" : "status",
-		WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : status, (double)c->backoff_us / 1e6);
+	say_end(c, wait_status);
+	fprintf(stderr, "godwit: starting %s again in %.1f s\n", c->name, (double)c->backoff_us / 1e6);
 	loop_timer_in(c->again, c->backoff_us);
 }
 
