@@ -36,7 +36,7 @@ struct session {
 	struct counter down;
 	uint64_t started_unix_us, seen_unix_us;
 	uint64_t seen_mono_us; /**< of the first copy of the last frame, repetitions included; 0: before this process */
-	uint32_t last_hash;    /**< of the last frame's octets */
+	uint32_t last_content;    /**< of the last frame's octets */
 	uint8_t last_dr, repeats;
 	struct flight confirmed; /**< sent, and its ACK awaited with the next uplink */
 	struct join_story *story; /**< NULL: the join is told */

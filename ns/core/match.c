@@ -22,13 +22,21 @@ static uint64_t restore(const struct session *s, uint16_t low)
 	return s->up_next == 65536 && low < MAX_FCNT_GAP ? low : fcnt_restore(s->up_next, low);
 }
 
-static enum drop judge(const struct session *s, uint64_t full, uint32_t hash, struct match *ret)
+uint32_t match_content(const struct frame *f)
+{
+	uint32_t h = 2166136261U;
+	for (size_t i = 0; i < f->msg.n; i++)
+		h = (h ^ f->msg.p[i]) * 16777619U;
+	return h;
+}
+
+static enum drop judge(const struct session *s, uint64_t full, uint32_t content, struct match *ret)
 {
 	uint64_t next = s->up_next;
 	ret->is_repeat = next > 0 && full == next - 1;
 	if (full > UINT32_MAX)
 		return DROP_F_CNT_END;
-	if (ret->is_repeat && hash != s->last_hash)
+	if (ret->is_repeat && content != s->last_content)
 		return DROP_F_CNT_REUSED;
 	if (s->dev->rules && s->dev->rules->has_max_gap && fcnt_gap_too_big(next, full))
 		return DROP_F_CNT_GAP;
@@ -36,14 +44,14 @@ static enum drop judge(const struct session *s, uint64_t full, uint32_t hash, st
 }
 
 /* Does the session's key fit? Then *ret says what the frame is. */
-static bool try_session(struct ns *ns, struct session *s, const struct frame *f, uint32_t hash, struct match *ret)
+static bool try_session(struct ns *ns, struct session *s, const struct frame *f, uint32_t content, struct match *ret)
 {
 	uint64_t full = restore(s, f->data.f_cnt16);
 	ret->session = s;
 	ret->dev = s->dev;
 	ret->f_cnt = (uint32_t)full;
 	if (is_mic_good(ns, s, f, (uint32_t)full)) {
-		ret->drop = judge(s, full, hash, ret);
+		ret->drop = judge(s, full, content, ret);
 		return true;
 	}
 	/* An old frame of this very session: a replay, or a device that started again. */
@@ -60,7 +68,7 @@ static bool try_session(struct ns *ns, struct session *s, const struct frame *f,
 	return true;
 }
 
-void match_data(struct ns *ns, const struct frame *f, uint32_t hash, struct match *ret)
+void match_data(struct ns *ns, const struct frame *f, uint32_t content, struct match *ret)
 {
 	struct session *s = sessions_first(&ns->devices, f->data.dev_addr), *only = s;
 	*ret = (struct match){ .drop = s ? DROP_MIC : DROP_DEV_ADDR };
@@ -71,7 +79,7 @@ void match_data(struct ns *ns, const struct frame *f, uint32_t hash, struct matc
 		/* No device can acknowledge in a session that never sent it anything. */
 		if (s->is_pending && f->data.ack)
 			continue;
-		if (try_session(ns, s, f, hash, &m)) {
+		if (try_session(ns, s, f, content, &m)) {
 			*ret = m;
 			return;
 		}

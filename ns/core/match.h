@@ -14,5 +14,7 @@ struct match {
 };
 
 /** Find the session of a data frame.
- * @param hash  of its octets: tells a repetition from a counter used twice */
-void match_data(struct ns *ns, const struct frame *f, uint32_t hash, struct match *ret);
+ * @param content  match_content of it: tells a repetition from a counter used twice */
+void match_data(struct ns *ns, const struct frame *f, uint32_t content, struct match *ret);
+/** A number that is the same for a frame and its repetitions: they may come on another channel, and in 1.1 with another MIC. */
+uint32_t match_content(const struct frame *f);

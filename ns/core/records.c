@@ -186,7 +186,7 @@ void record_live_put(struct ns *ns, struct session *s)
 	writer_be64(&w, s->up_stored);
 	writer_be64(&w, counter_reserve(&s->down, ns->batch));
 	writer_be64(&w, s->seen_unix_us);
-	writer_be32(&w, s->last_hash);
+	writer_be32(&w, s->last_content);
 	writer_u8(&w, s->last_dr);
 	if (s->confirmed.is_there)
 		put_flight(&w, &s->confirmed);
@@ -204,7 +204,7 @@ static int load_live(struct ns *ns, uint64_t uid, int slot, struct reader *r)
 	s->up_next = s->up_stored = reader_be64(r);
 	counter_start(&s->down, reader_be64(r));
 	s->seen_unix_us = reader_be64(r);
-	s->last_hash = reader_be32(r);
+	s->last_content = reader_be32(r);
 	s->last_dr = reader_u8(r);
 	if (flags & FLAG_CONFIRMED) {
 		s->confirmed = (struct flight){ .is_there = true, .is_confirmed = true };

@@ -184,7 +184,7 @@ static enum drop data_rate(struct reception *r, const struct dev *d)
 static void data_first(struct ns *ns, struct reception *r, const struct frame *f)
 {
 	struct match m;
-	match_data(ns, f, r->hash, &m);
+	match_data(ns, f, match_content(f), &m);
 	struct about a = { .cids = &r->cids, .dev = m.dev, .gateway = r->first->gateway, .dev_addr = f->data.dev_addr, .has_dev_addr = true };
 	if (m.drop == DROP_NONE)
 		m.drop = data_rate(r, m.dev);
@@ -204,7 +204,7 @@ static void data_first(struct ns *ns, struct reception *r, const struct frame *f
 	r->is_repeat = m.is_repeat;
 	if (!m.is_repeat) {
 		s->up_next = (uint64_t)m.f_cnt + 1;
-		s->last_hash = r->hash;
+		s->last_content = match_content(f);
 		s->repeats = 0;
 	}
 	s->last_dr = r->dr;
