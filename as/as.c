@@ -1,4 +1,4 @@
-/** @file Starting and ending the application server: secrets, store, registry, rooms, listeners, in this order. */
+/** @file Starting and ending the application server: secrets, store, registry, rooms, listeners. */
 #include "as/applications.h"
 #include "as/as.h"
 #include "as/secret_file.h"
@@ -45,7 +45,8 @@ int as_check(const struct daemon *d, const void *settings, struct text *err)
 	if (!*s->default_tenant || id_valid(str_of(s->default_tenant)))
 		return 0;
 	daemon_where(d, err, "as.default-tenant");
-	text_printf(err, ": \"%s\" is not a tenant id (2 to 36 of a-z, 0-9 and single dashes inside)", s->default_tenant);
+	text_printf(err, ": \"%s\" is not a tenant id (2 to 36 of a-z, 0-9 and single dashes inside)",
+		s->default_tenant);
 	return -EINVAL;
 }
 

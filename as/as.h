@@ -1,8 +1,9 @@
 /** @file The application server's context: what every room of its shell is given, and how rooms take part.
  *
- * A room is a pair of functions named in rooms.def: `int x_start(struct as *, struct text *err)`, called in order once store
- * and registry are loaded, and `void x_stop(struct as *)`, called in reverse at the end. In its start a room registers what it
- * serves: HTTP routes, methods of the bus, watches of registry and keyring. Listening and the bus begin after the last start.
+ * A room is a pair of functions named in rooms.def: `int x_start(struct as *, struct text *err)`, called in
+ * order once store and registry are loaded, and `void x_stop(struct as *)`, called in reverse at the end. In
+ * its start a room registers what it serves: HTTP routes, methods of the bus, watches of registry and
+ * keyring. Listening and the bus begin after the last start.
  */
 #pragma once
 #include "as/core/registry.h"
@@ -79,7 +80,8 @@ void as_add_routes(struct as *as, const struct http_route *routes);
 /** Serve a method that the ns calls; ctx is the struct as. */
 void as_add_method(struct as *as, enum method m,
 	void (*fn)(void *ctx, struct bus_peer *peer, struct bus_request *request, const void *msg));
-/** Be told when the ns is there and has the whole registry (up), and when it is gone (down). Either may be NULL. */
+/** Be told when the ns is there and has the whole registry (up), and when it is gone (down). Either may be
+ * NULL. */
 void as_add_link(struct as *as, void (*up)(struct as *as, struct bus_peer *ns), void (*down)(struct as *as));
 /** Begin to look for the ns: after the last room has started. */
 int as_connect(struct as *as, struct text *err);

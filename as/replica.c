@@ -64,7 +64,9 @@ int replica_wait(struct as *as, uint64_t revision, uint64_t timeout_us, void (*f
 	if (!w)
 		return -ENOMEM;
 	uint64_t now_us = loop_now(as->loop)->mono_us;
-	*w = (struct waiter){ .revision = revision, .deadline_us = now_us + timeout_us, .fn = fn, .ctx = ctx };
+	*w = (struct waiter){
+		.revision = revision, .deadline_us = now_us + timeout_us, .fn = fn, .ctx = ctx
+	};
 	struct waiter **at = &r->waiters;
 	while (*at)
 		at = &(*at)->next;
@@ -128,7 +130,8 @@ static bool fill(struct replica *r)
 		r->sending = e->revision;
 		e = e->newer;
 	}
-	/* A full set ends only when nothing is left out: what it does not name, the ns forgets with its session. */
+	/* A full set ends only when nothing is left out: what it does not name, the ns forgets with its
+	 * session. */
 	b->last = r->is_full && !e && r->durable == reg->revision;
 	if (b->last)
 		r->sending = reg->revision;
@@ -315,7 +318,8 @@ int replica_start(struct as *as, struct text *err)
 	r->patience = loop_timer_new(as->loop, on_patience, r);
 	if (!r->retry || !r->patience)
 		return -ENOMEM;
-	registry_watch(&as->registry, &(struct registry_watch){ .device = on_device, .gateway = on_gateway, .ctx = r });
+	registry_watch(&as->registry,
+		&(struct registry_watch){ .device = on_device, .gateway = on_gateway, .ctx = r });
 	as_add_method(as, NSAS_PEERS, on_peers);
 	return 0;
 }

@@ -54,7 +54,8 @@ int secret_file(const char *path, struct text *ret, struct text *ret_err)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return errno == ENOENT ? write_all(path, ret, ret_err) : complain(ret_err, path, "cannot be opened", errno);
+		return errno == ENOENT ? write_all(path, ret, ret_err)
+				       : complain(ret_err, path, "cannot be opened", errno);
 	int r = read_all(fd, path, ret, ret_err);
 	close(fd);
 	return r;

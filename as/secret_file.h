@@ -2,8 +2,8 @@
 #pragma once
 #include "common/core/text.h"
 
-/** Read the file into *ret; if it is not there, write what is in *ret to it (0600, atomically, on disk when this returns).
- * A file that others may read is refused.
+/** Read the file into *ret; if it is not there, write what is in *ret to it (0600, atomically, on disk when
+ * this returns). A file that others may read is refused.
  * @param ret      in: what a fresh file is to hold; out: what the file holds
  * @param ret_err  on failure: one line for the operator
  * @return 0; -errno */

@@ -160,7 +160,8 @@ void station_json_write(struct text *t, const struct station *st)
 	write_time(t, "last_status_received_at", MSG_HAS(s, last_status_unix_us), s->last_status_unix_us);
 	write_time(t, "last_uplink_received_at", MSG_HAS(s, last_uplink_unix_us), s->last_uplink_unix_us);
 	write_u64(t, "uplink_count", s->uplinks);
-	write_time(t, "last_downlink_received_at", MSG_HAS(s, last_downlink_unix_us), s->last_downlink_unix_us);
+	write_time(
+		t, "last_downlink_received_at", MSG_HAS(s, last_downlink_unix_us), s->last_downlink_unix_us);
 	write_u64(t, "downlink_count", s->downlinks);
 	write_u64(t, "tx_acknowledgment_count", s->tx_acks);
 	if (MSG_HAS(s, rtt_count) && s->rtt_count)

@@ -48,8 +48,9 @@ static int load_one(void *ctx, struct slice key, struct slice value)
 {
 	struct loading *l = ctx;
 	struct slice own = { key.p + 1, key.n - 1 };
-	int r = l->table == REGISTRY_API_KEYS ? keyring_load(&l->as->keyring, own, value, &l->problem)
-					      : registry_load(&l->as->registry, l->table, own, value, &l->problem);
+	int r = l->table == REGISTRY_API_KEYS
+			? keyring_load(&l->as->keyring, own, value, &l->problem)
+			: registry_load(&l->as->registry, l->table, own, value, &l->problem);
 	if (r == REGISTRY_E_NOT_FOUND && key.n <= sizeof l->orphan) {
 		memcpy(l->orphan, key.p, key.n);
 		l->orphan_len = key.n;
@@ -64,10 +65,12 @@ static int load_table(struct as *as, enum registry_table table, const char *name
 	uint8_t from[KEY_MAX_BYTES] = { octets[table] };
 	size_t from_len = 1;
 	int r;
-	/* A key whose owner went in the commit that a crash cut off is taken out, and the scan goes on behind it. */
+	/* A key whose owner went in the commit that a crash cut off is taken out, and the scan goes on behind
+	 * it. */
 	do {
 		l.orphan_len = 0;
-		r = store_scan(as->store, (struct slice){ octets + table, 1 }, (struct slice){ from, from_len }, load_one, &l);
+		r = store_scan(as->store, (struct slice){ octets + table, 1 },
+			(struct slice){ from, from_len }, load_one, &l);
 		if (r == REGISTRY_E_NOT_FOUND && l.orphan_len) {
 			TRY(store_del(as->store, (struct slice){ l.orphan, l.orphan_len }));
 			memcpy(from, l.orphan, l.orphan_len);
@@ -76,7 +79,8 @@ static int load_table(struct as *as, enum registry_table table, const char *name
 	} while (r == REGISTRY_E_NOT_FOUND && l.orphan_len);
 	if (r == 0)
 		return 0;
-	text_printf(err, "the store's %s cannot be read: %s%s%s", name, l.problem.field, l.problem.field[0] ? " " : "",
+	text_printf(err, "the store's %s cannot be read: %s%s%s", name, l.problem.field,
+		l.problem.field[0] ? " " : "",
 		l.problem.message[0] ? l.problem.message : strerror(r < 0 ? -r : EINVAL));
 	return r < 0 ? r : -EINVAL;
 }

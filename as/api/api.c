@@ -18,7 +18,8 @@ static int grpc_code(int status)
 {
 	static const struct {
 		int status, code;
-	} codes[] = { { 400, 3 }, { 401, 16 }, { 403, 7 }, { 404, 5 }, { 409, 6 }, { 429, 8 }, { 503, 14 }, { 504, 4 } };
+	} codes[] = { { 400, 3 }, { 401, 16 }, { 403, 7 }, { 404, 5 }, { 409, 6 }, { 429, 8 }, { 503, 14 },
+		{ 504, 4 } };
 	for (size_t i = 0; i < COUNT(codes); i++)
 		if (codes[i].status == status)
 			return codes[i].code;
@@ -122,7 +123,8 @@ static void pending_impatient(void *ctx)
 {
 	struct pending *p = ctx;
 	if (p->r)
-		http_reply_error(p->r, 503, "the disk does not take it yet: it is full or failing; it is tried again");
+		http_reply_error(
+			p->r, 503, "the disk does not take it yet: it is full or failing; it is tried again");
 	p->r = NULL;
 }
 
@@ -135,7 +137,9 @@ void api_commit(struct api_call *c)
 {
 	struct pending *p = calloc(1, sizeof *p);
 	if (p)
-		*p = (struct pending){ .as = c->as, .r = c->r, .out = c->out, .revision = c->as->registry.revision };
+		*p = (struct pending){
+			.as = c->as, .r = c->r, .out = c->out, .revision = c->as->registry.revision
+		};
 	if (!p || !(p->patience = loop_timer_new(c->as->loop, pending_impatient, p))) {
 		free(p);
 		api_reply(c);
@@ -157,7 +161,8 @@ static int check_key(struct api_call *c)
 		api_error(c, 401, "", "an API key is needed: Authorization: Bearer NNSXS...");
 		return -EACCES;
 	}
-	if (rights_check(&c->as->keyring, str_trim(str_of(header + 7)), loop_now(c->as->loop), &c->key, &c->problem)) {
+	if (rights_check(&c->as->keyring, str_trim(str_of(header + 7)), loop_now(c->as->loop), &c->key,
+		    &c->problem)) {
 		api_error(c, 401, "", "%s", c->problem.message);
 		return -EACCES;
 	}
@@ -194,7 +199,8 @@ static int find_named(struct api_call *c, const struct api_need *need)
 		return 0;
 	if (!c->app && !c->gateway) {
 		if (c->key->kind == KEY_ADMIN)
-			api_error(c, 404, "", "%s %s not found", need->what & API_GATEWAY ? "gateway" : "application", id);
+			api_error(c, 404, "", "%s %s not found",
+				need->what & API_GATEWAY ? "gateway" : "application", id);
 		else
 			api_error(c, 403, "", "the API key has no rights here");
 		return -EACCES;
@@ -234,7 +240,9 @@ static int parse_body(struct api_call *c, const struct api_need *need)
 	else if (e == -EILSEQ)
 		api_error(c, 400, "", "the body is not UTF-8");
 	else
-		api_error(c, 400, "", e ? "the body holds too much, or is nested too deep" : "the body must be a JSON object");
+		api_error(c, 400, "",
+			e ? "the body holds too much, or is nested too deep"
+			  : "the body must be a JSON object");
 	return -EBADMSG;
 }
 

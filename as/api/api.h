@@ -1,7 +1,8 @@
 /** @file The HTTP API's common part: who asks, for what, with which body; answers and errors.
  *
- * A handler begins with api_begin, which checks the key and finds what the path names; if it returns non-zero, it has answered.
- * Changes end with api_commit, which answers once the change is on disk and the network server has it.
+ * A handler begins with api_begin, which checks the key and finds what the path names; if it returns
+ * non-zero, it has answered. Changes end with api_commit, which answers once the change is on disk and the
+ * network server has it.
  */
 #pragma once
 #include "as/as.h"
@@ -27,7 +28,8 @@ struct api_call {
 /** What a handler needs. */
 struct api_need {
 	unsigned what;
-	enum right right;    /**< on the application or gateway; RIGHT_N: any key (or only an admin's, with API_ADMIN) */
+	enum right right;    /**< on the application or gateway; RIGHT_N: any key (or only an admin's, with
+				API_ADMIN) */
 	const char *wrapper; /**< "end_device": the object may stand inside this member */
 };
 enum {
@@ -50,11 +52,12 @@ bool api_insist(struct api_call *c, enum right right);
 
 /** Answer 200 with c->out. */
 void api_reply(struct api_call *c);
-/** Answer 200 with c->out once everything written so far is on disk, and the ns has the registry's present revision (it is given
- * 500 ms). */
+/** Answer 200 with c->out once everything written so far is on disk, and the ns has the registry's present
+ * revision (it is given 500 ms). */
 void api_commit(struct api_call *c);
 /** Answer with an error. `field` may be "". */
-void api_error(struct api_call *c, int status, const char *field, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+void api_error(struct api_call *c, int status, const char *field, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
 /** Answer with what went wrong: e is REGISTRY_E_* (with c->problem) or -errno. */
 void api_fail(struct api_call *c, int e);
 /** The mask of the request: of its body, or of the query. @return 0; else it has answered */

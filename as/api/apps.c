@@ -11,7 +11,8 @@ static void app_create(void *ctx, struct http_request *r)
 	if (api_begin(&c, ctx, r, &need))
 		return;
 	AUTO(app_free) struct app *a = app_new();
-	int e = a ? app_json_read(a, &all, &(struct reading){ &c.body, c.object, NULL, &c.problem }) : -ENOMEM;
+	int e = a ? app_json_read(a, &all, &(struct reading){ &c.body, c.object, NULL, &c.problem })
+		  : -ENOMEM;
 	if (!e)
 		e = registry_app_create(&c.as->registry, a, loop_now(c.as->loop), &c.problem);
 	if (e) {
@@ -62,16 +63,20 @@ static void app_get(void *ctx, struct http_request *r)
 
 static void app_update(void *ctx, struct http_request *r)
 {
-	static const struct api_need need = { API_APP | API_BODY | API_CHANGE, RIGHT_APPLICATION_SETTINGS_BASIC, "application" };
+	static const struct api_need need = { API_APP | API_BODY | API_CHANGE,
+		RIGHT_APPLICATION_SETTINGS_BASIC, "application" };
 	struct api_call c;
 	struct field_mask mask;
 	if (api_begin(&c, ctx, r, &need))
 		return;
 	if (!api_mask(&c, &mask)) {
 		AUTO(app_free) struct app *wish = app_clone(c.app);
-		int e = wish ? app_json_read(wish, &mask, &(struct reading){ &c.body, c.object, NULL, &c.problem }) : -ENOMEM;
+		int e = wish ? app_json_read(
+				       wish, &mask, &(struct reading){ &c.body, c.object, NULL, &c.problem })
+			     : -ENOMEM;
 		if (!e)
-			e = registry_app_update(&c.as->registry, c.app, wish, loop_now(c.as->loop), &c.problem);
+			e = registry_app_update(
+				&c.as->registry, c.app, wish, loop_now(c.as->loop), &c.problem);
 		if (e) {
 			api_fail(&c, e);
 		} else {
@@ -149,9 +154,11 @@ static int link_key_check(struct api_call *c)
 	int e = rights_check(&c->as->keyring, str_of(token), loop_now(c->as->loop), &key, &c->problem);
 	crypto_forget(token, sizeof token);
 	if (e)
-		return problem_say(&c->problem, REGISTRY_E_INVALID, "api_key", "does not open this application");
+		return problem_say(
+			&c->problem, REGISTRY_E_INVALID, "api_key", "does not open this application");
 	if (!(rights_on_app(key, c->app) & RIGHT_BIT(RIGHT_APPLICATION_LINK)))
-		return problem_say(&c->problem, REGISTRY_E_INVALID, "api_key", "lacks RIGHT_APPLICATION_LINK on this application");
+		return problem_say(&c->problem, REGISTRY_E_INVALID, "api_key",
+			"lacks RIGHT_APPLICATION_LINK on this application");
 	return 0;
 }
 
@@ -165,13 +172,16 @@ static int link_change(struct api_call *c, struct app *wish)
 	if (e)
 		return e;
 	if (v >= 0 && json_bool(&c->body, v, &skip))
-		return problem_say(&c->problem, REGISTRY_E_INVALID, "skip_payload_crypto", "must be true or false");
+		return problem_say(
+			&c->problem, REGISTRY_E_INVALID, "skip_payload_crypto", "must be true or false");
 	text_printf(&t, "{\"skip_payload_crypto\":%s}", skip ? "true" : "false");
-	static const struct record_field formatters = {
-		.path = "default_formatters", .read = read_object, .off = offsetof(struct app, texts), .arg = TEXT_FORMATTERS
-	};
+	static const struct record_field formatters = { .path = "default_formatters",
+		.read = read_object,
+		.off = offsetof(struct app, texts),
+		.arg = TEXT_FORMATTERS };
 	static const struct field_mask all = { 0 };
-	e = record_read(wish, &formatters, 1, &all, &(struct reading){ &c->body, c->object, NULL, &c->problem });
+	e = record_read(
+		wish, &formatters, 1, &all, &(struct reading){ &c->body, c->object, NULL, &c->problem });
 	return e ? e : texts_set(&wish->texts, TEXT_LINK, text_str(&t));
 }
 
@@ -193,7 +203,8 @@ static void link_store(struct api_call *c, int e, struct app **wish)
 
 static void link_set(void *ctx, struct http_request *r)
 {
-	static const struct api_need need = { API_APP | API_BODY | API_CHANGE | API_NO_BODY_OK, RIGHT_APPLICATION_LINK, "link" };
+	static const struct api_need need = { API_APP | API_BODY | API_CHANGE | API_NO_BODY_OK,
+		RIGHT_APPLICATION_LINK, "link" };
 	struct api_call c;
 	if (api_begin(&c, ctx, r, &need))
 		return;

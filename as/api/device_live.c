@@ -82,7 +82,8 @@ static void write_mac_state(struct text *t, const struct device_state *s)
 	json_open(t, '{');
 	write_enum(t, "adr_data_rate_index", "DATA_RATE_", MSG_HAS(s, dr), s->dr);
 	write_enum(t, "rx1_delay", "RX_DELAY_", MSG_HAS(s, rx1_delay), s->rx1_delay);
-	write_enum(t, "rx1_data_rate_offset", "DATA_RATE_OFFSET_", MSG_HAS(s, rx1_dr_offset), s->rx1_dr_offset);
+	write_enum(
+		t, "rx1_data_rate_offset", "DATA_RATE_OFFSET_", MSG_HAS(s, rx1_dr_offset), s->rx1_dr_offset);
 	write_enum(t, "rx2_data_rate_index", "DATA_RATE_", MSG_HAS(s, rx2_dr), s->rx2_dr);
 	write_enum(t, "rx2_frequency", "", MSG_HAS(s, rx2_freq_hz), s->rx2_freq_hz);
 	json_close(t, '}');

@@ -19,17 +19,20 @@ static void write_device(struct api_call *c, const struct device *d)
 /** Does the request set keys? Then it takes the right to. */
 static bool sets_keys(const struct api_call *c)
 {
-	return record_find(&c->body, c->object, "root_keys") >= 0 || record_find(&c->body, c->object, "session.keys") >= 0;
+	return record_find(&c->body, c->object, "root_keys") >= 0 ||
+	       record_find(&c->body, c->object, "session.keys") >= 0;
 }
 
 static int read_device(struct api_call *c, struct device *d, const struct field_mask *mask)
 {
-	return d ? device_json_read(d, mask, &(struct reading){ &c->body, c->object, NULL, &c->problem }) : -ENOMEM;
+	return d ? device_json_read(d, mask, &(struct reading){ &c->body, c->object, NULL, &c->problem })
+		 : -ENOMEM;
 }
 
 static void device_create(void *ctx, struct http_request *r)
 {
-	static const struct api_need need = { API_APP | API_BODY | API_CHANGE, RIGHT_APPLICATION_DEVICES_WRITE, "end_device" };
+	static const struct api_need need = { API_APP | API_BODY | API_CHANGE,
+		RIGHT_APPLICATION_DEVICES_WRITE, "end_device" };
 	static const struct field_mask all = { 0 };
 	struct api_call c;
 	if (api_begin(&c, ctx, r, &need))
@@ -38,7 +41,8 @@ static void device_create(void *ctx, struct http_request *r)
 		AUTO(device_free) struct device *d = device_new();
 		int e = read_device(&c, d, &all);
 		if (!e)
-			e = registry_device_create(&c.as->registry, c.app, d, loop_now(c.as->loop), &c.problem);
+			e = registry_device_create(
+				&c.as->registry, c.app, d, loop_now(c.as->loop), &c.problem);
 		if (e) {
 			api_fail(&c, e);
 		} else {
@@ -79,7 +83,8 @@ static void device_get(void *ctx, struct http_request *r)
 		return;
 	if (!api_mask(&c, &mask)) {
 		bool live = field_mask_covers(&mask, "session") || field_mask_covers(&mask, "mac_state") ||
-			    field_mask_covers(&mask, "pending_session") || field_mask_covers(&mask, "last_seen_at");
+			    field_mask_covers(&mask, "pending_session") ||
+			    field_mask_covers(&mask, "last_seen_at");
 		if (!live || device_live_reply(&c, parts(&c))) {
 			write_device(&c, c.device);
 			api_reply(&c);
@@ -90,17 +95,19 @@ static void device_get(void *ctx, struct http_request *r)
 
 static void device_update(void *ctx, struct http_request *r)
 {
-	static const struct api_need need = { API_APP | API_DEVICE | API_BODY | API_CHANGE, RIGHT_APPLICATION_DEVICES_WRITE,
-		"end_device" };
+	static const struct api_need need = { API_APP | API_DEVICE | API_BODY | API_CHANGE,
+		RIGHT_APPLICATION_DEVICES_WRITE, "end_device" };
 	struct api_call c;
 	struct field_mask mask;
 	if (api_begin(&c, ctx, r, &need))
 		return;
-	if ((!sets_keys(&c) || api_insist(&c, RIGHT_APPLICATION_DEVICES_WRITE_KEYS)) && !api_mask(&c, &mask)) {
+	if ((!sets_keys(&c) || api_insist(&c, RIGHT_APPLICATION_DEVICES_WRITE_KEYS)) &&
+		!api_mask(&c, &mask)) {
 		AUTO(device_free) struct device *wish = device_clone(c.device);
 		int e = read_device(&c, wish, &mask);
 		if (!e)
-			e = registry_device_update(&c.as->registry, c.device, wish, loop_now(c.as->loop), &c.problem);
+			e = registry_device_update(
+				&c.as->registry, c.device, wish, loop_now(c.as->loop), &c.problem);
 		if (e) {
 			api_fail(&c, e);
 		} else {
@@ -114,7 +121,8 @@ static void device_update(void *ctx, struct http_request *r)
 
 static void device_delete(void *ctx, struct http_request *r)
 {
-	static const struct api_need need = { API_APP | API_DEVICE | API_CHANGE, RIGHT_APPLICATION_DEVICES_WRITE, NULL };
+	static const struct api_need need = { API_APP | API_DEVICE | API_CHANGE,
+		RIGHT_APPLICATION_DEVICES_WRITE, NULL };
 	struct api_call c;
 	if (api_begin(&c, ctx, r, &need))
 		return;
@@ -130,7 +138,8 @@ static void device_delete(void *ctx, struct http_request *r)
 
 static void device_reset(void *ctx, struct http_request *r)
 {
-	static const struct api_need need = { API_APP | API_DEVICE | API_CHANGE, RIGHT_APPLICATION_DEVICES_WRITE, NULL };
+	static const struct api_need need = { API_APP | API_DEVICE | API_CHANGE,
+		RIGHT_APPLICATION_DEVICES_WRITE, NULL };
 	struct api_call c;
 	if (api_begin(&c, ctx, r, &need))
 		return;
@@ -144,7 +153,8 @@ static void device_reset(void *ctx, struct http_request *r)
 	api_done(&c);
 }
 
-/* The Things Stack keeps a device in four registries with a path each; here they are one, and each path serves it. */
+/* The Things Stack keeps a device in four registries with a path each; here they are one, and each path
+ * serves it. */
 #define DEVICES "/api/v3/applications/{application_id}/devices"
 #define PART(part) "/api/v3/" part "/applications/{application_id}/devices/{device_id}"
 const struct http_route api_device_routes[] = {

@@ -13,7 +13,8 @@ static void gateway_create(void *ctx, struct http_request *r)
 	if (api_begin(&c, ctx, r, &need))
 		return;
 	AUTO(gateway_free) struct gateway *g = gateway_new();
-	int e = g ? gateway_json_read(g, &all, &(struct reading){ &c.body, c.object, NULL, &c.problem }) : -ENOMEM;
+	int e = g ? gateway_json_read(g, &all, &(struct reading){ &c.body, c.object, NULL, &c.problem })
+		  : -ENOMEM;
 	if (!e)
 		e = registry_gateway_create(&c.as->registry, g, loop_now(c.as->loop), &c.problem);
 	if (e) {
@@ -46,8 +47,10 @@ static void write_unregistered(void *ctx, const struct station *s)
 		json_name(&c->out, "frequency_plan_id");
 		json_puts(&c->out, s->status.plan);
 	} else {
-		text_printf(&h, "is heard but sends nothing: godwit gateways create %s --gateway-eui %016" PRIX64
-			" --frequency-plan-id EU_863_870, or set gs.default-frequency-plan", s->id, s->status.gateway_eui);
+		text_printf(&h,
+			"is heard but sends nothing: godwit gateways create %s --gateway-eui %016" PRIX64
+			" --frequency-plan-id EU_863_870, or set gs.default-frequency-plan",
+			s->id, s->status.gateway_eui);
 		json_name(&c->out, "hint");
 		json_puts(&c->out, hint);
 	}
@@ -95,16 +98,20 @@ static void gateway_get(void *ctx, struct http_request *r)
 
 static void gateway_update(void *ctx, struct http_request *r)
 {
-	static const struct api_need need = { API_GATEWAY | API_BODY | API_CHANGE, RIGHT_GATEWAY_SETTINGS_BASIC, "gateway" };
+	static const struct api_need need = { API_GATEWAY | API_BODY | API_CHANGE,
+		RIGHT_GATEWAY_SETTINGS_BASIC, "gateway" };
 	struct api_call c;
 	struct field_mask mask;
 	if (api_begin(&c, ctx, r, &need))
 		return;
 	if (!api_mask(&c, &mask)) {
 		AUTO(gateway_free) struct gateway *wish = gateway_clone(c.gateway);
-		int e = wish ? gateway_json_read(wish, &mask, &(struct reading){ &c.body, c.object, NULL, &c.problem }) : -ENOMEM;
+		int e = wish ? gateway_json_read(
+				       wish, &mask, &(struct reading){ &c.body, c.object, NULL, &c.problem })
+			     : -ENOMEM;
 		if (!e)
-			e = registry_gateway_update(&c.as->registry, c.gateway, wish, loop_now(c.as->loop), &c.problem);
+			e = registry_gateway_update(
+				&c.as->registry, c.gateway, wish, loop_now(c.as->loop), &c.problem);
 		if (e) {
 			api_fail(&c, e);
 		} else {
@@ -149,7 +156,8 @@ static void connection_stats(void *ctx, struct http_request *r)
 			station_json_write(&c.out, s);
 			api_reply(&c);
 		} else {
-			api_error(&c, 404, "", c.gateway ? "gateway %s is not connected" : "gateway %s not found", id);
+			api_error(&c, 404, "",
+				c.gateway ? "gateway %s is not connected" : "gateway %s not found", id);
 		}
 	}
 	api_done(&c);

@@ -3,7 +3,8 @@
 #include "as/as.h"
 
 static const struct metric metrics[] = {
-#define METRIC(member, kind, name, help) { name, "", help, offsetof(struct as_metrics, member), METRIC_##kind },
+#define METRIC(member, kind, name, help)                                                                     \
+	{ name, "", help, offsetof(struct as_metrics, member), METRIC_##kind },
 #include "as/metrics.def"
 #undef METRIC
 };

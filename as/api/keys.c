@@ -59,7 +59,8 @@ static void list(void *ctx, struct http_request *r, const struct api_need *need)
 		json_open(&c.out, '{');
 		json_name(&c.out, "api_keys");
 		json_open(&c.out, '[');
-		for (const struct api_key *k = c.app ? c.app->keys : c.gateway->keys; k; k = k->next_of_owner, at++)
+		for (const struct api_key *k = c.app ? c.app->keys : c.gateway->keys; k;
+			k = k->next_of_owner, at++)
 			if (at >= skip && at - skip < limit)
 				api_key_json_write(&c.out, k, NULL);
 		json_close(&c.out, ']');
@@ -142,16 +143,18 @@ static void delete(void *ctx, struct http_request *r, const struct api_need *nee
 	api_done(&c);
 }
 
-#define FOR_BOTH(name, more)                                                                                       \
-	static void app_##name(void *ctx, struct http_request *r)                                                  \
-	{                                                                                                          \
-		static const struct api_need need = { API_APP | (more), RIGHT_APPLICATION_SETTINGS_API_KEYS, "api_key" }; \
-		name(ctx, r, &need);                                                                               \
-	}                                                                                                          \
-	static void gateway_##name(void *ctx, struct http_request *r)                                              \
-	{                                                                                                          \
-		static const struct api_need need = { API_GATEWAY | (more), RIGHT_GATEWAY_SETTINGS_API_KEYS, "api_key" }; \
-		name(ctx, r, &need);                                                                               \
+#define FOR_BOTH(name, more)                                                                                 \
+	static void app_##name(void *ctx, struct http_request *r)                                            \
+	{                                                                                                    \
+		static const struct api_need need = { API_APP | (more), RIGHT_APPLICATION_SETTINGS_API_KEYS, \
+			"api_key" };                                                                         \
+		name(ctx, r, &need);                                                                         \
+	}                                                                                                    \
+	static void gateway_##name(void *ctx, struct http_request *r)                                        \
+	{                                                                                                    \
+		static const struct api_need need = { API_GATEWAY | (more), RIGHT_GATEWAY_SETTINGS_API_KEYS, \
+			"api_key" };                                                                         \
+		name(ctx, r, &need);                                                                         \
 	}
 FOR_BOTH(create, API_BODY | API_CHANGE)
 FOR_BOTH(list, 0)

@@ -38,7 +38,8 @@ int app_set_ids(struct app *a, struct str key, struct problem *p)
 	struct str id, tenant = str_cut(key, '@', &id);
 	bool has_tenant = id.n < key.n;
 	if (!id_valid(id) || (has_tenant && !id_valid(tenant)))
-		return problem_say(p, REGISTRY_E_INVALID, has_tenant && id_valid(id) ? "ids.tenant_id" : "ids.application_id",
+		return problem_say(p, REGISTRY_E_INVALID,
+			has_tenant && id_valid(id) ? "ids.tenant_id" : "ids.application_id",
 			"must be 2 to 36 of a-z, 0-9 and single dashes inside, as in my-app-1");
 	if (str_copy(key, a->key, sizeof a->key) || str_copy(id, a->id, sizeof a->id) ||
 	    str_copy(tenant, a->tenant, sizeof a->tenant))

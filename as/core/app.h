@@ -1,14 +1,14 @@
 /** @file An application: a name space of devices and of API keys. */
 #pragma once
+#include "as/core/hash.h"
 #include "as/core/record.h"
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
 
 struct device;
 struct api_key;
 
 struct app {
-	char key[APP_KEY_TEXT];    /**< "app1" or "app1@tenant1": its name in topics, on the bus and in the store */
+	char key[APP_KEY_TEXT]; /**< "app1" or "app1@tenant1": its name in topics, on the bus and in the store
+				 */
 	char id[ID_MAX + 1];       /**< "app1" */
 	char tenant[ID_MAX + 1];   /**< "tenant1" or "" */
 	uint64_t created_unix_us, updated_unix_us;

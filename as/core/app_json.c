@@ -24,7 +24,8 @@ static int read_app_id(void *record, const struct record_field *f, const struct 
 	if (t.failed)
 		return record_bad(rd, f, "is too long");
 	if (a->key[0])
-		return str_is(s, a->id) || strcmp(key, a->key) == 0 ? 0 : record_bad(rd, f, "cannot be changed");
+		return str_is(s, a->id) || strcmp(key, a->key) == 0 ? 0
+								    : record_bad(rd, f, "cannot be changed");
 	return app_set_ids(a, text_str(&t), rd->problem);
 }
 

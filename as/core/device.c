@@ -54,8 +54,9 @@ bool device_session_eq(const struct device_session *a, const struct device_sessi
 	       crypto_equal(&a->f_nwk_s_int_key, &b->f_nwk_s_int_key, sizeof(struct key)) &&
 	       crypto_equal(&a->s_nwk_s_int_key, &b->s_nwk_s_int_key, sizeof(struct key)) &&
 	       crypto_equal(&a->nwk_s_enc_key, &b->nwk_s_enc_key, sizeof(struct key)) &&
-	       crypto_equal(&a->app_s_key, &b->app_s_key, sizeof(struct key)) && a->last_f_cnt_up == b->last_f_cnt_up &&
-	       a->last_n_f_cnt_down == b->last_n_f_cnt_down && a->last_a_f_cnt_down == b->last_a_f_cnt_down;
+	       crypto_equal(&a->app_s_key, &b->app_s_key, sizeof(struct key)) &&
+	       a->last_f_cnt_up == b->last_f_cnt_up && a->last_n_f_cnt_down == b->last_n_f_cnt_down &&
+	       a->last_a_f_cnt_down == b->last_a_f_cnt_down;
 }
 
 static int lack(struct problem *p, const char *field, const char *why)
@@ -66,11 +67,13 @@ static int lack(struct problem *p, const char *field, const char *why)
 static int session_settle(struct device *d, struct problem *p)
 {
 	struct device_session *s = &d->session;
-	bool any_key = s->has_f_nwk_s_int_key || s->has_s_nwk_s_int_key || s->has_nwk_s_enc_key || s->has_app_s_key;
+	bool any_key =
+		s->has_f_nwk_s_int_key || s->has_s_nwk_s_int_key || s->has_nwk_s_enc_key || s->has_app_s_key;
 	if (!s->present)
 		return any_key ? lack(p, "session.dev_addr", "is missing") : 0;
 	if (!s->has_f_nwk_s_int_key)
-		return lack(p, "session.keys.f_nwk_s_int_key", "is missing (in LoRaWAN 1.0.x it is the NwkSKey)");
+		return lack(
+			p, "session.keys.f_nwk_s_int_key", "is missing (in LoRaWAN 1.0.x it is the NwkSKey)");
 	if (!s->has_app_s_key)
 		return lack(p, "session.keys.app_s_key", "is missing");
 	if (d->mac_version < LW_1_1_0) {
@@ -91,18 +94,22 @@ static int join_settle(struct device *d, struct problem *p)
 	if (!d->supports_join)
 		return 0;
 	if (d->multicast)
-		return lack(p, "multicast", "a multicast group cannot join: give it a session instead of root keys");
+		return lack(p, "multicast",
+			"a multicast group cannot join: give it a session instead of root keys");
 	if (!d->has_dev_eui)
 		return lack(p, "ids.dev_eui", "is missing; a device that joins needs it");
 	if (!d->has_join_eui)
-		return lack(p, "ids.join_eui", "is missing; a device that joins needs it (0000000000000000 if it has none of its own)");
+		return lack(p, "ids.join_eui",
+			"is missing; a device that joins needs it (0000000000000000 if it has none of its "
+			"own)");
 	return 0;
 }
 
 static int multicast_settle(const struct device *d, struct problem *p)
 {
 	if (d->multicast && !d->session.present)
-		return lack(p, "session", "is missing; a multicast group needs session.dev_addr and session.keys");
+		return lack(p, "session",
+			"is missing; a multicast group needs session.dev_addr and session.keys");
 	if (d->multicast && !d->class_c && !d->class_b)
 		return lack(p, "supports_class_c", "must be true for a multicast group");
 	return 0;
@@ -111,7 +118,8 @@ static int multicast_settle(const struct device *d, struct problem *p)
 int device_settle(struct device *d, struct problem *p)
 {
 	if (!id_valid(str_of(d->id)))
-		return lack(p, "ids.device_id", "must be 2 to 36 of a-z, 0-9 and single dashes inside, as in my-device-1");
+		return lack(p, "ids.device_id",
+			"must be 2 to 36 of a-z, 0-9 and single dashes inside, as in my-device-1");
 	if (d->has_join_eui && !d->has_dev_eui)
 		return lack(p, "ids.dev_eui", "is missing, though a join_eui is given");
 	int r = join_settle(d, p);
@@ -141,7 +149,9 @@ static void session_to_ns(const struct device_session *s, struct net_session *re
 
 void device_to_ns(const struct device *d, struct ns_device *ret)
 {
-	*ret = (struct ns_device){ .mac_version = d->mac_version, .phy_version = d->phy_version, .supports_join = d->supports_join };
+	*ret = (struct ns_device){ .mac_version = d->mac_version,
+		.phy_version = d->phy_version,
+		.supports_join = d->supports_join };
 	memcpy(ret->application_id, d->app->key, sizeof ret->application_id);
 	memcpy(ret->device_id, d->id, sizeof ret->device_id);
 	memcpy(ret->plan, d->plan, sizeof ret->plan);

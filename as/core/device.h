@@ -1,10 +1,12 @@
-/** @file A device as the registry knows it: what the operator said, root keys, and the session of an ABP device. */
+/** @file A device as the registry knows it: what the operator said, root keys, and the session of an ABP
+ * device. */
 #pragma once
 #include "as/core/app.h"
 #include "common/core/crypto.h"
 #include "proto/schema.h"
 
-/** A session made by hand (ABP), or brought along by an import. Live counters are the ns's and the downlink queue's. */
+/** A session made by hand (ABP), or brought along by an import. Live counters are the ns's and the downlink
+ * queue's. */
 struct device_session {
 	bool present;
 	uint32_t dev_addr;
@@ -46,8 +48,8 @@ void device_free(struct device *d); /**< keys are overwritten first */
 DEFINE_AUTO(struct device, device_free);
 /** Speaks LoRaWAN: joins, or has a session; else it speaks IP, and the ns does not know it. */
 bool device_is_lorawan(const struct device *d);
-/** Is all there that a device of its kind needs? Sets what follows from the rest: versions left out, the one key of 1.0.x.
- * A device that joins may lack its root keys yet: registry_device_create insists on them.
+/** Is all there that a device of its kind needs? Sets what follows from the rest: versions left out, the one
+ * key of 1.0.x. A device that joins may lack its root keys yet: registry_device_create insists on them.
  * @return 0; REGISTRY_E_INVALID */
 int device_settle(struct device *d, struct problem *p);
 /** Same address, keys and starting counters? Then the session goes on. */

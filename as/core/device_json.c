@@ -12,7 +12,8 @@ static int read_device_id(void *record, const struct record_field *f, const stru
 	if (v < 0)
 		return 0;
 	if (json_plain(rd->j, v, &s) || !id_valid(s))
-		return record_bad(rd, f, "must be 2 to 36 of a-z, 0-9 and single dashes inside, as in my-device-1");
+		return record_bad(
+			rd, f, "must be 2 to 36 of a-z, 0-9 and single dashes inside, as in my-device-1");
 	if (d->id[0] && !str_is(s, d->id))
 		return record_bad(rd, f, "cannot be changed");
 	return str_copy(s, d->id, sizeof d->id) ? record_bad(rd, f, "is too long") : 0;
@@ -41,7 +42,9 @@ static int read_phy_version(void *record, const struct record_field *f, const st
 	enum phy_version m = RP_NONE;
 	struct str s;
 	if (v >= 0 && (json_plain(rd->j, v, &s) || phy_version_parse(s, &m)))
-		return record_bad(rd, f, "is none of 1.0.0, 1.0.1, 1.0.2-a, 1.0.2-b, 1.0.3-a, 1.1.0-a, 1.1.0-b, rp002-1.0.0 to rp002-1.0.4");
+		return record_bad(rd, f,
+			"is none of 1.0.0, 1.0.1, 1.0.2-a, 1.0.2-b, 1.0.3-a, 1.1.0-a, 1.1.0-b, rp002-1.0.0 "
+			"to rp002-1.0.4");
 	d->phy_version = m;
 	return 0;
 }
@@ -51,14 +54,16 @@ static int read_dev_addr(void *record, const struct record_field *f, const struc
 	struct device *d = record;
 	char text[16] = "";
 	uint32_t addr = 0;
-	if (v >= 0 && (json_string(rd->j, v, text, sizeof text) || (*text && hex_u32(str_of(text), 8, &addr))))
+	if (v >= 0 &&
+		(json_string(rd->j, v, text, sizeof text) || (*text && hex_u32(str_of(text), 8, &addr))))
 		return record_bad(rd, f, "must be 8 hex digits");
 	d->session.dev_addr = addr;
 	d->session.present = *text != '\0';
 	return 0;
 }
 
-static int read_session_key_id(void *record, const struct record_field *f, const struct reading *rd, json_val v)
+static int read_session_key_id(
+	void *record, const struct record_field *f, const struct reading *rd, json_val v)
 {
 	struct device *d = record;
 	struct ulid u = { { 0 } };
@@ -79,7 +84,8 @@ static int read_mac_settings(void *record, const struct record_field *f, const s
 	if (v >= 0 && json_type(rd->j, v) != JSON_OBJECT)
 		return record_bad(rd, f, "must be an object");
 	if (v >= 0) {
-		json_val root = was.n && json_parse(was, tok, COUNT(tok), &old, NULL) == 0 ? json_root(&old) : -1;
+		json_val root =
+			was.n && json_parse(was, tok, COUNT(tok), &old, NULL) == 0 ? json_root(&old) : -1;
 		json_merge(&t, &old, root, rd->j, v);
 	}
 	if (t.failed || json_parse(t.len ? text_str(&t) : STR("{}"), tok, COUNT(tok), &old, NULL))
@@ -124,7 +130,7 @@ static const struct record_field fields[] = {
 	{ "formatters", read_object, AT(texts), .arg = TEXT_FORMATTERS },
 	{ .path = "lorawan_version", .read = read_mac_version },
 	{ .path = "lorawan_phy_version", .read = read_phy_version },
-	{ "frequency_plan_id", read_word, AT(plan), .arg = sizeof ((struct device *)0)->plan },
+	{ "frequency_plan_id", read_word, AT(plan), .arg = sizeof((struct device *)0)->plan },
 	{ "supports_join", read_bool, AT(supports_join) },
 	{ "supports_class_b", read_bool, AT(class_b) },
 	{ "supports_class_c", read_bool, AT(class_c) },
@@ -134,13 +140,18 @@ static const struct record_field fields[] = {
 	{ "root_keys.nwk_key", read_key, AT(nwk_key), HAS_AT(has_nwk_key) },
 	{ .path = "session.dev_addr", .read = read_dev_addr },
 	{ .path = "session.keys.session_key_id", .read = read_session_key_id },
-	{ "session.keys.f_nwk_s_int_key", read_key, AT(session.f_nwk_s_int_key), HAS_AT(session.has_f_nwk_s_int_key) },
-	{ "session.keys.s_nwk_s_int_key", read_key, AT(session.s_nwk_s_int_key), HAS_AT(session.has_s_nwk_s_int_key) },
-	{ "session.keys.nwk_s_enc_key", read_key, AT(session.nwk_s_enc_key), HAS_AT(session.has_nwk_s_enc_key) },
+	{ "session.keys.f_nwk_s_int_key", read_key, AT(session.f_nwk_s_int_key),
+		HAS_AT(session.has_f_nwk_s_int_key) },
+	{ "session.keys.s_nwk_s_int_key", read_key, AT(session.s_nwk_s_int_key),
+		HAS_AT(session.has_s_nwk_s_int_key) },
+	{ "session.keys.nwk_s_enc_key", read_key, AT(session.nwk_s_enc_key),
+		HAS_AT(session.has_nwk_s_enc_key) },
 	{ "session.keys.app_s_key", read_key, AT(session.app_s_key), HAS_AT(session.has_app_s_key) },
 	{ "session.last_f_cnt_up", read_u32, AT(session.last_f_cnt_up), HAS_AT(session.has_f_cnt_up) },
-	{ "session.last_n_f_cnt_down", read_u32, AT(session.last_n_f_cnt_down), HAS_AT(session.has_n_f_cnt_down) },
-	{ "session.last_a_f_cnt_down", read_u32, AT(session.last_a_f_cnt_down), HAS_AT(session.has_a_f_cnt_down) },
+	{ "session.last_n_f_cnt_down", read_u32, AT(session.last_n_f_cnt_down),
+		HAS_AT(session.has_n_f_cnt_down) },
+	{ "session.last_a_f_cnt_down", read_u32, AT(session.last_a_f_cnt_down),
+		HAS_AT(session.has_a_f_cnt_down) },
 	{ "godwit.uid", read_number, AT(entry.uid) },
 	{ "godwit.revision", read_number, AT(entry.revision) },
 	{ "godwit.reset", read_stored_u32, AT(reset) },
@@ -283,11 +294,16 @@ static void write_stored(struct text *t, const struct device *d)
 	json_close(t, '}');
 }
 
-void device_json_members(struct text *t, const struct device *d, unsigned what, const struct envelope *envelope)
+void device_json_members(
+	struct text *t, const struct device *d, unsigned what, const struct envelope *envelope)
 {
 	static const char *const texts[TEXT_N] = {
-		[TEXT_NAME] = "name", [TEXT_DESCRIPTION] = "description", [TEXT_ATTRIBUTES] = "attributes",
-		[TEXT_VERSION_IDS] = "version_ids", [TEXT_LOCATIONS] = "locations", [TEXT_FORMATTERS] = "formatters",
+		[TEXT_NAME] = "name",
+		[TEXT_DESCRIPTION] = "description",
+		[TEXT_ATTRIBUTES] = "attributes",
+		[TEXT_VERSION_IDS] = "version_ids",
+		[TEXT_LOCATIONS] = "locations",
+		[TEXT_FORMATTERS] = "formatters",
 		[TEXT_MAC_SETTINGS] = "mac_settings",
 	};
 	const struct envelope *e = what & DEVICE_JSON_STORE ? envelope : NULL;

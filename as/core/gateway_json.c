@@ -9,7 +9,8 @@ static int read_gateway_id(void *record, const struct record_field *f, const str
 	if (v < 0)
 		return 0;
 	if (json_plain(rd->j, v, &s) || !id_valid(s))
-		return record_bad(rd, f, "must be 2 to 36 of a-z, 0-9 and single dashes inside, as in my-gateway-1");
+		return record_bad(
+			rd, f, "must be 2 to 36 of a-z, 0-9 and single dashes inside, as in my-gateway-1");
 	if (g->id[0] && !str_is(s, g->id))
 		return record_bad(rd, f, "cannot be changed");
 	return str_copy(s, g->id, sizeof g->id) ? record_bad(rd, f, "is too long") : 0;
@@ -39,10 +40,12 @@ static int read_location(void *record, const struct record_field *f, const struc
 	/* A coordinate of 0 is left out in The Things Stack's JSON. */
 	int r = json_decimal(rd->j, json_get(rd->j, v, "latitude"), 7, &lat);
 	if ((r && r != -ENOENT) || lat < -900000000 || lat > 900000000)
-		return problem_say(rd->problem, REGISTRY_E_INVALID, "location.latitude", "must be -90 to 90 degrees");
+		return problem_say(
+			rd->problem, REGISTRY_E_INVALID, "location.latitude", "must be -90 to 90 degrees");
 	r = json_decimal(rd->j, json_get(rd->j, v, "longitude"), 7, &lon);
 	if ((r && r != -ENOENT) || lon < -1800000000 || lon > 1800000000)
-		return problem_say(rd->problem, REGISTRY_E_INVALID, "location.longitude", "must be -180 to 180 degrees");
+		return problem_say(
+			rd->problem, REGISTRY_E_INVALID, "location.longitude", "must be -180 to 180 degrees");
 	r = json_decimal(rd->j, json_get(rd->j, v, "altitude"), 0, &alt);
 	if ((r && r != -ENOENT) || alt < -20000 || alt > 1000000)
 		return record_bad(rd, f, "altitude must be in metres");

@@ -2,7 +2,8 @@
 #include "as/core/json_copy.h"
 #include <string.h>
 
-/** A string as it came, between quotes: the reader has checked its escapes, and refused bare control characters. */
+/** A string as it came, between quotes: the reader has checked its escapes, and refused bare control
+ * characters. */
 static void copy_string(struct text *t, struct str s)
 {
 	text_putc(t, '"');

@@ -78,7 +78,8 @@ void keyring_done(struct keyring *k)
 	*k = (struct keyring){ 0 };
 }
 
-void keyring_watch(struct keyring *k, void (*fn)(void *ctx, const struct api_key *key, enum change c), void *ctx)
+void keyring_watch(
+	struct keyring *k, void (*fn)(void *ctx, const struct api_key *key, enum change c), void *ctx)
 {
 	assert(k->n_watch < COUNT(k->watch));
 	k->watch[k->n_watch].fn = fn;
@@ -119,12 +120,13 @@ static int wish_check(const struct api_key_wish *w, struct problem *p)
 		return problem_say(p, REGISTRY_E_INVALID, "rights", "must name at least one right");
 	for (enum right r = 0; r < RIGHT_N; r++)
 		if (w->rights & RIGHT_BIT(r) & ~rights_of_kind(w->kind))
-			return problem_say(p, REGISTRY_E_INVALID, "rights", "%s is no right on this kind of thing", right_name(r));
+			return problem_say(p, REGISTRY_E_INVALID, "rights",
+				"%s is no right on this kind of thing", right_name(r));
 	return 0;
 }
 
-int keyring_create(struct keyring *k, const struct api_key_wish *w, const struct now *now, char ret_token[API_KEY_TEXT + 1],
-	struct api_key **ret, struct problem *p)
+int keyring_create(struct keyring *k, const struct api_key_wish *w, const struct now *now,
+	char ret_token[API_KEY_TEXT + 1], struct api_key **ret, struct problem *p)
 {
 	char token[API_KEY_TEXT + 1];
 	size_t n = 0;
@@ -177,7 +179,8 @@ int keyring_admin(struct keyring *k, struct str token)
 	return 0;
 }
 
-int keyring_update(struct keyring *k, struct api_key *key, const struct api_key_wish *w, const struct now *now, struct problem *p)
+int keyring_update(struct keyring *k, struct api_key *key, const struct api_key_wish *w,
+	const struct now *now, struct problem *p)
 {
 	int e = wish_check(w, p);
 	if (e)

@@ -2,7 +2,9 @@
 #include "as/core/keyring_json.h"
 #include <string.h>
 
-static const char *const kinds[] = { [KEY_ADMIN] = "admin", [KEY_APPLICATION] = "application", [KEY_GATEWAY] = "gateway" };
+static const char *const kinds[] = {
+	[KEY_ADMIN] = "admin", [KEY_APPLICATION] = "application", [KEY_GATEWAY] = "gateway"
+};
 
 static void write_time(struct text *t, const char *name, uint64_t unix_us)
 {
@@ -69,7 +71,8 @@ static int read_rights(const struct json *j, json_val v, uint64_t *ret, struct p
 		enum right r;
 		if (json_plain(j, e, &name) || right_find(name, &r)) {
 			struct str raw = json_raw(j, e);
-			return problem_say(p, REGISTRY_E_INVALID, "rights", "there is no right %.*s", (int)(raw.n > 60 ? 60 : raw.n), raw.p);
+			return problem_say(p, REGISTRY_E_INVALID, "rights", "there is no right %.*s",
+				(int)(raw.n > 60 ? 60 : raw.n), raw.p);
 		}
 		set |= RIGHT_BIT(r);
 	}
@@ -81,8 +84,10 @@ static int read_time(const struct json *j, json_val v, const char *field, uint64
 {
 	char text[48];
 	uint64_t ns = 0;
-	if (json_type(j, v) != JSON_NULL && (json_string(j, v, text, sizeof text) || clock_parse_rfc3339(str_of(text), &ns)))
-		return problem_say(p, REGISTRY_E_INVALID, field, "must be a time such as 2030-01-01T00:00:00Z");
+	if (json_type(j, v) != JSON_NULL &&
+		(json_string(j, v, text, sizeof text) || clock_parse_rfc3339(str_of(text), &ns)))
+		return problem_say(
+			p, REGISTRY_E_INVALID, field, "must be a time such as 2030-01-01T00:00:00Z");
 	*ret_us = ns / 1000;
 	return 0;
 }
@@ -92,7 +97,8 @@ int api_key_json_read(struct api_key_wish *w, const struct json *j, json_val obj
 	json_val v = json_get(j, object, "name");
 	int r = 0;
 	if (v >= 0 && (json_string(j, v, w->name, sizeof w->name) || !utf8_valid(str_of(w->name))))
-		return problem_say(p, REGISTRY_E_INVALID, "name", "must be a text of at most %d octets", NAME_TEXT_MAX);
+		return problem_say(
+			p, REGISTRY_E_INVALID, "name", "must be a text of at most %d octets", NAME_TEXT_MAX);
 	v = json_get(j, object, "rights");
 	if (v >= 0)
 		r = read_rights(j, v, &w->rights, p);
@@ -105,7 +111,8 @@ int api_key_json_read(struct api_key_wish *w, const struct json *j, json_val obj
 static int load_owner(struct api_key *key, const struct registry *r, const struct json *j, json_val root)
 {
 	struct str kind, owner;
-	if (json_plain(j, json_get(j, root, "kind"), &kind) || json_plain(j, json_get(j, root, "owner"), &owner))
+	if (json_plain(j, json_get(j, root, "kind"), &kind) ||
+		json_plain(j, json_get(j, root, "owner"), &owner))
 		return -EINVAL;
 	key->kind = str_is(kind, "application") ? KEY_APPLICATION : KEY_GATEWAY;
 	if (key->kind == KEY_APPLICATION)
@@ -131,12 +138,15 @@ int api_key_json_load(struct api_key *key, const struct registry *r, struct slic
 	if (e)
 		return e;
 	if (json_plain(&j, json_get(&j, root, "id"), &id) || str_copy(id, key->id, sizeof key->id) ||
-	    json_base64(&j, json_get(&j, root, "salt"), key->salt, sizeof key->salt, &salt) || salt != sizeof key->salt ||
-	    json_base64(&j, json_get(&j, root, "hash"), key->hash, sizeof key->hash, &hash) || hash != sizeof key->hash)
+		json_base64(&j, json_get(&j, root, "salt"), key->salt, sizeof key->salt, &salt) ||
+		salt != sizeof key->salt ||
+		json_base64(&j, json_get(&j, root, "hash"), key->hash, sizeof key->hash, &hash) ||
+		hash != sizeof key->hash)
 		return problem_say(p, REGISTRY_E_INVALID, "", "the record of an API key is damaged");
 	key->rights = w.rights;
 	memcpy(key->name, w.name, sizeof key->name);
 	key->expires_unix_us = w.expires_unix_us;
 	e = read_time(&j, json_get(&j, root, "created_at"), "created_at", &key->created_unix_us, p);
-	return e ? e : read_time(&j, json_get(&j, root, "updated_at"), "updated_at", &key->updated_unix_us, p);
+	return e ? e
+		 : read_time(&j, json_get(&j, root, "updated_at"), "updated_at", &key->updated_unix_us, p);
 }

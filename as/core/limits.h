@@ -6,10 +6,11 @@ enum {
 	DEVICES_MAX = 2000000,
 	GATEWAYS_MAX = 200000,
 	API_KEYS_PER_ENTITY_MAX = 100,
-	NAME_TEXT_MAX = 100,          /**< characters of a name, octets of UTF-8 */
+	NAME_TEXT_MAX = 100, /**< characters of a name, octets of UTF-8 */
 	DESCRIPTION_TEXT_MAX = 2000,
 	JSON_TEXT_MAX = 16384,        /**< attributes, formatters and other JSON kept as it came [octets] */
 	RECORD_TEXT_MAX = 128 * 1024, /**< a whole record as JSON [octets] */
 	RECORD_TOKENS_MAX = 4096,     /**< JSON tokens of a record or of a request */
-	TOMBSTONES_MAX = 10000,       /**< deletions remembered for replicas; one that is further behind is sent everything */
+	TOMBSTONES_MAX = 10000, /**< deletions remembered for replicas; one that is further behind is sent
+				   everything */
 };

@@ -88,15 +88,16 @@ int mac_settings_read(const struct json *j, json_val object, struct mac_settings
 		json_val v = json_get(j, object, f->json);
 		if (v < 0 || json_type(j, v) == JSON_NULL)
 			continue;
-		if (f->kind != FIELD_U32 && f->kind != FIELD_I32 && f->kind != FIELD_U64 && f->kind != FIELD_BOOL)
+		if (f->kind != FIELD_U32 && f->kind != FIELD_I32 && f->kind != FIELD_U64 &&
+			f->kind != FIELD_BOOL)
 			continue;
 		if (read_member(f, j, v, &m)) {
 			char path[64];
 			snprintf(path, sizeof path, "mac_settings.%s", f->json);
 			if (f->kind == FIELD_BOOL)
 				return problem_say(p, REGISTRY_E_INVALID, path, "must be true or false");
-			return problem_say(p, REGISTRY_E_INVALID, path, "must be a whole number of at most %u",
-				(unsigned)bound_of(f->json));
+			return problem_say(p, REGISTRY_E_INVALID, path,
+				"must be a whole number of at most %u", (unsigned)bound_of(f->json));
 		}
 		m.has |= UINT64_C(1) << i;
 	}

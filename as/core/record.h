@@ -1,4 +1,5 @@
-/** @file What the records of the registry share: free texts, the order of revisions, and what is wrong with a request. */
+/** @file What the records of the registry share: free texts, the order of revisions, and what is wrong with a
+ * request. */
 #pragma once
 #include "as/core/limits.h"
 #include "common/core/err.h"
@@ -31,7 +32,8 @@ enum record_text {
 	TEXT_DESCRIPTION,
 	TEXT_ATTRIBUTES,   /**< JSON object of strings */
 	TEXT_FORMATTERS,   /**< JSON object: up_formatter, up_formatter_parameter, down_formatter, ... */
-	TEXT_MAC_SETTINGS, /**< JSON object as the operator gave it, of which device.mac is what the ns is told */
+	TEXT_MAC_SETTINGS, /**< JSON object as the operator gave it, of which device.mac is what the ns is
+			      told */
 	TEXT_LOCATIONS,    /**< JSON object of locations by service; a gateway's antennas (array) */
 	TEXT_VERSION_IDS,  /**< JSON object */
 	TEXT_LINK,         /**< application: JSON object of its link */
@@ -46,7 +48,8 @@ int texts_copy(struct record_texts *dst, const struct record_texts *src);
 void texts_done(struct record_texts *t);
 const char *texts_get(const struct record_texts *t, enum record_text which); /**< "" if none */
 
-/** Is the frequency plan one that exists? Empty is allowed. @return 0; REGISTRY_E_INVALID with a list of them */
+/** Is the frequency plan one that exists? Empty is allowed. @return 0; REGISTRY_E_INVALID with a list of them
+ */
 int plan_check(const char *plan, struct problem *p);
 
 /** A device, a gateway or a tombstone, in the order of revisions. */

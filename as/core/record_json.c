@@ -45,11 +45,13 @@ int field_mask_read(const struct json *j, json_val v, struct field_mask *ret, st
 		v = json_get(j, v, "paths");
 	if (v >= 0 && json_type(j, v) == JSON_ARRAY) {
 		for (json_val e = json_first(j, v); e >= 0 && !r; e = json_next(j, e))
-			r = json_plain(j, e, &text) ? problem_say(p, REGISTRY_E_INVALID, "field_mask", "must hold texts")
-						    : mask_add(&m, text, p);
+			r = json_plain(j, e, &text)
+				    ? problem_say(p, REGISTRY_E_INVALID, "field_mask", "must hold texts")
+				    : mask_add(&m, text, p);
 	} else if (m.given && v >= 0) {
 		if (json_plain(j, v, &text))
-			return problem_say(p, REGISTRY_E_INVALID, "field_mask", "must be {\"paths\":[...]} or a text of paths with commas");
+			return problem_say(p, REGISTRY_E_INVALID, "field_mask",
+				"must be {\"paths\":[...]} or a text of paths with commas");
 		r = mask_add_list(&m, text, p);
 	}
 	if (!r)
@@ -92,7 +94,8 @@ json_val record_find(const struct json *j, json_val root, const char *path)
 	return v;
 }
 
-int record_read(void *record, const struct record_field *f, size_t n, const struct field_mask *m, const struct reading *rd)
+int record_read(void *record, const struct record_field *f, size_t n, const struct field_mask *m,
+	const struct reading *rd)
 {
 	for (size_t i = 0; i < n; i++) {
 		json_val v = record_find(rd->j, rd->root, f[i].path);
@@ -174,16 +177,19 @@ int read_word(void *record, const struct record_field *f, const struct reading *
 	return 0;
 }
 
-static int open_sealed(const struct reading *rd, const struct record_field *f, json_val sealed, struct key *ret)
+static int open_sealed(
+	const struct reading *rd, const struct record_field *f, json_val sealed, struct key *ret)
 {
 	uint8_t wrapped[WRAPPED_KEY];
 	size_t n;
 	if (!rd->envelope)
-		return record_bad(rd, f, "sealed keys are not taken from outside: give \"key\" with 32 hex digits");
+		return record_bad(
+			rd, f, "sealed keys are not taken from outside: give \"key\" with 32 hex digits");
 	if (json_base64(rd->j, sealed, wrapped, sizeof wrapped, &n) || n != sizeof wrapped)
 		return record_bad(rd, f, "is damaged");
 	if (envelope_open(rd->envelope, wrapped, ret))
-		return record_bad(rd, f, "was sealed with another key-encryption key than the one of as.kek-file");
+		return record_bad(
+			rd, f, "was sealed with another key-encryption key than the one of as.kek-file");
 	return 0;
 }
 
@@ -191,7 +197,8 @@ int read_key(void *record, const struct record_field *f, const struct reading *r
 {
 	struct key k = { 0 };
 	char text[64] = "";
-	json_val sealed = v >= 0 && json_type(rd->j, v) == JSON_OBJECT ? json_get(rd->j, v, "encrypted_key") : -1;
+	json_val sealed =
+		v >= 0 && json_type(rd->j, v) == JSON_OBJECT ? json_get(rd->j, v, "encrypted_key") : -1;
 	bool has = sealed >= 0;
 	if (sealed >= 0) {
 		int r = open_sealed(rd, f, sealed, &k);
@@ -200,7 +207,8 @@ int read_key(void *record, const struct record_field *f, const struct reading *r
 	} else if (v >= 0) {
 		if (json_type(rd->j, v) == JSON_OBJECT)
 			v = json_get(rd->j, v, "key");
-		if (v >= 0 && (json_string(rd->j, v, text, sizeof text) || (*text && hex_exact(str_of(text), k.b, sizeof k.b))))
+		if (v >= 0 && (json_string(rd->j, v, text, sizeof text) ||
+				      (*text && hex_exact(str_of(text), k.b, sizeof k.b))))
 			return record_bad(rd, f, "must be 32 hex digits");
 		has = *text != '\0';
 		crypto_forget(text, sizeof text);
@@ -229,7 +237,8 @@ int read_text(void *record, const struct record_field *f, const struct reading *
 	size_t max = f->arg == TEXT_NAME ? NAME_TEXT_MAX : DESCRIPTION_TEXT_MAX;
 	int r = v >= 0 ? json_string(rd->j, v, text, max + 1) : 0;
 	if (r == -ENOSPC)
-		return problem_say(rd->problem, REGISTRY_E_INVALID, f->path, "must be at most %zu octets", max);
+		return problem_say(
+			rd->problem, REGISTRY_E_INVALID, f->path, "must be at most %zu octets", max);
 	if (r || !utf8_valid(str_of(text)))
 		return record_bad(rd, f, "must be a text");
 	return texts_set(at(record, f->off), f->arg, str_of(text));
@@ -240,7 +249,8 @@ int read_json(void *record, const struct record_field *f, const struct reading *
 	AUTO(text_done) struct text t = text_growing(JSON_TEXT_MAX);
 	json_copy(&t, rd->j, v);
 	if (t.failed)
-		return problem_say(rd->problem, REGISTRY_E_INVALID, f->path, "must be at most %d octets of JSON", JSON_TEXT_MAX);
+		return problem_say(rd->problem, REGISTRY_E_INVALID, f->path,
+			"must be at most %d octets of JSON", JSON_TEXT_MAX);
 	struct str s = text_str(&t);
 	return texts_set(at(record, f->off), f->arg, str_is(s, "{}") || str_is(s, "[]") ? STR("") : s);
 }

@@ -1,4 +1,5 @@
-/** @file The registry: creating, updating and deleting, each with its record, its revision and its watchers. */
+/** @file The registry: creating, updating and deleting, each with its record, its revision and its watchers.
+ */
 #include "as/core/device_json.h"
 #include "as/core/entity_json.h"
 #include "as/core/registry_records.h"
@@ -112,9 +113,11 @@ int registry_app_create(struct registry *r, struct app *a, const struct now *now
 	if (!a->key[0])
 		return problem_say(p, REGISTRY_E_INVALID, "ids.application_id", "is missing");
 	if (registry_app(r, str_of(a->key)))
-		return problem_say(p, REGISTRY_E_EXISTS, "ids.application_id", "application %s exists", a->key);
+		return problem_say(
+			p, REGISTRY_E_EXISTS, "ids.application_id", "application %s exists", a->key);
 	if (HASH_COUNT(r->apps) >= APPS_MAX)
-		return problem_say(p, REGISTRY_E_FULL, "", "there are %d applications, more are not allowed", APPS_MAX);
+		return problem_say(
+			p, REGISTRY_E_FULL, "", "there are %d applications, more are not allowed", APPS_MAX);
 	a->created_unix_us = a->updated_unix_us = now->unix_us;
 	TRY(index_app(r, a));
 	int e = put_app(r, a);
@@ -126,7 +129,8 @@ int registry_app_create(struct registry *r, struct app *a, const struct now *now
 	return 0;
 }
 
-int registry_app_update(struct registry *r, struct app *a, struct app *wish, const struct now *now, struct problem *p)
+int registry_app_update(
+	struct registry *r, struct app *a, struct app *wish, const struct now *now, struct problem *p)
 {
 	if (strcmp(a->key, wish->key) != 0)
 		return problem_say(p, REGISTRY_E_INVALID, "ids.application_id", "cannot be changed");
@@ -145,8 +149,8 @@ int registry_app_update(struct registry *r, struct app *a, struct app *wish, con
 int registry_app_delete(struct registry *r, struct app *a, struct problem *p)
 {
 	if (a->n_devices)
-		return problem_say(p, REGISTRY_E_IN_USE, "", "application %s still has %zu devices: delete them first", a->key,
-			a->n_devices);
+		return problem_say(p, REGISTRY_E_IN_USE, "",
+			"application %s still has %zu devices: delete them first", a->key, a->n_devices);
 	TRY(r->sink.del(r->sink.ctx, REGISTRY_APPS, slice_of(str_of(a->key))));
 	tell_app(r, a, CHANGE_DELETED);
 	HASH_DEL(r->apps, a);
@@ -156,7 +160,8 @@ int registry_app_delete(struct registry *r, struct app *a, struct problem *p)
 
 /* ---- devices ---- */
 
-static int device_conflict(const struct registry *r, const struct device *d, const struct device *self, struct problem *p)
+static int device_conflict(
+	const struct registry *r, const struct device *d, const struct device *self, struct problem *p)
 {
 	if (!d->has_dev_eui)
 		return 0;
@@ -164,8 +169,8 @@ static int device_conflict(const struct registry *r, const struct device *d, con
 	if (!other || other == self)
 		return 0;
 	return problem_say(p, REGISTRY_E_EXISTS, "ids.dev_eui",
-		"%016" PRIX64 " with join_eui %016" PRIX64 " belongs to device %s of application %s", d->dev_eui, d->join_eui, other->id,
-		other->app->key);
+		"%016" PRIX64 " with join_eui %016" PRIX64 " belongs to device %s of application %s",
+		d->dev_eui, d->join_eui, other->id, other->app->key);
 }
 
 static int root_keys_check(const struct device *d, struct problem *p)
@@ -173,9 +178,11 @@ static int root_keys_check(const struct device *d, struct problem *p)
 	if (!d->supports_join || d->session.present)
 		return 0;
 	if (!d->has_app_key)
-		return problem_say(p, REGISTRY_E_INVALID, "root_keys.app_key.key", "is missing; a device that joins needs its AppKey");
+		return problem_say(p, REGISTRY_E_INVALID, "root_keys.app_key.key",
+			"is missing; a device that joins needs its AppKey");
 	if (d->mac_version >= LW_1_1_0 && !d->has_nwk_key)
-		return problem_say(p, REGISTRY_E_INVALID, "root_keys.nwk_key.key", "is missing; a device of LoRaWAN 1.1 needs its NwkKey");
+		return problem_say(p, REGISTRY_E_INVALID, "root_keys.nwk_key.key",
+			"is missing; a device of LoRaWAN 1.1 needs its NwkKey");
 	return 0;
 }
 
@@ -198,27 +205,32 @@ static int plan_settle(const struct registry *r, struct device *d, struct proble
 			break;
 	}
 	if (!plan || !*plan)
-		return problem_say(p, REGISTRY_E_INVALID, "frequency_plan_id", "is missing, for example EU_863_870");
+		return problem_say(
+			p, REGISTRY_E_INVALID, "frequency_plan_id", "is missing, for example EU_863_870");
 	memcpy(d->plan, plan, strlen(plan) + 1);
 	return 0;
 }
 
 /** What a session needs that nobody typed in: an id, and a generation that says that it is a new one. */
-static void session_begin(struct registry *r, struct device *d, const struct device_session *was, const struct now *now)
+static void session_begin(
+	struct registry *r, struct device *d, const struct device_session *was, const struct now *now)
 {
 	struct device_session *s = &d->session;
 	if (!s->present || (was && device_session_eq(was, s)))
 		return;
 	s->generation = (was ? was->generation : 0) + 1;
-	if (ulid_is_none(&s->session_key_id) || (was && was->present && ulid_eq(&was->session_key_id, &s->session_key_id)))
+	if (ulid_is_none(&s->session_key_id) ||
+		(was && was->present && ulid_eq(&was->session_key_id, &s->session_key_id)))
 		s->session_key_id = ulid_make(now->unix_us, &r->rng);
 }
 
-int registry_device_create(struct registry *r, struct app *a, struct device *d, const struct now *now, struct problem *p)
+int registry_device_create(
+	struct registry *r, struct app *a, struct device *d, const struct now *now, struct problem *p)
 {
 	int e = device_settle(d, p);
 	if (!e && registry_device(r, a, str_of(d->id)))
-		e = problem_say(p, REGISTRY_E_EXISTS, "ids.device_id", "device %s of application %s exists", d->id, a->key);
+		e = problem_say(p, REGISTRY_E_EXISTS, "ids.device_id", "device %s of application %s exists",
+			d->id, a->key);
 	if (!e)
 		e = device_conflict(r, d, NULL, p);
 	if (!e)
@@ -226,7 +238,8 @@ int registry_device_create(struct registry *r, struct app *a, struct device *d, 
 	if (!e)
 		e = plan_settle(r, d, p);
 	if (!e && HASH_CNT(by_uid, r->by_uid) >= DEVICES_MAX)
-		e = problem_say(p, REGISTRY_E_FULL, "", "there are %d devices, more are not allowed", DEVICES_MAX);
+		e = problem_say(
+			p, REGISTRY_E_FULL, "", "there are %d devices, more are not allowed", DEVICES_MAX);
 	if (e)
 		return e;
 	d->app = a;
@@ -269,7 +282,8 @@ static void device_exchange(struct device *d, struct device *wish)
 	crypto_forget(&was, sizeof was);
 }
 
-int registry_device_update(struct registry *r, struct device *d, struct device *wish, const struct now *now, struct problem *p)
+int registry_device_update(
+	struct registry *r, struct device *d, struct device *wish, const struct now *now, struct problem *p)
 {
 	int e = device_settle(wish, p);
 	if (!e)
@@ -285,7 +299,8 @@ int registry_device_update(struct registry *r, struct device *d, struct device *
 	wish->entry.revision = r->revision + 1;
 	session_begin(r, wish, &d->session, now);
 	TRY(put_device(r, wish));
-	bool moved = wish->has_dev_eui != d->has_dev_eui || wish->dev_eui != d->dev_eui || wish->join_eui != d->join_eui;
+	bool moved = wish->has_dev_eui != d->has_dev_eui || wish->dev_eui != d->dev_eui ||
+		     wish->join_eui != d->join_eui;
 	if (moved)
 		unindex_device_eui(r, d);
 	device_exchange(d, wish);
@@ -310,8 +325,10 @@ int registry_device_reset(struct registry *r, struct device *d, const struct now
 	if (wish->session.present) {
 		wish->session.generation++;
 		wish->session.session_key_id = ulid_make(now->unix_us, &r->rng);
-		wish->session.last_f_cnt_up = wish->session.last_n_f_cnt_down = wish->session.last_a_f_cnt_down = 0;
-		wish->session.has_f_cnt_up = wish->session.has_n_f_cnt_down = wish->session.has_a_f_cnt_down = false;
+		wish->session.last_f_cnt_up = wish->session.last_n_f_cnt_down =
+			wish->session.last_a_f_cnt_down = 0;
+		wish->session.has_f_cnt_up = wish->session.has_n_f_cnt_down = wish->session.has_a_f_cnt_down =
+			false;
 	}
 	TRY(put_device(r, wish));
 	device_exchange(d, wish);
@@ -355,7 +372,8 @@ static int bury(struct registry *r, struct entry *e, enum registry_table table)
 	struct writer w = writer_of(value, sizeof value);
 	writer_u8(&w, e->kind);
 	writer_be64(&w, e->uid);
-	int err = r->sink.put(r->sink.ctx, REGISTRY_TOMBSTONES, key_of_number(r->revision + 1, key), (struct slice){ value, 9 });
+	int err = r->sink.put(r->sink.ctx, REGISTRY_TOMBSTONES, key_of_number(r->revision + 1, key),
+		(struct slice){ value, 9 });
 	if (!err)
 		err = r->sink.del(r->sink.ctx, table, key_of_number(e->uid, key));
 	if (err) {
@@ -390,12 +408,14 @@ int registry_gateway_delete(struct registry *r, struct gateway *g)
 
 /* ---- gateways ---- */
 
-static int gateway_conflict(const struct registry *r, const struct gateway *g, const struct gateway *self, struct problem *p)
+static int gateway_conflict(
+	const struct registry *r, const struct gateway *g, const struct gateway *self, struct problem *p)
 {
 	const struct gateway *other = g->has_eui ? registry_gateway_by_eui(r, g->eui) : NULL;
 	if (!other || other == self)
 		return 0;
-	return problem_say(p, REGISTRY_E_EXISTS, "ids.eui", "%016" PRIX64 " belongs to gateway %s", g->eui, other->id);
+	return problem_say(
+		p, REGISTRY_E_EXISTS, "ids.eui", "%016" PRIX64 " belongs to gateway %s", g->eui, other->id);
 }
 
 int registry_gateway_create(struct registry *r, struct gateway *g, const struct now *now, struct problem *p)
@@ -408,7 +428,8 @@ int registry_gateway_create(struct registry *r, struct gateway *g, const struct 
 	if (!e)
 		e = gateway_conflict(r, g, NULL, p);
 	if (!e && HASH_CNT(by_uid, r->gtw_by_uid) >= GATEWAYS_MAX)
-		e = problem_say(p, REGISTRY_E_FULL, "", "there are %d gateways, more are not allowed", GATEWAYS_MAX);
+		e = problem_say(
+			p, REGISTRY_E_FULL, "", "there are %d gateways, more are not allowed", GATEWAYS_MAX);
 	if (e)
 		return e;
 	g->created_unix_us = g->updated_unix_us = now->unix_us;
@@ -430,7 +451,8 @@ int registry_gateway_create(struct registry *r, struct gateway *g, const struct 
 	return 0;
 }
 
-int registry_gateway_update(struct registry *r, struct gateway *g, struct gateway *wish, const struct now *now, struct problem *p)
+int registry_gateway_update(
+	struct registry *r, struct gateway *g, struct gateway *wish, const struct now *now, struct problem *p)
 {
 	int e = gateway_settle(wish, p);
 	if (!e)

@@ -33,7 +33,8 @@ static int load_app(struct registry *r, const struct reading *rd)
 	if (e)
 		return e;
 	if (!a->key[0] || registry_app(r, str_of(a->key)))
-		return problem_say(rd->problem, REGISTRY_E_INVALID, "ids.application_id", "is missing or twice");
+		return problem_say(
+			rd->problem, REGISTRY_E_INVALID, "ids.application_id", "is missing or twice");
 	e = index_app(r, a);
 	if (!e)
 		(void)TAKE(a);
@@ -105,13 +106,16 @@ static int load_tombstone(struct registry *r, struct slice key, struct slice val
 	return 0;
 }
 
-int registry_load(struct registry *r, enum registry_table table, struct slice key, struct slice value, struct problem *p)
+int registry_load(struct registry *r, enum registry_table table, struct slice key, struct slice value,
+	struct problem *p)
 {
 	static const struct {
 		enum registry_table table;
 		int (*fn)(struct registry *r, const struct reading *rd);
 	} tables[] = {
-		{ REGISTRY_APPS, load_app }, { REGISTRY_DEVICES, load_device }, { REGISTRY_GATEWAYS, load_gateway },
+		{ REGISTRY_APPS, load_app },
+		{ REGISTRY_DEVICES, load_device },
+		{ REGISTRY_GATEWAYS, load_gateway },
 	};
 	struct json_tok *tok;
 	struct json j;

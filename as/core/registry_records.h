@@ -1,8 +1,10 @@
-/** @file The registry's own: indexes and the order of entries, between registry.c, registry_change.c and registry_load.c. */
+/** @file The registry's own: indexes and the order of entries, between registry.c, registry_change.c and
+ * registry_load.c. */
 #pragma once
 #include "as/core/registry.h"
 
-int index_app(struct registry *r, struct app *a); /**< 0 or -ENOMEM, as all index functions; then nothing is indexed */
+int index_app(struct registry *r,
+	struct app *a); /**< 0 or -ENOMEM, as all index functions; then nothing is indexed */
 int index_device(struct registry *r, struct device *d);
 void unindex_device(struct registry *r, struct device *d);
 int index_device_eui(struct registry *r, struct device *d);

@@ -104,12 +104,14 @@ int rights_check(const struct keyring *k, struct str token, const struct now *no
 	struct str id, secret;
 	uint8_t hash[SHA256_LEN];
 	if (rights_token_split(token, &id, &secret))
-		return problem_say(ret_why, -ENOENT, "", "api key is malformed: it is not NNSXS.<39 characters>.<52 characters>");
+		return problem_say(ret_why, -ENOENT, "",
+			"api key is malformed: it is not NNSXS.<39 characters>.<52 characters>");
 	const struct api_key *key = keyring_find(k, id);
 	if (!key)
 		return problem_say(ret_why, -ENOENT, "", "api key with id %.*s not found", STR_ARG(id));
 	if (rights_hash(key->salt, secret, hash) || !crypto_equal(hash, key->hash, sizeof hash))
-		return problem_say(ret_why, -EACCES, "", "api key with id %.*s has another secret", STR_ARG(id));
+		return problem_say(
+			ret_why, -EACCES, "", "api key with id %.*s has another secret", STR_ARG(id));
 	if (key->expires_unix_us && key->expires_unix_us <= now->unix_us)
 		return problem_say(ret_why, -ETIME, "", "api key with id %.*s has expired", STR_ARG(id));
 	*ret = key;

@@ -1,8 +1,9 @@
 /** @file Who may do what: rights, API keys, and the check of a token.
  *
- * A key is NNSXS.<id>.<secret>: 24 and 32 random octets in base32. The secret is stored as SHA-256 over a salt and it. A slow
- * hash would buy nothing: it stretches what people choose, and 256 random bits cannot be guessed at any speed; a check costs
- * about a microsecond, so a storm of logins does not cost more than its TCP connections.
+ * A key is NNSXS.<id>.<secret>: 24 and 32 random octets in base32. The secret is stored as SHA-256 over a
+ * salt and it. A slow hash would buy nothing: it stretches what people choose, and 256 random bits cannot be
+ * guessed at any speed; a check costs about a microsecond, so a storm of logins does not cost more than its
+ * TCP connections.
  */
 #pragma once
 #include "as/core/registry.h"
@@ -41,7 +42,8 @@ struct keyring {
 	struct registry *registry; /**< borrowed */
 	struct api_key *keys;      /**< by id */
 	struct {
-		/** A key is gone, has expired or has other rights: whoever is logged in with it is to be looked at again. */
+		/** A key is gone, has expired or has other rights: whoever is logged in with it is to be
+		 * looked at again. */
 		void (*fn)(void *ctx, const struct api_key *k, enum change c);
 		void *ctx;
 	} watch[4];
@@ -51,9 +53,11 @@ struct keyring {
 /** Registers with the registry: keys of a deleted application or gateway go with it. */
 void keyring_init(struct keyring *k, struct registry *r);
 void keyring_done(struct keyring *k);
-void keyring_watch(struct keyring *k, void (*fn)(void *ctx, const struct api_key *key, enum change c), void *ctx);
+void keyring_watch(
+	struct keyring *k, void (*fn)(void *ctx, const struct api_key *key, enum change c), void *ctx);
 /** A record of REGISTRY_API_KEYS at start, after all others.
- * @return 0; REGISTRY_E_INVALID; REGISTRY_E_NOT_FOUND its owner is gone, which a crash can leave: delete it; -ENOMEM */
+ * @return 0; REGISTRY_E_INVALID; REGISTRY_E_NOT_FOUND its owner is gone, which a crash can leave: delete it;
+ * -ENOMEM */
 int keyring_load(struct keyring *k, struct slice key, struct slice value, struct problem *p);
 
 /** What a key is to be. */
@@ -65,18 +69,21 @@ struct api_key_wish {
 	char name[NAME_TEXT_MAX + 1];
 	uint64_t expires_unix_us; /**< 0: never */
 };
-/** Make a key. @param ret_token the whole text, shown once. @return 0; REGISTRY_E_INVALID, REGISTRY_E_FULL; -errno */
-int keyring_create(struct keyring *k, const struct api_key_wish *w, const struct now *now, char ret_token[API_KEY_TEXT + 1],
-	struct api_key **ret, struct problem *p);
+/** Make a key. @param ret_token the whole text, shown once. @return 0; REGISTRY_E_INVALID, REGISTRY_E_FULL;
+ * -errno */
+int keyring_create(struct keyring *k, const struct api_key_wish *w, const struct now *now,
+	char ret_token[API_KEY_TEXT + 1], struct api_key **ret, struct problem *p);
 /** Take the operator's key from its file; it is never in the store. @return 0; -EINVAL not a key; -ENOMEM */
 int keyring_admin(struct keyring *k, struct str token);
-int keyring_update(struct keyring *k, struct api_key *key, const struct api_key_wish *w, const struct now *now, struct problem *p);
+int keyring_update(struct keyring *k, struct api_key *key, const struct api_key_wish *w,
+	const struct now *now, struct problem *p);
 int keyring_delete(struct keyring *k, struct api_key *key);
 struct api_key *keyring_find(const struct keyring *k, struct str id);
 
 /** Check a token. On failure *ret_why says it as The Things Stack does ("api key with id {id} not found").
  * @return 0 with the key, borrowed; -ENOENT unknown id or malformed; -EACCES wrong secret; -ETIME expired */
-int rights_check(const struct keyring *k, struct str token, const struct now *now, const struct api_key **ret, struct problem *ret_why);
+int rights_check(const struct keyring *k, struct str token, const struct now *now, const struct api_key **ret,
+	struct problem *ret_why);
 /** Rights that the key has on this application (or gateway); 0: none. An admin key has all. */
 uint64_t rights_on_app(const struct api_key *k, const struct app *a);
 uint64_t rights_on_gateway(const struct api_key *k, const struct gateway *g);

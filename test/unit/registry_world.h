@@ -30,7 +30,8 @@ struct world {
 static inline size_t world_find(const struct world *w, enum registry_table t, struct slice key)
 {
 	size_t i = 0;
-	while (i < w->n_kept && !(w->kept[i].table == t && w->kept[i].key_n == key.n && !memcmp(w->kept[i].key, key.p, key.n)))
+	while (i < w->n_kept && !(w->kept[i].table == t && w->kept[i].key_n == key.n &&
+					!memcmp(w->kept[i].key, key.p, key.n)))
 		i++;
 	return i;
 }
@@ -92,10 +93,12 @@ static inline int world_restart(struct world *w, struct problem *p)
 	world_begin(w);
 	for (enum registry_table t = REGISTRY_META; t <= REGISTRY_API_KEYS; t++) {
 		for (size_t i = 0; i < w->n_kept; i++) {
-			struct slice key = { w->kept[i].key, w->kept[i].key_n }, value = { w->kept[i].value, w->kept[i].n };
+			struct slice key = { w->kept[i].key, w->kept[i].key_n },
+				     value = { w->kept[i].value, w->kept[i].n };
 			if (w->kept[i].table != t)
 				continue;
-			int e = t == REGISTRY_API_KEYS ? keyring_load(&w->k, key, value, p) : registry_load(&w->r, t, key, value, p);
+			int e = t == REGISTRY_API_KEYS ? keyring_load(&w->k, key, value, p)
+						       : registry_load(&w->r, t, key, value, p);
 			if (e)
 				return e;
 		}
@@ -132,7 +135,8 @@ static inline int world_read(struct device *d, const char *json, const char *mas
 }
 
 /** Create a device from a request body. @return what the registry says; *ret_d borrowed */
-static inline int world_device(struct world *w, struct app *a, const char *json, struct device **ret_d, struct problem *p)
+static inline int world_device(
+	struct world *w, struct app *a, const char *json, struct device **ret_d, struct problem *p)
 {
 	struct device *d = device_new();
 	int e = world_read(d, json, NULL, p);
@@ -145,7 +149,8 @@ static inline int world_device(struct world *w, struct app *a, const char *json,
 	return e;
 }
 
-static inline int world_update(struct world *w, struct device *d, const char *json, const char *mask, struct problem *p)
+static inline int world_update(
+	struct world *w, struct device *d, const char *json, const char *mask, struct problem *p)
 {
 	struct device *wish = device_clone(d);
 	int e = world_read(wish, json, mask, p);
@@ -156,7 +161,8 @@ static inline int world_update(struct world *w, struct device *d, const char *js
 	return e;
 }
 
-static inline int world_gateway(struct world *w, const char *id, uint64_t eui, struct gateway **ret, struct problem *p)
+static inline int world_gateway(
+	struct world *w, const char *id, uint64_t eui, struct gateway **ret, struct problem *p)
 {
 	struct gateway *g = gateway_new();
 	ck_assert_int_eq(str_copy(str_of(id), g->id, sizeof g->id), 0);
@@ -171,12 +177,13 @@ static inline int world_gateway(struct world *w, const char *id, uint64_t eui, s
 	return e;
 }
 
-
-#define OTAA(id, eui)                                                                                                   \
-	"{\"ids\":{\"device_id\":\"" id "\",\"dev_eui\":\"" eui "\",\"join_eui\":\"0000000000000001\"},"                  \
-	"\"lorawan_version\":\"1.0.3\",\"frequency_plan_id\":\"EU_863_870\",\"supports_join\":true,"                        \
+#define OTAA(id, eui)                                                                                        \
+	"{\"ids\":{\"device_id\":\"" id "\",\"dev_eui\":\"" eui "\",\"join_eui\":\"0000000000000001\"},"     \
+	"\"lorawan_version\":\"1.0.3\",\"frequency_plan_id\":\"EU_863_870\",\"supports_join\":true,"         \
 	"\"root_keys\":{\"app_key\":{\"key\":\"000102030405060708090A0B0C0D0E0F\"}}}"
-#define ABP(id, addr)                                                                                                   \
-	"{\"ids\":{\"device_id\":\"" id "\"},\"lorawan_version\":\"MAC_V1_0_3\",\"frequency_plan_id\":\"EU_863_870\","     \
-	"\"session\":{\"dev_addr\":\"" addr "\",\"keys\":{\"f_nwk_s_int_key\":{\"key\":\"0F0E0D0C0B0A09080706050403020100\"}," \
+#define ABP(id, addr)                                                                                        \
+	"{\"ids\":{\"device_id\":\"" id                                                                      \
+	"\"},\"lorawan_version\":\"MAC_V1_0_3\",\"frequency_plan_id\":\"EU_863_870\","                       \
+	"\"session\":{\"dev_addr\":\"" addr                                                                  \
+	"\",\"keys\":{\"f_nwk_s_int_key\":{\"key\":\"0F0E0D0C0B0A09080706050403020100\"},"                   \
 	"\"app_s_key\":{\"key\":\"00000000000000000000000000000001\"}}}}"

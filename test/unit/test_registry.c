@@ -49,7 +49,8 @@ END_TEST
 
 START_TEST(a_taken_application_id_is_a_conflict)
 {
-	static const char *const bad[] = { "", "a", "App1", "app_1", "-app", "app1@", "app1@T", "@ttn", "app1@x@y" };
+	static const char *const bad[] = { "", "a", "App1", "app_1", "-app", "app1@", "app1@T", "@ttn",
+		"app1@x@y" };
 	struct app *a = app_new();
 	ck_assert_int_eq(app_set_ids(a, STR("app1"), &p), 0);
 	ck_assert_int_eq(registry_app_create(&w.r, a, &w.now, &p), REGISTRY_E_EXISTS);
@@ -86,9 +87,11 @@ START_TEST(a_pair_of_euis_belongs_to_one_device)
 {
 	struct app *app2 = world_app(&w, "app2");
 	add(OTAA("dev1", "70B3D57ED0051234"));
-	ck_assert_int_eq(world_device(&w, app1, OTAA("dev1", "70B3D57ED0051235"), NULL, &p), REGISTRY_E_EXISTS);
+	ck_assert_int_eq(
+		world_device(&w, app1, OTAA("dev1", "70B3D57ED0051235"), NULL, &p), REGISTRY_E_EXISTS);
 	ck_assert_str_eq(p.field, "ids.device_id");
-	ck_assert_int_eq(world_device(&w, app2, OTAA("dev1", "70B3D57ED0051234"), NULL, &p), REGISTRY_E_EXISTS);
+	ck_assert_int_eq(
+		world_device(&w, app2, OTAA("dev1", "70B3D57ED0051234"), NULL, &p), REGISTRY_E_EXISTS);
 	ck_assert_str_eq(p.field, "ids.dev_eui");
 	ck_assert_ptr_nonnull(strstr(p.message, "device dev1 of application app1"));
 	ck_assert_int_eq(world_device(&w, app2, OTAA("dev1", "70B3D57ED0051235"), NULL, &p), 0);
@@ -99,7 +102,8 @@ START_TEST(a_change_of_eui_moves_the_index)
 {
 	struct device *d = add(OTAA("dev1", "70B3D57ED0051234"));
 	add(OTAA("dev2", "70B3D57ED0051235"));
-	ck_assert_int_eq(world_update(&w, d, "{\"ids\":{\"dev_eui\":\"70B3D57ED0051235\"}}", NULL, &p), REGISTRY_E_EXISTS);
+	ck_assert_int_eq(world_update(&w, d, "{\"ids\":{\"dev_eui\":\"70B3D57ED0051235\"}}", NULL, &p),
+		REGISTRY_E_EXISTS);
 	ck_assert_ptr_eq(registry_device_by_eui(&w.r, 1, UINT64_C(0x70B3D57ED0051234)), d);
 	ck_assert_int_eq(world_update(&w, d, "{\"ids\":{\"dev_eui\":\"70B3D57ED0051236\"}}", NULL, &p), 0);
 	ck_assert_ptr_null(registry_device_by_eui(&w.r, 1, UINT64_C(0x70B3D57ED0051234)));
@@ -115,28 +119,42 @@ static const struct {
 	{ "{\"ids\":{\"device_id\":\"dev\",\"dev_eui\":\"70B3D57ED005123\"}}", "ids.dev_eui" },
 	{ "{\"ids\":{\"device_id\":\"dev\",\"join_eui\":\"0000000000000001\"}}", "ids.dev_eui" },
 	{ "{\"ids\":{\"device_id\":\"dev\"},\"supports_join\":true}", "ids.dev_eui" },
-	{ "{\"ids\":{\"device_id\":\"dev\",\"dev_eui\":\"70B3D57ED0051234\"},\"supports_join\":true}", "ids.join_eui" },
-	{ "{\"ids\":{\"device_id\":\"dev\",\"dev_eui\":\"70B3D57ED0051234\",\"join_eui\":\"0000000000000001\"},\"supports_join\":true,"
-	  "\"frequency_plan_id\":\"EU_863_870\"}", "root_keys.app_key.key" },
-	{ "{\"ids\":{\"device_id\":\"dev\",\"dev_eui\":\"70B3D57ED0051234\",\"join_eui\":\"0000000000000001\"},\"supports_join\":true,"
-	  "\"lorawan_version\":\"1.1\",\"root_keys\":{\"app_key\":{\"key\":\"000102030405060708090A0B0C0D0E0F\"}}}", "root_keys.nwk_key.key" },
-	{ "{\"ids\":{\"device_id\":\"dev\",\"dev_eui\":\"70B3D57ED0051234\",\"join_eui\":\"0000000000000001\"},"
-	  "\"root_keys\":{\"app_key\":{\"key\":\"0001\"}}}", "root_keys.app_key" },
-	{ "{\"ids\":{\"device_id\":\"dev\",\"dev_eui\":\"70B3D57ED0051234\",\"join_eui\":\"0000000000000001\"},"
-	  "\"root_keys\":{\"app_key\":{\"key\":\"000102030405060708090A0B0C0D0E0F\"}}}", "frequency_plan_id" },
+	{ "{\"ids\":{\"device_id\":\"dev\",\"dev_eui\":\"70B3D57ED0051234\"},\"supports_join\":true}",
+		"ids.join_eui" },
+	{ "{\"ids\":{\"device_id\":\"dev\",\"dev_eui\":\"70B3D57ED0051234\",\"join_eui\":"
+	  "\"0000000000000001\"},\"supports_join\":true,"
+	  "\"frequency_plan_id\":\"EU_863_870\"}",
+		"root_keys.app_key.key" },
+	{ "{\"ids\":{\"device_id\":\"dev\",\"dev_eui\":\"70B3D57ED0051234\",\"join_eui\":"
+	  "\"0000000000000001\"},\"supports_join\":true,"
+	  "\"lorawan_version\":\"1.1\",\"root_keys\":{\"app_key\":{\"key\":"
+	  "\"000102030405060708090A0B0C0D0E0F\"}}}",
+		"root_keys.nwk_key.key" },
+	{ "{\"ids\":{\"device_id\":\"dev\",\"dev_eui\":\"70B3D57ED0051234\",\"join_eui\":"
+	  "\"0000000000000001\"},"
+	  "\"root_keys\":{\"app_key\":{\"key\":\"0001\"}}}",
+		"root_keys.app_key" },
+	{ "{\"ids\":{\"device_id\":\"dev\",\"dev_eui\":\"70B3D57ED0051234\",\"join_eui\":"
+	  "\"0000000000000001\"},"
+	  "\"root_keys\":{\"app_key\":{\"key\":\"000102030405060708090A0B0C0D0E0F\"}}}",
+		"frequency_plan_id" },
 	{ "{\"ids\":{\"device_id\":\"dev\"},\"lorawan_version\":\"2.0\"}", "lorawan_version" },
 	{ "{\"ids\":{\"device_id\":\"dev\"},\"lorawan_phy_version\":\"x\"}", "lorawan_phy_version" },
 	{ "{\"ids\":{\"device_id\":\"dev\"},\"session\":{\"dev_addr\":\"01DA1F1\"}}", "session.dev_addr" },
-	{ "{\"ids\":{\"device_id\":\"dev\"},\"session\":{\"dev_addr\":\"01DA1F15\"}}", "session.keys.f_nwk_s_int_key" },
-	{ "{\"ids\":{\"device_id\":\"dev\"},\"session\":{\"keys\":{\"app_s_key\":{\"key\":\"000102030405060708090A0B0C0D0E0F\"}}}}",
-	  "session.dev_addr" },
+	{ "{\"ids\":{\"device_id\":\"dev\"},\"session\":{\"dev_addr\":\"01DA1F15\"}}",
+		"session.keys.f_nwk_s_int_key" },
+	{ "{\"ids\":{\"device_id\":\"dev\"},\"session\":{\"keys\":{\"app_s_key\":{\"key\":"
+	  "\"000102030405060708090A0B0C0D0E0F\"}}}}",
+		"session.dev_addr" },
 	{ "{\"ids\":{\"device_id\":\"dev\"},\"multicast\":true}", "session" },
 	{ "{\"ids\":{\"device_id\":\"dev\"},\"attributes\":[]}", "attributes" },
 	{ "{\"ids\":{\"device_id\":\"dev\"},\"supports_class_c\":\"maybe\"}", "supports_class_c" },
 	{ "{\"ids\":{\"device_id\":\"dev\"},\"mac_settings\":{\"rx1_delay\":16}}", "mac_settings.rx1_delay" },
-	{ "{\"ids\":{\"device_id\":\"dev\"},\"mac_settings\":{\"desired_rx2_data_rate_index\":\"DATA_RATE_16\"}}",
-	  "mac_settings.desired_rx2_data_rate_index" },
-	{ "{\"ids\":{\"device_id\":\"dev\"},\"root_keys\":{\"app_key\":{\"encrypted_key\":\"AAAA\"}}}", "root_keys.app_key" },
+	{ "{\"ids\":{\"device_id\":\"dev\"},\"mac_settings\":{\"desired_rx2_data_rate_index\":\"DATA_RATE_"
+	  "16\"}}",
+		"mac_settings.desired_rx2_data_rate_index" },
+	{ "{\"ids\":{\"device_id\":\"dev\"},\"root_keys\":{\"app_key\":{\"encrypted_key\":\"AAAA\"}}}",
+		"root_keys.app_key" },
 	{ "{\"ids\":{\"device_id\":\"dev\"},\"frequency_plan_id\":\"EU_863\"}", "frequency_plan_id" },
 };
 
@@ -168,8 +186,10 @@ END_TEST
 
 START_TEST(the_nwk_s_key_may_be_called_so)
 {
-	struct device *d = add("{\"ids\":{\"device_id\":\"dev1\"},\"frequency_plan_id\":\"EU_863_870\",\"session\":{\"devAddr\":\"01da1f15\","
-			       "\"keys\":{\"nwk_s_key\":\"0F0E0D0C0B0A09080706050403020100\",\"app_s_key\":\"00000000000000000000000000000001\"}}}");
+	struct device *d = add("{\"ids\":{\"device_id\":\"dev1\"},\"frequency_plan_id\":\"EU_863_870\","
+			       "\"session\":{\"devAddr\":\"01da1f15\","
+			       "\"keys\":{\"nwk_s_key\":\"0F0E0D0C0B0A09080706050403020100\",\"app_s_key\":"
+			       "\"00000000000000000000000000000001\"}}}");
 	ck_assert_uint_eq(d->session.nwk_s_enc_key.b[0], 0x0F);
 	ck_assert_uint_eq(d->session.app_s_key.b[15], 1);
 }
@@ -197,33 +217,48 @@ END_TEST
 START_TEST(a_mask_changes_what_it_names_and_nothing_else)
 {
 	struct device *d = add(OTAA("dev1", "70B3D57ED0051234"));
-	ck_assert_int_eq(world_update(&w, d, "{\"name\":\"one\",\"description\":\"two\",\"supports_class_c\":true}", "name", &p), 0);
+	ck_assert_int_eq(
+		world_update(&w, d, "{\"name\":\"one\",\"description\":\"two\",\"supports_class_c\":true}",
+			"name", &p),
+		0);
 	ck_assert_str_eq(texts_get(&d->texts, TEXT_NAME), "one");
 	ck_assert_str_eq(texts_get(&d->texts, TEXT_DESCRIPTION), "");
 	ck_assert(!d->class_c && d->has_app_key);
-	ck_assert_int_eq(world_update(&w, d, "{\"description\":\"two\"}", "end_device.description,name", &p), 0);
+	ck_assert_int_eq(
+		world_update(&w, d, "{\"description\":\"two\"}", "end_device.description,name", &p), 0);
 	ck_assert_str_eq(texts_get(&d->texts, TEXT_NAME), "");
 	ck_assert_str_eq(texts_get(&d->texts, TEXT_DESCRIPTION), "two");
 	ck_assert_int_eq(world_update(&w, d, "{}", "ids", &p), 0);
 	ck_assert(d->has_dev_eui && d->has_join_eui);
-	ck_assert_int_eq(world_update(&w, d, "{\"ids\":{\"device_id\":\"dev2\"}}", NULL, &p), REGISTRY_E_INVALID);
+	ck_assert_int_eq(
+		world_update(&w, d, "{\"ids\":{\"device_id\":\"dev2\"}}", NULL, &p), REGISTRY_E_INVALID);
 }
 END_TEST
 
 START_TEST(mac_settings_are_merged_and_understood)
 {
 	struct device *d = add(OTAA("dev1", "70B3D57ED0051234"));
-	ck_assert_int_eq(world_update(&w, d, "{\"mac_settings\":{\"rx1_delay\":{\"value\":5},\"rx2_frequency\":\"869525000\",\"whim\":[1,],}}",
-		NULL, &p), 0);
-	ck_assert_int_eq(world_update(&w, d, "{\"mac_settings\":{\"desired_rx1_delay\":\"RX_DELAY_3\",\"supports_32_bit_f_cnt\":false,"
-		"\"rx2_data_rate_index\":\"DATA_RATE_0\"}}", NULL, &p), 0);
+	ck_assert_int_eq(world_update(&w, d,
+				 "{\"mac_settings\":{\"rx1_delay\":{\"value\":5},\"rx2_frequency\":"
+				 "\"869525000\",\"whim\":[1,],}}",
+				 NULL, &p),
+		0);
+	ck_assert_int_eq(world_update(&w, d,
+				 "{\"mac_settings\":{\"desired_rx1_delay\":\"RX_DELAY_3\",\"supports_32_bit_"
+				 "f_cnt\":false,"
+				 "\"rx2_data_rate_index\":\"DATA_RATE_0\"}}",
+				 NULL, &p),
+		0);
 	ck_assert_uint_eq(d->mac.rx1_delay, 5);
 	ck_assert_uint_eq(d->mac.desired_rx1_delay, 3);
 	ck_assert_uint_eq(d->mac.rx2_freq_hz, 869525000);
-	ck_assert(MSG_HAS(&d->mac, f_cnt_32) && !d->mac.f_cnt_32 && MSG_HAS(&d->mac, rx2_dr) && d->mac.rx2_dr == 0);
+	ck_assert(MSG_HAS(&d->mac, f_cnt_32) && !d->mac.f_cnt_32 && MSG_HAS(&d->mac, rx2_dr) &&
+		  d->mac.rx2_dr == 0);
 	ck_assert(!MSG_HAS(&d->mac, resets_f_cnt));
-	ck_assert_str_eq(texts_get(&d->texts, TEXT_MAC_SETTINGS), "{\"rx1_delay\":{\"value\":5},\"rx2_frequency\":\"869525000\",\"whim\":[1],"
-		"\"desired_rx1_delay\":\"RX_DELAY_3\",\"supports_32_bit_f_cnt\":false,\"rx2_data_rate_index\":\"DATA_RATE_0\"}");
+	ck_assert_str_eq(texts_get(&d->texts, TEXT_MAC_SETTINGS),
+		"{\"rx1_delay\":{\"value\":5},\"rx2_frequency\":\"869525000\",\"whim\":[1],"
+		"\"desired_rx1_delay\":\"RX_DELAY_3\",\"supports_32_bit_f_cnt\":false,\"rx2_data_rate_"
+		"index\":\"DATA_RATE_0\"}");
 	ck_assert_int_eq(world_update(&w, d, "{\"mac_settings\":{\"rx1_delay\":null}}", NULL, &p), 0);
 	ck_assert(!MSG_HAS(&d->mac, rx1_delay) && MSG_HAS(&d->mac, desired_rx1_delay));
 	ck_assert_int_eq(world_update(&w, d, "{}", "mac_settings", &p), 0);
@@ -235,7 +270,8 @@ START_TEST(the_plan_of_the_gateways_is_taken_where_none_is_given)
 {
 	ck_assert_int_eq(world_gateway(&w, "gtw1", 1, NULL, &p), 0);
 	struct device *d = add("{\"ids\":{\"device_id\":\"dev1\"},\"session\":{\"dev_addr\":\"01DA1F15\","
-			       "\"keys\":{\"nwk_s_key\":\"0F0E0D0C0B0A09080706050403020100\",\"app_s_key\":\"00000000000000000000000000000001\"}}}");
+			       "\"keys\":{\"nwk_s_key\":\"0F0E0D0C0B0A09080706050403020100\",\"app_s_key\":"
+			       "\"00000000000000000000000000000001\"}}}");
 	ck_assert_str_eq(d->plan, "EU_863_870");
 }
 END_TEST
@@ -322,7 +358,8 @@ static void text_of(struct text *t)
 		}
 	}
 	for (struct entry *e = w.r.oldest; e; e = e->newer)
-		text_printf(t, "\n%d %d %u %u", (int)e->kind, e->deleted, (unsigned)e->uid, (unsigned)e->revision);
+		text_printf(t, "\n%d %d %u %u", (int)e->kind, e->deleted, (unsigned)e->uid,
+			(unsigned)e->revision);
 }
 
 START_TEST(a_restart_finds_everything)
@@ -332,8 +369,12 @@ START_TEST(a_restart_finds_everything)
 	add(OTAA("dev1", "0000000000000011"));
 	gone = add(OTAA("dev2", "0000000000000012"));
 	struct device *d = add(ABP("dev3", "01DA1F15"));
-	ck_assert_int_eq(world_update(&w, d, "{\"name\":\"\xc3\xa4 \\\"x\\\" \\u00e4\",\"attributes\":{\"a\":\"b\",},\"mac_settings\":{\"rx1_delay\":2}}",
-		NULL, &p), 0);
+	ck_assert_int_eq(
+		world_update(&w, d,
+			"{\"name\":\"\xc3\xa4 \\\"x\\\" "
+			"\\u00e4\",\"attributes\":{\"a\":\"b\",},\"mac_settings\":{\"rx1_delay\":2}}",
+			NULL, &p),
+		0);
 	ck_assert_int_eq(registry_device_reset(&w.r, d, &w.now), 0);
 	ck_assert_int_eq(world_gateway(&w, "gtw1", 7, NULL, &p), 0);
 	ck_assert_int_eq(registry_device_delete(&w.r, gone), 0);
@@ -346,7 +387,8 @@ START_TEST(a_restart_finds_everything)
 	text_of(&after);
 	ck_assert_str_eq(before.p, after.p);
 	ck_assert(w.r.revision == revision && w.r.next_uid == uid && ulid_eq(&id, &w.r.store_id));
-	ck_assert_uint_eq(registry_device(&w.r, registry_app(&w.r, STR("app1")), STR("dev1"))->app_key.b[15], 0x0F);
+	ck_assert_uint_eq(
+		registry_device(&w.r, registry_app(&w.r, STR("app1")), STR("dev1"))->app_key.b[15], 0x0F);
 	ck_assert_ptr_nonnull(registry_gateway(&w.r, STR("gtw1")));
 }
 END_TEST
@@ -386,7 +428,8 @@ START_TEST(what_cannot_be_stored_has_not_happened)
 	ck_assert_ptr_eq(registry_device(&w.r, app1, STR("dev1")), d);
 	ck_assert_ptr_null(registry_device(&w.r, app1, STR("dev2")));
 	ck_assert_ptr_null(registry_device_by_eui(&w.r, 1, 0x12));
-	ck_assert(w.r.revision == revision && app1->n_devices == 1 && d->reset == 0 && !d->texts.v[TEXT_NAME]);
+	ck_assert(
+		w.r.revision == revision && app1->n_devices == 1 && d->reset == 0 && !d->texts.v[TEXT_NAME]);
 	w.is_broken = false;
 }
 END_TEST
@@ -415,10 +458,14 @@ START_TEST(a_device_is_shown_as_the_things_stack_shows_it)
 	json_open(&t, '{');
 	device_json_members(&t, d, DEVICE_JSON_KEYS | DEVICE_JSON_SESSION, NULL);
 	json_close(&t, '}');
-	ck_assert_str_eq(t.p, "{\"ids\":{\"device_id\":\"dev1\",\"application_ids\":{\"application_id\":\"app1\"},\"dev_eui\":\"70B3D57ED0051234\","
-		"\"join_eui\":\"0000000000000001\"},\"created_at\":\"2023-11-14T22:13:20Z\",\"updated_at\":\"2023-11-14T22:13:20Z\","
-		"\"lorawan_version\":\"MAC_V1_0_3\",\"lorawan_phy_version\":\"PHY_V1_0_3_REV_A\",\"frequency_plan_id\":\"EU_863_870\","
-		"\"supports_join\":true,\"root_keys\":{\"app_key\":{\"key\":\"000102030405060708090A0B0C0D0E0F\"}}}");
+	ck_assert_str_eq(t.p, "{\"ids\":{\"device_id\":\"dev1\",\"application_ids\":{\"application_id\":"
+			      "\"app1\"},\"dev_eui\":\"70B3D57ED0051234\","
+			      "\"join_eui\":\"0000000000000001\"},\"created_at\":\"2023-11-14T22:13:20Z\","
+			      "\"updated_at\":\"2023-11-14T22:13:20Z\","
+			      "\"lorawan_version\":\"MAC_V1_0_3\",\"lorawan_phy_version\":\"PHY_V1_0_3_REV_"
+			      "A\",\"frequency_plan_id\":\"EU_863_870\","
+			      "\"supports_join\":true,\"root_keys\":{\"app_key\":{\"key\":"
+			      "\"000102030405060708090A0B0C0D0E0F\"}}}");
 	text_reset(&t);
 	json_open(&t, '{');
 	device_json_members(&t, d, DEVICE_JSON_SESSION, NULL);
@@ -451,14 +498,29 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = {
-		applications_of_different_tenants_are_different, the_default_tenant_names_an_application_without_one,
-		a_taken_application_id_is_a_conflict, an_application_with_devices_stays, a_device_is_found_by_id_number_and_euis,
-		a_pair_of_euis_belongs_to_one_device, a_change_of_eui_moves_the_index, an_abp_device_of_1_0_needs_one_network_key,
-		the_nwk_s_key_may_be_called_so, a_session_goes_on_until_the_operator_changes_it, a_mask_changes_what_it_names_and_nothing_else,
-		mac_settings_are_merged_and_understood, the_plan_of_the_gateways_is_taken_where_none_is_given,
-		a_device_without_eui_and_session_speaks_ip, a_gateway_eui_belongs_to_one_gateway, every_change_has_the_next_revision,
-		the_replicas_cursor_survives_what_it_points_at, a_restart_finds_everything, no_key_is_stored_in_the_open, another_kek_is_noticed,
-		what_cannot_be_stored_has_not_happened, devices_are_listed_as_they_came, a_device_is_shown_as_the_things_stack_shows_it,
+		applications_of_different_tenants_are_different,
+		the_default_tenant_names_an_application_without_one,
+		a_taken_application_id_is_a_conflict,
+		an_application_with_devices_stays,
+		a_device_is_found_by_id_number_and_euis,
+		a_pair_of_euis_belongs_to_one_device,
+		a_change_of_eui_moves_the_index,
+		an_abp_device_of_1_0_needs_one_network_key,
+		the_nwk_s_key_may_be_called_so,
+		a_session_goes_on_until_the_operator_changes_it,
+		a_mask_changes_what_it_names_and_nothing_else,
+		mac_settings_are_merged_and_understood,
+		the_plan_of_the_gateways_is_taken_where_none_is_given,
+		a_device_without_eui_and_session_speaks_ip,
+		a_gateway_eui_belongs_to_one_gateway,
+		every_change_has_the_next_revision,
+		the_replicas_cursor_survives_what_it_points_at,
+		a_restart_finds_everything,
+		no_key_is_stored_in_the_open,
+		another_kek_is_noticed,
+		what_cannot_be_stored_has_not_happened,
+		devices_are_listed_as_they_came,
+		a_device_is_shown_as_the_things_stack_shows_it,
 		watchers_hear_of_each_change_once,
 	};
 	Suite *s = suite_create("registry");

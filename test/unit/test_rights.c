@@ -23,7 +23,11 @@ static void teardown(void)
 
 static void make(uint64_t rights, uint64_t expires_unix_us)
 {
-	struct api_key_wish wish = { .kind = KEY_APPLICATION, .app = app1, .rights = rights, .name = "mqtt", .expires_unix_us = expires_unix_us };
+	struct api_key_wish wish = { .kind = KEY_APPLICATION,
+		.app = app1,
+		.rights = rights,
+		.name = "mqtt",
+		.expires_unix_us = expires_unix_us };
 	ck_assert_int_eq(keyring_create(&w.k, &wish, &w.now, token, &key, &p), 0);
 }
 
@@ -40,7 +44,12 @@ static int check(const char *text)
 START_TEST(base32_is_that_of_the_rfc)
 {
 	static const char *const rows[][2] = {
-		{ "", "" }, { "f", "MY" }, { "fo", "MZXQ" }, { "foo", "MZXW6" }, { "foob", "MZXW6YQ" }, { "fooba", "MZXW6YTB" },
+		{ "", "" },
+		{ "f", "MY" },
+		{ "fo", "MZXQ" },
+		{ "foo", "MZXW6" },
+		{ "foob", "MZXW6YQ" },
+		{ "fooba", "MZXW6YTB" },
 		{ "foobar", "MZXW6YTBOI" },
 	};
 	for (size_t i = 0; i < COUNT(rows); i++) {
@@ -189,7 +198,8 @@ END_TEST
 
 START_TEST(keys_survive_a_restart_without_their_secret)
 {
-	make(RIGHT_BIT(RIGHT_APPLICATION_TRAFFIC_READ) | RIGHT_BIT(RIGHT_APPLICATION_LINK), w.now.unix_us + 5000000);
+	make(RIGHT_BIT(RIGHT_APPLICATION_TRAFFIC_READ) | RIGHT_BIT(RIGHT_APPLICATION_LINK),
+		w.now.unix_us + 5000000);
 	for (size_t i = 0; i < w.n_kept; i++)
 		ck_assert_ptr_null(memmem(w.kept[i].value, w.kept[i].n, token + 46, 20));
 	ck_assert_int_eq(world_restart(&w, &p), 0);
@@ -197,7 +207,8 @@ START_TEST(keys_survive_a_restart_without_their_secret)
 	ck_assert_ptr_nonnull(key);
 	ck_assert_int_eq(check(token), 0);
 	ck_assert_str_eq(key->name, "mqtt");
-	ck_assert_uint_eq(key->rights, RIGHT_BIT(RIGHT_APPLICATION_TRAFFIC_READ) | RIGHT_BIT(RIGHT_APPLICATION_LINK));
+	ck_assert_uint_eq(
+		key->rights, RIGHT_BIT(RIGHT_APPLICATION_TRAFFIC_READ) | RIGHT_BIT(RIGHT_APPLICATION_LINK));
 	ck_assert_uint_eq(key->expires_unix_us, w.now.unix_us + 5000000);
 }
 END_TEST
@@ -238,10 +249,19 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = {
-		base32_is_that_of_the_rfc, a_key_has_the_things_stacks_form, a_token_opens_with_its_own_secret_only, a_key_expires,
-		a_key_has_its_rights_on_its_application, the_operators_key_has_all_rights_and_no_record, rights_are_named_in_several_ways,
-		rights_must_fit_the_owner, keys_go_with_their_application, a_deleted_key_opens_nothing,
-		keys_survive_a_restart_without_their_secret, a_key_whose_owner_is_gone_is_told_apart, the_envelope_is_that_of_rfc_3394,
+		base32_is_that_of_the_rfc,
+		a_key_has_the_things_stacks_form,
+		a_token_opens_with_its_own_secret_only,
+		a_key_expires,
+		a_key_has_its_rights_on_its_application,
+		the_operators_key_has_all_rights_and_no_record,
+		rights_are_named_in_several_ways,
+		rights_must_fit_the_owner,
+		keys_go_with_their_application,
+		a_deleted_key_opens_nothing,
+		keys_survive_a_restart_without_their_secret,
+		a_key_whose_owner_is_gone_is_told_apart,
+		the_envelope_is_that_of_rfc_3394,
 	};
 	Suite *s = suite_create("rights");
 	TCase *t = tcase_create("rights");
