@@ -43,13 +43,16 @@ endef
 $(foreach l,common proto gs ns as,$(eval $(call lib_rule,$l)))
 endif
 
-all: $(PROGRAMS)
+# Programs that only tests run: never installed.
+TEST_PROGRAMS := $(B)/test/mqtt_broker/mqtt-broker
+all: $(PROGRAMS) $(TEST_PROGRAMS)
 link = $(CC) $(HARDEN) $(CFLAGS) $(LDFLAGS) $(LINK_HARDEN) -o $@ $^ $(ALL_LIBS)
 $(B)/godwit-gs: $(B)/gs/main.o $(B)/libgs.a $(LIBS_proto) ; $(link)
 $(B)/godwit-ns: $(B)/ns/main.o $(B)/libns.a $(LIBS_proto) ; $(link)
 $(B)/godwit-as: $(B)/as/main.o $(B)/libas.a $(LIBS_proto) ; $(link)
 $(B)/godwit: $(B)/as/cli/main.o $(B)/libas.a $(LIBS_proto) ; $(link)
 $(B)/godwit-sim: $(call objs,$(wildcard $(S)/test/sim/*.c)) $(LIBS_proto) ; $(link)
+$(B)/test/mqtt_broker/mqtt-broker: $(B)/test/mqtt_broker/main.o $(B)/libas.a $(LIBS_proto) ; $(link)
 $(B)/%.o: $(S)/%.c
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -c -o $@ $<
