@@ -151,7 +151,7 @@ static inline struct w_gateway *w_add_gateway(struct world *w, const char *id)
 {
 	struct w_gateway *g = &w->gw[w->n_gw++];
 	*g = (struct w_gateway){ .eui = 0xaa00 + w->n_gw, .offset_us = rng_below(&w->rng, 1ULL << 32), .path_us = 2000, .can_send = true };
-	snprintf(g->id, sizeof(g->id), "%s", id);
+	snprintf(g->id, sizeof(g->id), "%.36s", id);
 	w_hello_gs(w);
 	return g;
 }
@@ -161,7 +161,7 @@ static inline struct w_device *w_add_device(struct world *w, const char *name, b
 	struct w_device *d = &w->dev[w->n_dev++];
 	*d = (struct w_device){ .uid = w->n_dev, .dev_eui = 0x70b3d57ed0000000 + w->n_dev, .join_eui = 1, .is_otaa = is_otaa,
 		.has_session = !is_otaa, .dev_addr = 0x01000000 + w->n_dev, .rx1_delay_s = 1, .mac_version = LW_1_0_3, .generation = 1 };
-	snprintf(d->name, sizeof(d->name), "%s", name);
+	snprintf(d->name, sizeof(d->name), "%.36s", name);
 	rng_fill(&w->rng, d->nwk.b, sizeof(d->nwk.b));
 	rng_fill(&w->rng, d->app.b, sizeof(d->app.b));
 	d->session = ulid_make(w->now.unix_us, &w->rng);
@@ -266,6 +266,7 @@ static inline void w_crash(struct world *w)
 		w->ev[i] = w->ev[--w->n_ev];
 	}
 	w->commit_busy_us = 0;
+	w->crash_us = w->now.mono_us;
 	w_start(w);
 	w_hello_gs(w);
 	/* A lease of the as that nobody speaks of: items whose pull the crash swallowed come back. */

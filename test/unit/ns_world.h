@@ -42,7 +42,7 @@ struct w_gateway {
 };
 
 struct w_device {
-	char name[16];
+	char name[37];
 	uint64_t uid, dev_eui, join_eui;
 	bool is_otaa, has_session;
 	uint32_t dev_addr, f_cnt_up;
@@ -54,6 +54,7 @@ struct w_device {
 	struct { uint32_t f_cnt; bool confirmed, ack, pending; uint8_t port, n, frm[242], n_opts, opts[15]; uint8_t window; } heard;
 	unsigned n_heard, n_joins_heard;
 	bool owes_ack;
+	struct join_answer join; /**< the last answer to its join-request */
 	uint32_t mac_version;
 	struct mac_settings mac;
 	uint32_t generation;
@@ -116,7 +117,7 @@ struct world {
 	/* disk */
 	struct w_record *view, *disk;
 	struct w_op *ops, **last_op;
-	uint64_t commit_us, commit_busy_us, open_batch, generation; /**< raised by each crash: events of before are void */
+	uint64_t commit_us, commit_busy_us, open_batch, crash_us;
 	/* the rest of the world */
 	struct w_gateway gw[W_GATEWAYS];
 	uint32_t n_gw;
@@ -133,14 +134,12 @@ struct world {
 	unsigned n_joins, n_statuses, n_refused;
 	struct up_status last_status;
 	struct ulid joined_session;
-	struct join_answer last_join;
-	uint64_t last_join_us;
 	struct w_event *ev[W_EVENTS];
 	uint32_t n_ev;
 	uint64_t order, request;
 	struct { uint64_t request; struct gs_uplink up; uint32_t gateway; } held[W_EVENTS]; /**< what the gs keeps until answered */
 	uint32_t n_held;
-	char trace[64][48]; /**< names and reasons of the last events */
+	char trace[64][64]; /**< names and reasons of the last events */
 	uint32_t n_trace;
 	char broken[W_TEXT]; /**< the first rule that was broken; "" if none */
 };
@@ -284,11 +283,26 @@ static inline uint32_t w_airtime(const struct tx_request *m)
 	return airtime_us(&modu, m->phy.len, false);
 }
 
+static inline bool w_overlaps(const struct w_tx *a, const struct w_tx *b)
+{
+	return a != b && a->gateway == b->gateway && a->is_emitted && a->start_us < b->start_us + b->m.airtime_us &&
+		b->start_us < a->start_us + a->m.airtime_us;
+}
+
+/** What a process that died had planned its successor cannot know; the forwarder does, and refuses. */
+static inline bool w_collides_with_the_past(const struct world *w, const struct w_tx *t)
+{
+	for (uint32_t i = 0; i < w->n_tx; i++)
+		if (w->tx[i].at_us < w->crash_us && w_overlaps(&w->tx[i], t))
+			return true;
+	return false;
+}
+
 /** Rules of the air: no two emissions of a gateway overlap, no sub-band has more than its share of any hour. */
 static inline void w_check_air(struct world *w, const struct w_tx *t)
 {
 	const struct region_band *band = region_band(w->plan->region, t->m.freq_hz);
-	uint64_t used = 0, end = t->start_us + t->m.airtime_us;
+	uint64_t used = 0;
 	if (!band) {
 		W_BREAK(w, "an emission outside every sub-band: %u Hz", t->m.freq_hz);
 		return;
@@ -297,7 +311,7 @@ static inline void w_check_air(struct world *w, const struct w_tx *t)
 		const struct w_tx *o = &w->tx[i];
 		if (o->gateway != t->gateway || !o->is_emitted)
 			continue;
-		if (o != t && o->start_us < end && t->start_us < o->start_us + o->m.airtime_us)
+		if (w_overlaps(o, t))
 			W_BREAK(w, "two emissions of a gateway overlap at %" PRIu64, t->start_us);
 		if (region_band(w->plan->region, o->m.freq_hz) == band && o->start_us + 3600 * SEC_US > t->start_us)
 			used += o->m.airtime_us;
@@ -348,6 +362,10 @@ static inline int w_schedule(void *ctx, uint32_t gs, const struct tx_request *m)
 	if (lead < (int32_t)(NS_LEAD_US + g->path_us) && mood == W_SENDS) {
 		mood = W_REFUSES; /* as forwarders do */
 		g->result = TX_RESULT_TOO_LATE;
+	}
+	if ((mood == W_SENDS || mood == W_SILENT) && w_collides_with_the_past(w, t)) {
+		mood = W_REFUSES;
+		g->result = TX_RESULT_COLLISION_PACKET;
 	}
 	w_check_counter(w, t);
 	struct w_event *e = w_at(w, w->now.mono_us + 1000, W_SCHEDULED);
@@ -421,12 +439,12 @@ static inline void w_hear(struct world *w, const struct w_tx *t)
 			continue;
 		if (since != delay && since != delay + SEC_US)
 			continue;
-		if (is_join && d->is_otaa) {
+		if (is_join && d->is_otaa && memcmp(t->m.phy.p, d->join.phy.p, t->m.phy.len) == 0) {
 			d->n_joins_heard++;
 			d->has_session = true;
-			d->dev_addr = w->last_join.dev_addr;
-			d->nwk = w->last_join.f_nwk_s_int_key;
-			d->session = w->last_join.session_key_id;
+			d->dev_addr = d->join.dev_addr;
+			d->nwk = d->join.f_nwk_s_int_key;
+			d->session = d->join.session_key_id;
 			d->f_cnt_up = 0;
 			d->n_heard = 0;
 			d->rx1_delay_s = 5;
@@ -505,18 +523,13 @@ static inline int w_join(void *ctx, uint64_t call, const struct join_request *m)
 		return 0;
 	struct w_event *e = w_at(w, w->now.mono_us + w->as_delay_us, W_JOINED);
 	e->number = call;
-	if (w->last_join_us && w->now.mono_us - w->last_join_us < 10 * SEC_US) {
-		e->join = w->last_join; /* the same request again */
-		return 0;
-	}
-	struct join_answer *a = &w->last_join;
+	struct join_answer *a = &d->join;
 	*a = (struct join_answer){ .session_key_id = ulid_make(w->now.unix_us, &w->rng), .dev_addr = m->dev_addr };
 	rng_fill(&w->rng, a->f_nwk_s_int_key.b, sizeof(a->f_nwk_s_int_key.b));
 	a->s_nwk_s_int_key = a->nwk_s_enc_key = a->f_nwk_s_int_key;
 	a->phy.len = 33;
 	rng_fill(&w->rng, a->phy.p, 33);
 	a->phy.p[0] = MTYPE_JOIN_ACCEPT << 5;
-	w->last_join_us = w->now.mono_us;
 	e->join = *a;
 	return 0;
 }
@@ -596,7 +609,7 @@ static inline void w_tell_as(void *ctx, enum method m, const void *msg)
 	for (size_t i = 0; i < t->v.len; i++) {
 		const struct trace_event *e = &t->v.v[i];
 		const char *reason = MSG_HAS(e, data) ? strstr(e->data, "\"reason\":\"") : NULL;
-		snprintf(w->trace[w->n_trace++ % 64], sizeof(w->trace[0]), "%s %.*s", e->name, reason ? (int)strcspn(reason + 10, "\"") : 0,
+		snprintf(w->trace[w->n_trace++ % 64], sizeof(w->trace[0]), "%.31s %.*s", e->name, reason ? (int)strcspn(reason + 10, "\"") : 0,
 			reason ? reason + 10 : "");
 	}
 }
@@ -604,8 +617,8 @@ static inline void w_tell_as(void *ctx, enum method m, const void *msg)
 /** Was there an event of this name, with this reason, lately? */
 static inline bool w_traced(const struct world *w, const char *name, const char *reason)
 {
-	char line[48];
-	snprintf(line, sizeof(line), "%s %s", name, reason);
+	char line[64];
+	snprintf(line, sizeof(line), "%.31s %.31s", name, reason);
 	for (uint32_t i = 0; i < 64; i++)
 		if (strcmp(w->trace[i], line) == 0)
 			return true;
