@@ -121,8 +121,9 @@ static int start_admin(struct as *as, struct text *err)
 
 static int start_rooms(struct as *as, struct text *err)
 {
-	for (; as->n_rooms < COUNT(rooms); as->n_rooms++)
-		TRY(rooms[as->n_rooms].start(as, err));
+	/* Counted before it starts: one that fails half-way is stopped too. */
+	while (as->n_rooms < COUNT(rooms))
+		TRY(rooms[as->n_rooms++].start(as, err));
 	return 0;
 }
 

@@ -45,6 +45,8 @@ class Gateway:
             t.start()
 
     def close(self):
+        if self.stopped:
+            return
         self.stopped = True
         for t in self.threads:
             t.join(2)

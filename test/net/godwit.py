@@ -5,6 +5,7 @@ import queue
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import threading
@@ -42,6 +43,15 @@ class Stack:
         self.process = None
         if start:
             self.start()
+
+    def fix_ports(self):
+        """Use the same ports again after a restart, as an installation does."""
+        kinds = {"gs.udp-listen": socket.SOCK_DGRAM, "as.mqtt-listen": socket.SOCK_STREAM, "as.http-listen": socket.SOCK_STREAM}
+        for key, kind in kinds.items():
+            with socket.socket(socket.AF_INET, kind) as s:
+                s.bind(("127.0.0.1", 0))
+                self.settings.append("--%s=127.0.0.1:%d" % (key, s.getsockname()[1]))
+        return self
 
     def flags(self):
         given = {s.split("=")[0] for s in self.settings}

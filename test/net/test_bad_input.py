@@ -45,7 +45,7 @@ class Radio(unittest.TestCase):
         self.assertEqual(self.sub.wait("dev1/up", ups + 1)["uplink_message"]["frm_payload"], "YWxpdmU=")
 
     def test_truncated_and_foreign_datagrams(self):
-        whole = struct.pack(">BHBQ", 2, 1, 0, self.gateway.eui) + json.dumps({"rxpk": [self.gateway.rxpk(self.device.uplink(2, b"y"))]}).encode()
+        whole = struct.pack(">BHBQ", 2, 1, 0, self.gateway.eui) + json.dumps({"rxpk": [self.gateway.rxpk(os.urandom(20))]}).encode()
         for n in range(len(whole)):
             self.gateway.push.send(whole[:n])
             if n % 64 == 0:
@@ -65,7 +65,7 @@ class Radio(unittest.TestCase):
         self.check_alive()
 
     def test_a_datagram_of_54_kilobytes(self):
-        strangers = [self.gateway.rxpk(bytes([0x40]) + os.urandom(13)) for _ in range(230)]
+        strangers = [self.gateway.rxpk(bytes([0x40]) + os.urandom(13)) for _ in range(260)]
         mine = self.gateway.rxpk(self.device.uplink(2, b"large"))
         body = json.dumps({"rxpk": strangers + [mine]}, separators=(",", ":"))
         self.assertGreater(len(body), 50000)
@@ -163,7 +163,7 @@ class Starting(unittest.TestCase):
     def test_unknown_key_and_bad_value_name_file_and_line(self):
         conf = os.path.join(self.dir.name, "godwit.conf")
         for text, line, word in (("[gs]\nudp-lisen = 1\n", 2, "udp-lisen"), ("\n[gs]\n\nrequire-registered = perhaps\n", 4, "perhaps"),
-                                 ("[nonsense]\nx=1\n", 1, "nonsense")):
+                                 ("\n[nonsense]\nx=1\n", 3, "nonsense")):
             with open(conf, "w") as f:
                 f.write(text)
             said = self.fails("godwit-gs", "--config", conf, "--state-dir", self.dir.name)

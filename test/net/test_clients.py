@@ -79,7 +79,8 @@ class Clients(unittest.TestCase):
         self.gateway.wait_path()
 
     def mosquitto(self, which, *args, user="app1", key=None):
-        return [which, "-h", self.host, "-p", str(self.port), "-u", user, "-P", key or self.key] + list(args)
+        # Line by line, as on a terminal.
+        return ["stdbuf", "-oL", which, "-h", self.host, "-p", str(self.port), "-u", user, "-P", key or self.key] + list(args)
 
     def test_mosquitto_sub_receives_all_and_mosquitto_pub_queues(self):
         for version in ("mqttv31", "mqttv311"):
