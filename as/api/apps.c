@@ -88,18 +88,22 @@ static void app_update(void *ctx, struct http_request *r)
 	api_done(&c);
 }
 
+/** Delete an application with its devices and keys. */
 static void app_delete(void *ctx, struct http_request *r)
 {
 	static const struct api_need need = { API_APP | API_CHANGE, RIGHT_APPLICATION_DELETE, NULL };
 	struct api_call c;
 	if (api_begin(&c, ctx, r, &need))
 		return;
-	int e = registry_app_delete(&c.as->registry, c.app, &c.problem);
-	if (e) {
-		api_fail(&c, e);
-	} else {
-		text_puts(&c.out, "{}");
-		api_commit(&c);
+	if (!c.app->n_devices || api_insist(&c, RIGHT_APPLICATION_DEVICES_WRITE)) {
+		int e = 0;
+		while (!e && c.app->devices)
+			e = registry_device_delete(&c.as->registry, c.app->devices);
+		if (!e)
+			e = registry_app_delete(&c.as->registry, c.app, &c.problem);
+		if (!e)
+			text_puts(&c.out, "{}");
+		e ? api_fail(&c, e) : api_commit(&c);
 	}
 	api_done(&c);
 }

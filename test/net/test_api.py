@@ -167,6 +167,18 @@ class Api(unittest.TestCase):
         self.assertEqual(self.ask("DELETE", "/a/applications/%s/devices/dev1" % app), {})
         self.refuse(404, "GET", "/a/applications/%s/devices/dev1" % app)
 
+    def test_an_application_goes_with_its_devices_and_keys(self):
+        app = self.app()
+        key = self.key(app, "DELETE", "DEVICES_READ")["key"]
+        for i in range(3):
+            self.ask("POST", "/a/applications/%s/devices" % app, otaa("dev%d" % i, "70B3D57ED005010%d" % i))
+        self.assertIn("DEVICES_WRITE", self.refuse(403, "DELETE", "/a/applications/" + app, key=key))
+        self.assertEqual(self.ask("DELETE", "/a/applications/" + app), {})
+        self.refuse(401, "GET", "/a/applications", key=key)
+        self.app(app)
+        self.assertEqual(self.ask("GET", "/a/applications/%s/devices" % app)["end_devices"], [])
+        self.ask("POST", "/a/applications/%s/devices" % app, otaa("dev0", "70B3D57ED0050100"))
+
     def test_an_abp_device_shows_its_session(self):
         app = self.app()
         made = self.ask("POST", "/a/applications/%s/devices" % app, abp("dev2"))
