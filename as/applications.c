@@ -1,7 +1,9 @@
-/** @file What applications may do over MQTT. Topics are The Things Stack's: v3/{application}/devices/{device}/….
+/** @file What applications may do over MQTT. Topics are The Things Stack's:
+ * v3/{application}/devices/{device}/….
  *
- * {application} is what the client gave as its user name: "app1", "app1@tenant1", or "app1@DEFAULT" (as.default-tenant) for an
- * application without a tenant, whose messages are published under both names. Each name is an owner to the engine.
+ * {application} is what the client gave as its user name: "app1", "app1@tenant1", or "app1@DEFAULT"
+ * (as.default-tenant) for an application without a tenant, whose messages are published under both names.
+ * Each name is an owner to the engine.
  */
 #include "as/applications.h"
 #include "as/downlinks.h"
@@ -15,7 +17,13 @@
 #include <string.h>
 
 #define TOPIC_ROOT "v3/"
-enum { REASON_NOT_AUTHORIZED = 0x87, REASON_UNAVAILABLE = 0x88, REASON_TOPIC_INVALID = 0x90, QOS_MAX = 2, MQTT_PORT = 1883 };
+enum {
+	REASON_NOT_AUTHORIZED = 0x87,
+	REASON_UNAVAILABLE = 0x88,
+	REASON_TOPIC_INVALID = 0x90,
+	QOS_MAX = 2,
+	MQTT_PORT = 1883
+};
 
 /** One connection of an application. */
 struct login {
@@ -83,23 +91,27 @@ static bool is_application(const struct app *a, const struct mqtt_login_request 
 	return a || (rq->password.is_present && str_starts(rq->password.s, "NNSXS."));
 }
 
-static enum mqtt_connack_code on_connect(void *ctx, const struct mqtt_login_request *rq, struct mqtt_login *ret_login, struct text *ret_why)
+static enum mqtt_connack_code on_connect(
+	void *ctx, const struct mqtt_login_request *rq, struct mqtt_login *ret_login, struct text *ret_why)
 {
 	struct applications *m = ctx;
 	struct as *as = m->as;
-	struct str user = rq->user.is_present ? rq->user.s : STR(""), password = rq->password.is_present ? rq->password.s : STR("");
+	struct str user = rq->user.is_present ? rq->user.s : STR(""),
+		   password = rq->password.is_present ? rq->password.s : STR("");
 	const struct app *a = user.n ? registry_app(&as->registry, user) : NULL;
 	const struct api_key *key;
 	struct problem why;
 	if (!is_application(a, rq)) {
-		say_refused(as, NULL, user, user.n ? "no application and no device has this user name" : "no user name");
+		say_refused(as, NULL, user,
+			user.n ? "no application and no device has this user name" : "no user name");
 		return user.n ? MQTT_REFUSED_RIGHTS : MQTT_REFUSED_CREDENTIALS;
 	}
 	int r = a ? rights_check(&as->keyring, password, loop_now(as->loop), &key, &why) : -ENOENT;
 	if (!a)
 		problem_say(&why, 0, "", "application %.*s not found", STR_ARG(user));
 	if (!r && !rights_on_app(key, a)) {
-		problem_say(&why, 0, "", "api key with id %s has no right on application %s", key->id, a->key);
+		problem_say(
+			&why, 0, "", "api key with id %s has no right on application %s", key->id, a->key);
 		r = -EACCES;
 	}
 	if (r) {
@@ -156,8 +168,8 @@ static bool parse_push(const struct login *l, struct str topic, struct str *ret_
 	rest = str_cut(rest, '/', &down);
 	verb = rest;
 	*ret_replace = str_is(verb, "replace");
-	return str_is(root, "v3") && str_is(name, l->name) && str_is(devices, "devices") && id_valid(*ret_device) && str_is(down, "down") &&
-		(*ret_replace || str_is(verb, "push"));
+	return str_is(root, "v3") && str_is(name, l->name) && str_is(devices, "devices") &&
+	       id_valid(*ret_device) && str_is(down, "down") && (*ret_replace || str_is(verb, "push"));
 }
 
 static void drop(struct applications *m, const struct login *l, struct str topic, const char *why)
@@ -171,7 +183,8 @@ static void drop(struct applications *m, const struct login *l, struct str topic
 	json_name(&t, "error");
 	json_puts(&t, why);
 	json_close(&t, '}');
-	LOG(LOG_INFO, "publish_dropped", KV_Z("application", l->app), KV_STR("topic", shown), KV_Z("reason", why));
+	LOG(LOG_INFO, "publish_dropped", KV_Z("application", l->app), KV_STR("topic", shown),
+		KV_Z("reason", why));
 	traces_add_app(m->as, "as.down.data.drop", registry_app(&m->as->registry, str_of(l->app)), data);
 }
 
@@ -182,8 +195,8 @@ static void push_durable(void *ctx)
 	free(p);
 }
 
-static enum mqtt_verdict take_push(struct applications *m, const struct login *l, const struct mqtt_publication *pub, struct str device,
-	bool is_replace, uint8_t *ret_reason)
+static enum mqtt_verdict take_push(struct applications *m, const struct login *l,
+	const struct mqtt_publication *pub, struct str device, bool is_replace, uint8_t *ret_reason)
 {
 	const struct app *a = registry_app(&m->as->registry, str_of(l->app));
 	struct pending_push *p = pub->qos && !pub->is_will ? malloc(sizeof *p) : NULL;
@@ -199,7 +212,8 @@ static enum mqtt_verdict take_push(struct applications *m, const struct login *l
 	int r = downlinks_request(m->as, a, device_id, body, is_replace, p ? push_durable : NULL, p, &result);
 	if (r) {
 		free(p);
-		LOG(LOG_ERROR, "push_not_taken", KV_Z("application", a->key), KV_Z("device", device_id), KV_Z("error", strerror(-r)));
+		LOG(LOG_ERROR, "push_not_taken", KV_Z("application", a->key), KV_Z("device", device_id),
+			KV_Z("error", strerror(-r)));
 		*ret_reason = REASON_UNAVAILABLE;
 		/* Not acknowledged: the client keeps it, and sends it again when it connects again. */
 		return pub->qos ? MQTT_CLOSE : MQTT_DROP;
@@ -218,7 +232,9 @@ static enum mqtt_verdict on_publish(void *ctx, const struct mqtt_publication *pu
 	if (!l)
 		return MQTT_DROP;
 	if (!parse_push(l, pub->topic, &device, &is_replace)) {
-		drop(m, l, pub->topic, "publish to v3/{application id}/devices/{device id}/down/push or down/replace of your own application");
+		drop(m, l, pub->topic,
+			"publish to v3/{application id}/devices/{device id}/down/push or down/replace of "
+			"your own application");
 		*ret_reason = REASON_TOPIC_INVALID;
 		return MQTT_DROP;
 	}
@@ -270,10 +286,12 @@ static void on_key(void *ctx, const struct api_key *k, enum change c)
 {
 	struct applications *m = ctx;
 	if (c != CHANGE_CREATED)
-		mqtt_engine_kick(m->engine, is_of_key, &(struct kick){ m, k->id }, REASON_NOT_AUTHORIZED, loop_now(m->as->loop));
+		mqtt_engine_kick(m->engine, is_of_key, &(struct kick){ m, k->id }, REASON_NOT_AUTHORIZED,
+			loop_now(m->as->loop));
 }
 
-static void for_each_name(struct as *as, const struct app *a, void (*fn)(struct as *as, struct str name, void *ctx), void *ctx)
+static void for_each_name(
+	struct as *as, const struct app *a, void (*fn)(struct as *as, struct str name, void *ctx), void *ctx)
 {
 	char alias[APP_KEY_TEXT + ID_MAX + 2];
 	fn(as, str_of(a->key), ctx);
@@ -311,9 +329,12 @@ static void publish_under(struct as *as, struct str name, void *ctx)
 	struct publication *p = ctx;
 	text_printf(&o, "app:%.*s", STR_ARG(name));
 	text_printf(&t, TOPIC_ROOT "%.*s%.*s", STR_ARG(name), STR_ARG(p->tail));
-	struct mqtt_message m = { .topic = text_str(&t), .payload = { (const uint8_t *)p->json.p, p->json.n }, .qos = QOS_MAX };
+	struct mqtt_message m = {
+		.topic = text_str(&t), .payload = { (const uint8_t *)p->json.p, p->json.n }, .qos = QOS_MAX
+	};
 	if (!t.failed && !o.failed)
-		p->taken += mqtt_engine_publish(as->applications->engine, text_str(&o), &m, loop_now(as->loop));
+		p->taken +=
+			mqtt_engine_publish(as->applications->engine, text_str(&o), &m, loop_now(as->loop));
 }
 
 size_t applications_publish(struct as *as, const struct app *a, struct str tail, struct str json)
@@ -356,7 +377,8 @@ static void keep_del(void *ctx, struct slice key)
 static int load_session(void *ctx, struct slice key, struct slice value)
 {
 	struct as *as = ctx;
-	return mqtt_engine_load(as->applications->engine, (struct slice){ key.p + 1, key.n - 1 }, value, loop_now(as->loop));
+	return mqtt_engine_load(
+		as->applications->engine, (struct slice){ key.p + 1, key.n - 1 }, value, loop_now(as->loop));
 }
 
 static int start_engine(struct as *as, struct text *err)
@@ -368,9 +390,17 @@ static int start_engine(struct as *as, struct text *err)
 	if (!m->listener)
 		return -ENOMEM;
 	struct mqtt_engine_options o = {
-		.policy = { .ctx = m, .connect = on_connect, .filter = on_filter, .publish = on_publish, .may_read = on_may_read,
-			.disconnected = on_disconnected, .released = on_released },
-		.sink = mqtt_listener_sink(m->listener), .keep = &m->keep, .limits = mqtt_limits_default(), .seed = rng_u64(&as->rng),
+		.policy = { .ctx = m,
+			.connect = on_connect,
+			.filter = on_filter,
+			.publish = on_publish,
+			.may_read = on_may_read,
+			.disconnected = on_disconnected,
+			.released = on_released },
+		.sink = mqtt_listener_sink(m->listener),
+		.keep = &m->keep,
+		.limits = mqtt_limits_default(),
+		.seed = rng_u64(&as->rng),
 	};
 	o.limits.retained_messages = 0; /* the retain flag is accepted and ignored */
 	m->engine = mqtt_engine_new(&o);
@@ -399,7 +429,10 @@ static int start_listening(struct as *as, struct text *err)
 			r = mqtt_listener_open(as->applications->listener, &a, NULL, &fd);
 		if (r) {
 			daemon_where(as->daemon, err, "as.mqtt-listen");
-			text_printf(err, ": cannot listen on %.*s for MQTT: %s; choose another one with as.mqtt-listen", STR_ARG(one), strerror(-r));
+			text_printf(err,
+				": cannot listen on %.*s for MQTT: %s; choose another one with "
+				"as.mqtt-listen",
+				STR_ARG(one), strerror(-r));
 			return r;
 		}
 		TRY(net_local(fd, &a));

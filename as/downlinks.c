@@ -1,4 +1,5 @@
-/** @file Taking pushes and replaces: what can be queued is queued, what cannot is answered with its reason. */
+/** @file Taking pushes and replaces: what can be queued is queued, what cannot is answered with its reason.
+ */
 #include "as/downlinks.h"
 #include "as/traces.h"
 #include "common/core/json_out.h"
@@ -48,13 +49,17 @@ static void explain(struct text *t, const struct tts_error *e)
 	}
 }
 
-/** Publish a down/failed. @param d  NULL: the request as a whole @param own  the application's correlation ids */
-static void fail(struct request *rq, struct tts_error *e, const struct tts_downlink *d, const char *own, size_t own_n)
+/** Publish a down/failed. @param d  NULL: the request as a whole @param own  the application's correlation
+ * ids */
+static void fail(
+	struct request *rq, struct tts_error *e, const struct tts_downlink *d, const char *own, size_t own_n)
 {
 	struct as *as = rq->as;
 	const struct now *now = loop_now(as->loop);
-	struct cid id = { .kind = CID_AS_DOWNLINK, .id = d && d->item ? *d->item : ulid_make(now->unix_us, &as->rng) };
-	struct tts_up u = { .device = { .device_id = rq->device_id, .application_id = rq->app->id }, .received_unix_ns = now->unix_us * 1000 };
+	struct cid id = { .kind = CID_AS_DOWNLINK,
+		.id = d && d->item ? *d->item : ulid_make(now->unix_us, &as->rng) };
+	struct tts_up u = { .device = { .device_id = rq->device_id, .application_id = rq->app->id },
+		.received_unix_ns = now->unix_us * 1000 };
 	char why[sizeof rq->result->message], data[400];
 	struct text w = text_fixed(why, sizeof why), j = text_fixed(data, sizeof data);
 	if (rq->device)
@@ -69,7 +74,8 @@ static void fail(struct request *rq, struct tts_error *e, const struct tts_downl
 		rq->result->error = e->row;
 		str_copy(text_str(&w), rq->result->message, sizeof rq->result->message);
 	}
-	LOG(LOG_INFO, "downlink_refused", KV_Z("application", rq->app->key), KV_Z("device", rq->device_id), KV_Z("reason", e->row->name));
+	LOG(LOG_INFO, "downlink_refused", KV_Z("application", rq->app->key), KV_Z("device", rq->device_id),
+		KV_Z("reason", e->row->name));
 	json_open(&j, '{');
 	json_name(&j, "error");
 	json_puts(&j, e->row->name);
@@ -84,7 +90,9 @@ static void fail(struct request *rq, struct tts_error *e, const struct tts_downl
 
 static void fail_whole(struct request *rq, const char *name, const char *attribute, const char *value)
 {
-	struct tts_error e = { .row = down_error_find(str_of(name)), .text_attribute = attribute, .text_value = value };
+	struct tts_error e = {
+		.row = down_error_find(str_of(name)), .text_attribute = attribute, .text_value = value
+	};
 	fail(rq, &e, NULL, NULL, 0);
 }
 
@@ -95,7 +103,8 @@ static void announce(void *ctx)
 	struct as *as = n->as;
 	struct app *app = registry_app(&as->registry, str_of(n->app));
 	for (size_t at = 0; app && at < n->messages.len; at += strlen(n->messages.p + at) + 1)
-		traffic_publish(as, app, n->device_id, tts_down_topic(TTS_QUEUED), str_of(n->messages.p + at));
+		traffic_publish(
+			as, app, n->device_id, tts_down_topic(TTS_QUEUED), str_of(n->messages.p + at));
 	if (n->uid)
 		downlinks_tell(as, n->uid);
 	if (n->done)
@@ -111,7 +120,8 @@ static int enqueue(struct request *rq, struct device_traffic *t, const struct tt
 	const struct item *item;
 	const struct now *now = loop_now(as->loop);
 	struct ulid id = ulid_make(now->unix_us, &as->rng);
-	int r = queue_push(&t->queue, &as->traffic->queue_sink, t->uid, as->traffic->next_seq++, wish, id, now, &item);
+	int r = queue_push(
+		&t->queue, &as->traffic->queue_sink, t->uid, as->traffic->next_seq++, wish, id, now, &item);
 	if (r)
 		return r;
 	struct cid cid = { .kind = CID_AS_DOWNLINK, .id = id };
@@ -131,9 +141,15 @@ static int enqueue(struct request *rq, struct device_traffic *t, const struct tt
 static struct tts_downlink show_wish(const struct tts_item *wish, const struct ulid *id)
 {
 	return (struct tts_downlink){
-		.f_port = wish->f_port, .priority = wish->priority, .payload = { wish->payload, wish->payload_n }, .confirmed = wish->confirmed,
-		.max_attempts = wish->max_attempts, .class_b_c = wish->has_class_b_c ? wish->class_b_c : NULL, .item = id,
-		.own_cids = wish->own_cids, .own_cids_n = wish->own_cids_n,
+		.f_port = wish->f_port,
+		.priority = wish->priority,
+		.payload = { wish->payload, wish->payload_n },
+		.confirmed = wish->confirmed,
+		.max_attempts = wish->max_attempts,
+		.class_b_c = wish->has_class_b_c ? wish->class_b_c : NULL,
+		.item = id,
+		.own_cids = wish->own_cids,
+		.own_cids_n = wish->own_cids_n,
 	};
 }
 
@@ -179,7 +195,8 @@ static int take_all(struct request *rq, const struct json *j, json_val items, bo
 	return 0;
 }
 
-/** Look at the body; what is wrong with it as a whole is said at once. @return 0; -errno of the store or of memory */
+/** Look at the body; what is wrong with it as a whole is said at once. @return 0; -errno of the store or of
+ * memory */
 static int take_body(struct request *rq, struct str body, bool is_replace)
 {
 	size_t max = body.n / 2 + 16, at = 0;
@@ -202,8 +219,8 @@ static int take_body(struct request *rq, struct str body, bool is_replace)
 	return items < 0 ? 0 : r;
 }
 
-int downlinks_request(struct as *as, const struct app *a, const char *device_id, struct str body, bool is_replace,
-	void (*done)(void *ctx), void *ctx, struct downlinks_result *ret_result)
+int downlinks_request(struct as *as, const struct app *a, const char *device_id, struct str body,
+	bool is_replace, void (*done)(void *ctx), void *ctx, struct downlinks_result *ret_result)
 {
 	struct notice *n = calloc(1, sizeof *n);
 	*ret_result = (struct downlinks_result){ 0 };
@@ -216,11 +233,13 @@ int downlinks_request(struct as *as, const struct app *a, const char *device_id,
 	*n = (struct notice){ .as = as, .messages = text_growing(NOTICE_MAX), .done = done, .ctx = ctx };
 	str_copy(str_of(a->key), n->app, sizeof n->app);
 	str_copy(str_of(device_id), n->device_id, sizeof n->device_id);
-	struct request rq = { as, a, device_id, registry_device(&as->registry, a, str_of(device_id)), n, ret_result };
+	struct request rq = { as, a, device_id, registry_device(&as->registry, a, str_of(device_id)), n,
+		ret_result };
 	int r = take_body(&rq, body, is_replace);
 	n->uid = rq.device ? rq.device->entry.uid : 0;
 	if (r < 0)
-		n->done = NULL; /* the caller hears it from us; what was queued before is announced all the same */
+		n->done = NULL; /* the caller hears it from us; what was queued before is announced all the
+				   same */
 	int after = store_after(as->store, announce, n);
 	if (after) {
 		text_done(&n->messages);

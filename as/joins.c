@@ -1,4 +1,5 @@
-/** @file Join-requests from the ns: checked and answered by as/core/join.c, durable before the answer leaves. */
+/** @file Join-requests from the ns: checked and answered by as/core/join.c, durable before the answer leaves.
+ */
 #include "as/traffic.h"
 #include "as/core/join.h"
 #include "as/store.h"
@@ -66,12 +67,13 @@ static int save(struct as *as, uint64_t uid, const struct join_state *s, const s
 	TRY(join_pack(s, &as->envelope, record, &n));
 	sessions_add(&t->sessions, session);
 	TRY(traffic_save_sessions(as, t));
-	TRY(store_put(as->store, nonce_key(used, uid, s->dev_nonce), (struct slice){ (const uint8_t *)"", 0 }));
+	TRY(store_put(
+		as->store, nonce_key(used, uid, s->dev_nonce), (struct slice){ (const uint8_t *)"", 0 }));
 	return store_put(as->store, state_key(key, uid), (struct slice){ record, n });
 }
 
-static void refuse(struct as *as, const struct device *d, const struct join_request *rq, struct bus_request *request, const char *word,
-	const char *sentence)
+static void refuse(struct as *as, const struct device *d, const struct join_request *rq,
+	struct bus_request *request, const char *word, const char *sentence)
 {
 	char data[256];
 	struct text t = text_fixed(data, sizeof data);
@@ -81,7 +83,8 @@ static void refuse(struct as *as, const struct device *d, const struct join_requ
 	json_name(&t, "message");
 	json_puts(&t, sentence);
 	json_close(&t, '}');
-	LOG(LOG_WARN, "join_refused", KV_Z("device", d ? d->path : ""), KV_Z("reason", word), KV_Z("message", sentence));
+	LOG(LOG_WARN, "join_refused", KV_Z("device", d ? d->path : ""), KV_Z("reason", word),
+		KV_Z("message", sentence));
 	traces_add(as, "js.join.reject", d, rq->cids.v, rq->cids.len, data);
 	as->metrics.joins_refused++;
 	bus_refuse(request, word, sentence);
@@ -95,8 +98,8 @@ static void answer(void *ctx)
 	free(w);
 }
 
-static void accept(struct as *as, const struct device *d, const struct join_request *rq, struct bus_request *request,
-	const struct join_answer *a)
+static void accept(struct as *as, const struct device *d, const struct join_request *rq,
+	struct bus_request *request, const struct join_answer *a)
 {
 	struct waiting_answer *w = malloc(sizeof *w);
 	if (w)
@@ -120,14 +123,21 @@ static void on_join(void *ctx, struct bus_peer *peer, struct bus_request *reques
 	bool is_new = false;
 	(void)peer;
 	if (!d || !d->supports_join) {
-		refuse(as, d, rq, request, join_refusal_word(JOIN_E_UNKNOWN), join_refusal_sentence(JOIN_E_UNKNOWN));
+		refuse(as, d, rq, request, join_refusal_word(JOIN_E_UNKNOWN),
+			join_refusal_sentence(JOIN_E_UNKNOWN));
 		return;
 	}
-	struct join_device device = { .mac_version = d->mac_version, .dev_eui = d->dev_eui, .join_eui = d->join_eui,
-		.has_app_key = d->has_app_key, .app_key = &d->app_key, .is_used = is_used, .ctx = &nonces };
+	struct join_device device = { .mac_version = d->mac_version,
+		.dev_eui = d->dev_eui,
+		.join_eui = d->join_eui,
+		.has_app_key = d->has_app_key,
+		.app_key = &d->app_key,
+		.is_used = is_used,
+		.ctx = &nonces };
 	int r = store_failing(as->store) ? -EAGAIN : load_state(as, rq->device, &state);
 	if (!r)
-		r = join_handle(as->crypto, &device, rq, loop_now(as->loop), &as->rng, &state, &session, &is_new);
+		r = join_handle(
+			as->crypto, &device, rq, loop_now(as->loop), &as->rng, &state, &session, &is_new);
 	if (!r && is_new)
 		r = save(as, rq->device, &state, &session);
 	if (r > 0)

@@ -1,8 +1,8 @@
 /** @file The sockets of the MQTT server, on libevent's bufferevents.
  *
- * Input stays in the socket's evbuffer until the engine has use for it: the engine says how much it needs. Output is collected
- * during a wake and written in one go. A socket that the engine closes is emptied, shut down, and lingers until the other end has
- * closed too, so that the last packet is not lost to a reset.
+ * Input stays in the socket's evbuffer until the engine has use for it: the engine says how much it needs.
+ * Output is collected during a wake and written in one go. A socket that the engine closes is emptied, shut
+ * down, and lingers until the other end has closed too, so that the last packet is not lost to a reset.
  */
 #include "as/mqtt_listener.h"
 #include "common/log.h"
@@ -49,7 +49,8 @@ struct mqtt_listener {
 	struct loop_timer *deadline, *linger, *accept_again;
 	LIST_HEAD(, port) ports;
 	LIST_HEAD(, mqtt_socket) sockets;
-	TAILQ_HEAD(socket_queue, mqtt_socket) resumed, closing; /* closing: in the order in which they may be cut off */
+	TAILQ_HEAD(socket_queue, mqtt_socket)
+	resumed, closing; /* closing: in the order in which they may be cut off */
 	size_t sockets_n;
 };
 
@@ -81,13 +82,15 @@ static void socket_free(struct mqtt_socket *s)
 
 static size_t high_water(const struct mqtt_listener *l)
 {
-	return l->stats.waiting_bytes > l->options.total_bytes ? SMALL_HIGH_BYTES : l->options.high_water_bytes;
+	return l->stats.waiting_bytes > l->options.total_bytes ? SMALL_HIGH_BYTES
+							       : l->options.high_water_bytes;
 }
 
 static void parts_copy(struct evbuffer *out, const struct slice *parts, size_t n, size_t total)
 {
 	struct evbuffer_iovec space;
-	if (total > READ_BYTES || evbuffer_reserve_space(out, (ev_ssize_t)total, &space, 1) != 1 || space.iov_len < total) {
+	if (total > READ_BYTES || evbuffer_reserve_space(out, (ev_ssize_t)total, &space, 1) != 1 ||
+		space.iov_len < total) {
 		for (size_t i = 0; i < n; i++)
 			if (parts[i].n)
 				(void)evbuffer_add(out, parts[i].p, parts[i].n);
@@ -166,7 +169,8 @@ static void socket_read(struct mqtt_socket *s)
 	if (need == 0)
 		(void)bufferevent_disable(s->bev, EV_READ);
 	else /* never more than one packet beyond what is read at once */
-		bufferevent_setwatermark(s->bev, EV_READ, need > READ_BYTES ? need : 0, (need > READ_BYTES ? need : 0) + READ_BYTES);
+		bufferevent_setwatermark(s->bev, EV_READ, need > READ_BYTES ? need : 0,
+			(need > READ_BYTES ? need : 0) + READ_BYTES);
 }
 
 static void on_read(struct bufferevent *bev, void *ctx)
@@ -251,7 +255,8 @@ static void on_timer(void *ctx)
 
 /* Connections come in. */
 
-static struct bufferevent *bufferevent_of(struct mqtt_listener *l, int fd, SSL_CTX *tls, struct mqtt_peer *peer)
+static struct bufferevent *bufferevent_of(
+	struct mqtt_listener *l, int fd, SSL_CTX *tls, struct mqtt_peer *peer)
 {
 	struct event_base *base = loop_base(l->loop);
 	if (!tls)
@@ -259,7 +264,8 @@ static struct bufferevent *bufferevent_of(struct mqtt_listener *l, int fd, SSL_C
 	SSL *ssl = SSL_new(tls);
 	if (!ssl)
 		return NULL;
-	struct bufferevent *bev = bufferevent_openssl_socket_new(base, fd, ssl, BUFFEREVENT_SSL_ACCEPTING, BEV_OPT_CLOSE_ON_FREE);
+	struct bufferevent *bev = bufferevent_openssl_socket_new(
+		base, fd, ssl, BUFFEREVENT_SSL_ACCEPTING, BEV_OPT_CLOSE_ON_FREE);
 	if (!bev)
 		SSL_free(ssl);
 	else
@@ -285,7 +291,8 @@ static void socket_configure(struct mqtt_socket *s, int fd)
 static void socket_new(struct port *p, int fd, const struct net_address *from)
 {
 	struct mqtt_listener *l = p->listener;
-	struct mqtt_socket *s = l->sockets_n < l->options.connections && l->engine ? calloc(1, sizeof *s) : NULL;
+	struct mqtt_socket *s =
+		l->sockets_n < l->options.connections && l->engine ? calloc(1, sizeof *s) : NULL;
 	if (s) {
 		s->listener = l;
 		s->peer.address = *from;
@@ -318,7 +325,8 @@ static void on_acceptable(int fd, void *ctx)
 		}
 		if (errno == EINTR || errno == ECONNABORTED)
 			continue;
-		if (errno != EAGAIN) { /* no descriptors or no memory: waiting in the backlog costs nothing, spinning does */
+		if (errno != EAGAIN) { /* no descriptors or no memory: waiting in the backlog costs nothing,
+					  spinning does */
 			LOG(LOG_WARN, "mqtt-accept", KV_Z("error", strerror(errno)));
 			loop_watch_free(TAKE(p->watch));
 			loop_timer_in(p->listener->accept_again, ACCEPT_PAUSE_MS * MS_US);
@@ -336,7 +344,8 @@ static void on_accept_again(void *ctx)
 			loop_timer_in(l->accept_again, ACCEPT_PAUSE_MS * MS_US);
 }
 
-int mqtt_listener_open(struct mqtt_listener *l, const struct net_address *a, struct ssl_ctx_st *tls, int *ret_fd)
+int mqtt_listener_open(
+	struct mqtt_listener *l, const struct net_address *a, struct ssl_ctx_st *tls, int *ret_fd)
 {
 	struct port *p = calloc(1, sizeof *p);
 	if (!p)

@@ -26,7 +26,7 @@ struct mqtt_peer {
 struct mqtt_listener_options {
 	uint32_t connections;     /**< at most, of all addresses; further ones are closed at once; 0: 20000 */
 	uint32_t high_water_bytes; /**< waiting for one client, then it is held up; 0: 256 KiB */
-	uint64_t total_bytes;     /**< waiting for all clients; beyond, each is held up at 16 KiB; 0: 256 MiB */
+	uint64_t total_bytes; /**< waiting for all clients; beyond, each is held up at 16 KiB; 0: 256 MiB */
 	uint32_t stuck_s;         /**< a client that takes nothing for so long is lost; 0: 60 s */
 };
 
@@ -44,7 +44,8 @@ void mqtt_listener_attach(struct mqtt_listener *l, struct mqtt_engine *e);
  * @param tls  NULL: plain TCP; else a context to serve TLS with, borrowed
  * @param ret_fd  the listening socket, for net_local; stays the listener's; may be NULL
  * @return 0; -errno */
-int mqtt_listener_open(struct mqtt_listener *l, const struct net_address *a, struct ssl_ctx_st *tls, int *ret_fd);
+int mqtt_listener_open(
+	struct mqtt_listener *l, const struct net_address *a, struct ssl_ctx_st *tls, int *ret_fd);
 /** Stop accepting. Then mqtt_engine_shutdown, and what is waiting still leaves for a moment. */
 void mqtt_listener_stop(struct mqtt_listener *l);
 const struct mqtt_listener_stats *mqtt_listener_stats(const struct mqtt_listener *l);

@@ -71,12 +71,15 @@ static void link_up(struct as *as, struct bus_peer *ns)
 }
 
 /** Publish what became of an item. @param cids  those of the ns's report */
-static void publish(struct as *as, const struct device *d, enum tts_down_kind kind, const struct item *item, bool as_sent,
-	const struct cid *cids, size_t n_cids, const struct tts_error *e)
+static void publish(struct as *as, const struct device *d, enum tts_down_kind kind, const struct item *item,
+	bool as_sent, const struct cid *cids, size_t n_cids, const struct tts_error *e)
 {
 	static const char *const events[] = {
-		[TTS_QUEUED] = "as.down.data.queued.forward", [TTS_SENT] = "as.down.data.sent.forward", [TTS_ACK] = "as.down.data.ack.forward",
-		[TTS_NACK] = "as.down.data.nack.forward", [TTS_FAILED] = "as.down.data.failed.forward",
+		[TTS_QUEUED] = "as.down.data.queued.forward",
+		[TTS_SENT] = "as.down.data.sent.forward",
+		[TTS_ACK] = "as.down.data.ack.forward",
+		[TTS_NACK] = "as.down.data.nack.forward",
+		[TTS_FAILED] = "as.down.data.failed.forward",
 	};
 	struct { uint16_t len; struct cid v[CIDS_SHOWN]; } list = { 0 };
 	CIDS_ADD(&list, CID_AS_DOWNLINK, item->id);
@@ -93,8 +96,8 @@ static void publish(struct as *as, const struct device *d, enum tts_down_kind ki
 	traces_add(as, events[kind], d, list.v, list.len, "");
 }
 
-static void publish_failure(struct as *as, const struct device *d, const struct item *item, bool as_sent, const struct cid *cids, size_t n_cids,
-	struct tts_error *e)
+static void publish_failure(struct as *as, const struct device *d, const struct item *item, bool as_sent,
+	const struct cid *cids, size_t n_cids, struct tts_error *e)
 {
 	e->id = ulid_make(loop_now(as->loop)->unix_us, &as->rng);
 	publish(as, d, TTS_FAILED, item, as_sent, cids, n_cids, e);
@@ -108,7 +111,8 @@ static struct tts_error error_of(const struct item *item, const struct up_outcom
 		e.row = down_error_find(STR("transmission"));
 	if (!strcmp(e.row->name, "transmission")) {
 		e.text_attribute = "result";
-		e.text_value = tx_result_info(MSG_HAS(o, tx_result) ? o->tx_result : TX_RESULT_UNKNOWN_ERROR)->name;
+		e.text_value =
+			tx_result_info(MSG_HAS(o, tx_result) ? o->tx_result : TX_RESULT_UNKNOWN_ERROR)->name;
 	} else if (MSG_HAS(o, max_length)) {
 		e.num_attribute[0] = "length";
 		e.num_value[0] = item->payload_n;
@@ -118,7 +122,8 @@ static struct tts_error error_of(const struct item *item, const struct up_outcom
 	return e;
 }
 
-int downlinks_outcome(struct as *as, struct device *d, const struct cid *cids, size_t n_cids, const struct up_outcome *o)
+int downlinks_outcome(
+	struct as *as, struct device *d, const struct cid *cids, size_t n_cids, const struct up_outcome *o)
 {
 	struct device_traffic *t = traffic_of(as, d->entry.uid, false);
 	struct item *item = NULL;
@@ -137,7 +142,8 @@ int downlinks_outcome(struct as *as, struct device *d, const struct cid *cids, s
 	case NEWS_NACK: publish(as, d, TTS_NACK, item, true, cids, n_cids, NULL); break;
 	case NEWS_NACK_LAST:
 		publish(as, d, TTS_NACK, item, true, cids, n_cids, NULL);
-		e = (struct tts_error){ .row = down_error_find(STR("max_retries_reached")), .num_attribute = { "max" },
+		e = (struct tts_error){ .row = down_error_find(STR("max_retries_reached")),
+			.num_attribute = { "max" },
 			.num_value = { item->max_attempts ? item->max_attempts : QUEUE_ATTEMPTS } };
 		publish_failure(as, d, item, true, cids, n_cids, &e);
 		break;
@@ -162,22 +168,26 @@ void downlinks_lease_over(struct as *as, struct device_traffic *t)
 			i->flying_us = now_us; /* its outcome may wait in the ns */
 			continue;
 		}
-		/* An unconfirmed one may have been heard: it is not sent again. A confirmed one the device can tell from its repetition. */
-		struct up_outcome o = { .item = i->id, .outcome = i->confirmed ? OUTCOME_RETURNED : OUTCOME_FAILED, .f_cnt = i->f_cnt,
+		/* An unconfirmed one may have been heard: it is not sent again. A confirmed one the device
+		 * can tell from its repetition. */
+		struct up_outcome o = { .item = i->id,
+			.outcome = i->confirmed ? OUTCOME_RETURNED : OUTCOME_FAILED,
+			.f_cnt = i->f_cnt,
 			.session_key_id = i->session_key_id };
 		MSG_SET(&o, tx_result, TX_RESULT_NO_TX_ACK);
 		LOG(LOG_WARN, "downlink_outcome_unknown", KV_Z("device", d->path), KV_U("fcnt", o.f_cnt));
 		int r = downlinks_outcome(as, d, NULL, 0, &o);
 		if (r) {
-			LOG(LOG_ERROR, "downlink_not_stored", KV_Z("device", d->path), KV_Z("error", strerror(-r)));
+			LOG(LOG_ERROR, "downlink_not_stored", KV_Z("device", d->path),
+				KV_Z("error", strerror(-r)));
 			i->flying_us = now_us;
 		}
 	}
 }
 
 /** Encrypt for the counter that the ns has spent. @return 0; -EPERM the counter has gone by; -errno */
-static int encrypt(struct as *as, struct device_traffic *t, struct session *s, const struct item *item, const struct pull *p,
-	struct pulled *ret)
+static int encrypt(struct as *as, struct device_traffic *t, struct session *s, const struct item *item,
+	const struct pull *p, struct pulled *ret)
 {
 	if (s->has_f_cnt_down && !item->is_repeat && p->f_cnt <= s->f_cnt_down)
 		return -EPERM;
@@ -206,7 +216,8 @@ static void fill(struct pulled *a, const struct item *item, bool more)
 
 static void report_too_long(struct as *as, const struct device *d, struct item *item, const struct pull *p)
 {
-	struct tts_error e = { .row = down_error_find(STR("application_downlink_too_long")), .num_attribute = { "length", "max" },
+	struct tts_error e = { .row = down_error_find(STR("application_downlink_too_long")),
+		.num_attribute = { "length", "max" },
 		.num_value = { item->payload_n, item->payload_n > p->room_max ? p->room_max : p->room } };
 	publish_failure(as, d, item, false, p->cids.v, p->cids.len, &e);
 	item_free(item);
@@ -224,7 +235,8 @@ static int answer_pull(struct as *as, const struct pull *p, struct pulled *a)
 	if (!s || store_failing(as->store))
 		return 0;
 	do {
-		TRY(queue_pull(&t->queue, &as->traffic->queue_sink, p, loop_now(as->loop), &item, &too_long, &more));
+		TRY(queue_pull(
+			&t->queue, &as->traffic->queue_sink, p, loop_now(as->loop), &item, &too_long, &more));
 		if (too_long)
 			report_too_long(as, d, too_long, p);
 	} while (too_long);
@@ -233,7 +245,10 @@ static int answer_pull(struct as *as, const struct pull *p, struct pulled *a)
 		return 0;
 	int r = encrypt(as, t, s, item, p, a);
 	if (r) {
-		struct up_outcome back = { .item = item->id, .outcome = OUTCOME_RETURNED, .f_cnt = p->f_cnt, .session_key_id = p->session_key_id };
+		struct up_outcome back = { .item = item->id,
+			.outcome = OUTCOME_RETURNED,
+			.f_cnt = p->f_cnt,
+			.session_key_id = p->session_key_id };
 		bool gone;
 		enum queue_news news;
 		queue_outcome(&t->queue, &as->traffic->queue_sink, t->uid, &back, &item, &gone, &news);
@@ -257,7 +272,8 @@ static void on_pull(void *ctx, struct bus_peer *peer, struct bus_request *reques
 	if (r) {
 		LOG(LOG_ERROR, "pull_refused", KV_U("device", p->device), KV_U("fcnt", p->f_cnt),
 			KV_Z("error", r == -EPERM ? "the counter was used before" : strerror(-r)));
-		bus_refuse(request, r == -EPERM ? "f_cnt_used" : "unavailable", r == -EPERM ? "the counter was used before" : strerror(-r));
+		bus_refuse(request, r == -EPERM ? "f_cnt_used" : "unavailable",
+			r == -EPERM ? "the counter was used before" : strerror(-r));
 		return;
 	}
 	bus_reply(request, a);

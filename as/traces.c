@@ -1,4 +1,5 @@
-/** @file Events of the three processes: kept in a ring, told to followers as they come, searched for a message's story. */
+/** @file Events of the three processes: kept in a ring, told to followers as they come, searched for a
+ * message's story. */
 #include "as/traces.h"
 #include "as/api/api.h"
 #include "as/core/trace_ring.h"
@@ -141,7 +142,8 @@ static void add(struct as *as, const char *name, const struct cid *cids, size_t 
 	keep(as, e);
 }
 
-void traces_add(struct as *as, const char *name, const struct device *d, const struct cid *cids, size_t n_cids, const char *data)
+void traces_add(struct as *as, const char *name, const struct device *d, const struct cid *cids,
+	size_t n_cids, const char *data)
 {
 	as->traces->scratch.has = 0;
 	if (d)
@@ -149,8 +151,8 @@ void traces_add(struct as *as, const char *name, const struct device *d, const s
 	add(as, name, cids, n_cids, data);
 }
 
-void traces_add_own(struct as *as, const char *name, const struct device *d, const struct cid *cids, size_t n_cids, const char *own,
-	size_t own_n)
+void traces_add_own(struct as *as, const char *name, const struct device *d, const struct cid *cids,
+	size_t n_cids, const char *own, size_t own_n)
 {
 	char data[sizeof as->traces->scratch.data];
 	struct text t = text_fixed(data, sizeof data);
@@ -234,10 +236,16 @@ static int by_time(const void *a, const void *b)
 	return x->at < y->at ? -1 : x->at > y->at;
 }
 
-static void answer(struct as *as, struct http_request *request, const struct view *view, struct story *story, size_t max)
+static void answer(
+	struct as *as, struct http_request *request, const struct view *view, struct story *story, size_t max)
 {
 	struct traces *t = as->traces;
-	struct rows r = { .as = as, .view = view, .story = story, .json = text_growing(ANSWER_MAX), .v = calloc(max, sizeof *r.v), .max = max };
+	struct rows r = { .as = as,
+		.view = view,
+		.story = story,
+		.json = text_growing(ANSWER_MAX),
+		.v = calloc(max, sizeof *r.v),
+		.max = max };
 	struct text out = text_growing(ANSWER_MAX);
 	if (!r.v) {
 		http_reply_error(request, 503, "no memory for the answer");
@@ -304,9 +312,11 @@ static int view_of(struct api_call *c, struct view *ret)
 	if (app)
 		str_copy(str_of(app->key), ret->app, sizeof ret->app);
 	if (device_id && *device_id) {
-		const struct device *d = app ? registry_device(&c->as->registry, app, str_of(device_id)) : NULL;
+		const struct device *d =
+			app ? registry_device(&c->as->registry, app, str_of(device_id)) : NULL;
 		if (!d) {
-			api_error(c, app ? 404 : 400, "device_id", app ? "device not found" : "say also which application it is of");
+			api_error(c, app ? 404 : 400, "device_id",
+				app ? "device not found" : "say also which application it is of");
 			return -1;
 		}
 		ret->device = d->entry.uid;

@@ -92,14 +92,16 @@ static int load_item(void *ctx, struct slice key, struct slice value)
 	if (seq >= as->traffic->next_seq)
 		as->traffic->next_seq = seq + 1;
 	int res = queue_load(&d->queue, seq, value);
-	/* What was out when this process ended is out from now: its outcome has the lease's time to come in. */
+	/* What was out when this process ended is out from now: its outcome has the lease's time to come in.
+	 */
 	for (struct item *i = d->queue.first; i; i = i->next)
 		i->flying_us = loop_now(as->loop)->mono_us;
 	traffic_lease(as, d);
 	return res;
 }
 
-/** The session that the operator made by hand is a session like any other; a new generation of it starts its counters again. */
+/** The session that the operator made by hand is a session like any other; a new generation of it starts its
+ * counters again. */
 static void take_abp_session(struct as *as, const struct device *d)
 {
 	struct device_traffic *t = d->session.present ? traffic_of(as, d->entry.uid, true) : NULL;
@@ -108,9 +110,13 @@ static void take_abp_session(struct as *as, const struct device *d)
 		return;
 	bool has_f_cnt = d->session.has_n_f_cnt_down || d->session.has_a_f_cnt_down;
 	struct session s = {
-		.id = d->session.session_key_id, .dev_addr = d->session.dev_addr, .generation = d->session.generation,
-		.app_s_key = d->session.app_s_key, .has_f_cnt_down = has_f_cnt,
-		.f_cnt_down = d->session.has_a_f_cnt_down ? d->session.last_a_f_cnt_down : d->session.last_n_f_cnt_down,
+		.id = d->session.session_key_id,
+		.dev_addr = d->session.dev_addr,
+		.generation = d->session.generation,
+		.app_s_key = d->session.app_s_key,
+		.has_f_cnt_down = has_f_cnt,
+		.f_cnt_down = d->session.has_a_f_cnt_down ? d->session.last_a_f_cnt_down
+							  : d->session.last_n_f_cnt_down,
 	};
 	sessions_add(&t->sessions, &s);
 	int r = traffic_save_sessions(as, t);
@@ -207,8 +213,10 @@ int traffic_start(struct as *as, struct text *err)
 	if (!r)
 		r = store_scan(as->store, (struct slice){ items, 1 }, (struct slice){ 0 }, load_item, as);
 	if (r) {
-		text_printf(err, "the store's %s cannot be read: %s", r == -EBADMSG ? "session keys (is as.kek-file the one they were made with?)" :
-			"sessions and queues", strerror(-r));
+		text_printf(err, "the store's %s cannot be read: %s",
+			r == -EBADMSG ? "session keys (is as.kek-file the one they were made with?)"
+				      : "sessions and queues",
+			strerror(-r));
 		return r;
 	}
 	for (struct device *d = as->registry.by_uid; d; d = d->by_uid.next)
@@ -245,8 +253,13 @@ struct tts_up traffic_envelope(struct as *as, const struct device *d)
 	struct device_traffic *t = traffic_of(as, d->entry.uid, false);
 	bool has_session = t && t->sessions.n;
 	return (struct tts_up){
-		.device = { .device_id = d->id, .application_id = d->app->id, .has_dev_eui = d->has_dev_eui, .has_join_eui = d->has_join_eui,
-			.has_dev_addr = has_session, .dev_eui = d->dev_eui, .join_eui = d->join_eui,
+		.device = { .device_id = d->id,
+			.application_id = d->app->id,
+			.has_dev_eui = d->has_dev_eui,
+			.has_join_eui = d->has_join_eui,
+			.has_dev_addr = has_session,
+			.dev_eui = d->dev_eui,
+			.join_eui = d->join_eui,
 			.dev_addr = has_session ? t->sessions.v[0].dev_addr : 0 },
 		.received_unix_ns = loop_now(as->loop)->unix_us * 1000,
 	};
@@ -258,7 +271,8 @@ struct text *traffic_json(struct as *as)
 	return &as->traffic->json;
 }
 
-size_t traffic_publish(struct as *as, const struct app *a, const char *device_id, const char *suffix, struct str json)
+size_t traffic_publish(
+	struct as *as, const struct app *a, const char *device_id, const char *suffix, struct str json)
 {
 	char topic[256];
 	struct text t = text_fixed(topic, sizeof topic);

@@ -1,4 +1,5 @@
-/** @file What the application server keeps of each device's traffic: sessions, downlink queue; and publishing to applications. */
+/** @file What the application server keeps of each device's traffic: sessions, downlink queue; and publishing
+ * to applications. */
 #pragma once
 #include "as/as.h"
 #include "as/core/queue.h"
@@ -38,7 +39,9 @@ void traffic_lease(struct as *as, struct device_traffic *d);
 struct tts_up traffic_envelope(struct as *as, const struct device *d);
 /** Scratch to compose one message in; valid until the next call. */
 struct text *traffic_json(struct as *as);
-/** Give a message to everybody who listens to the application: topic `…/devices/{device id}/{suffix}`. Adds an event.
+/** Give a message to everybody who listens to the application: topic `…/devices/{device id}/{suffix}`. Adds
+ * an event.
  * @param device_id  not always of a device that exists
  * @return how many took it */
-size_t traffic_publish(struct as *as, const struct app *a, const char *device_id, const char *suffix, struct str json);
+size_t traffic_publish(
+	struct as *as, const struct app *a, const char *device_id, const char *suffix, struct str json);

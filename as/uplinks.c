@@ -1,4 +1,5 @@
-/** @file Messages of the ns's outbox: decrypted, published, and acknowledged once it is durable that they were taken. */
+/** @file Messages of the ns's outbox: decrypted, published, and acknowledged once it is durable that they
+ * were taken. */
 #include "as/downlinks.h"
 #include "as/store.h"
 #include "as/traces.h"
@@ -57,7 +58,8 @@ static struct intake *intake_of(struct as *as, const struct ulid *store_id)
 }
 
 /** The device as this message sees it: its address is the one of the session that sent it. */
-static struct tts_up envelope(struct as *as, const struct device *d, uint32_t dev_addr, struct cid *cids, size_t n)
+static struct tts_up envelope(
+	struct as *as, const struct device *d, uint32_t dev_addr, struct cid *cids, size_t n)
 {
 	struct tts_up u = traffic_envelope(as, d);
 	u.device.has_dev_addr = true;
@@ -67,7 +69,8 @@ static struct tts_up envelope(struct as *as, const struct device *d, uint32_t de
 	return u;
 }
 
-/** FRMPayload under AppSKey becomes plain, in place. @return 0; -ENOKEY the session is not known here; -EIO */
+/** FRMPayload under AppSKey becomes plain, in place. @return 0; -ENOKEY the session is not known here; -EIO
+ */
 static int decrypt(struct as *as, const struct device *d, struct up_data *up)
 {
 	struct device_traffic *t = traffic_of(as, d->entry.uid, false);
@@ -80,15 +83,19 @@ static int decrypt(struct as *as, const struct device *d, struct up_data *up)
 	return cipher_frm(as->crypto, &s->app_s_key, &id, up->frm.p, up->frm.len);
 }
 
-static void publish_data(struct as *as, const struct device *d, struct up_data *up, struct cid *cids, size_t n_cids)
+static void publish_data(
+	struct as *as, const struct device *d, struct up_data *up, struct cid *cids, size_t n_cids)
 {
 	struct tts_up u = envelope(as, d, up->dev_addr, cids, n_cids);
-	struct tts_extras x = { .locations = texts_get(&d->texts, TEXT_LOCATIONS), .version_ids = texts_get(&d->texts, TEXT_VERSION_IDS) };
+	struct tts_extras x = { .locations = texts_get(&d->texts, TEXT_LOCATIONS),
+		.version_ids = texts_get(&d->texts, TEXT_VERSION_IDS) };
 	int r = decrypt(as, d, up);
 	traces_add(as, "as.up.data.receive", d, cids, n_cids, "");
 	if (r) {
-		const char *why = r == -ENOKEY ? "{\"reason\":\"unknown_session\"}" : "{\"reason\":\"decrypt\"}";
-		LOG(LOG_ERROR, "uplink_not_decrypted", KV_Z("device", d->path), KV_U("fcnt", up->f_cnt), KV_Z("error", strerror(-r)));
+		const char *why =
+			r == -ENOKEY ? "{\"reason\":\"unknown_session\"}" : "{\"reason\":\"decrypt\"}";
+		LOG(LOG_ERROR, "uplink_not_decrypted", KV_Z("device", d->path), KV_U("fcnt", up->f_cnt),
+			KV_Z("error", strerror(-r)));
 		traces_add(as, "as.up.data.drop", d, cids, n_cids, why);
 		return;
 	}
@@ -99,7 +106,8 @@ static void publish_data(struct as *as, const struct device *d, struct up_data *
 	traces_add(as, "as.up.data.forward", d, cids, n_cids, "");
 }
 
-static void publish_join(struct as *as, const struct device *d, const struct up_join *j, struct cid *cids, size_t n_cids)
+static void publish_join(
+	struct as *as, const struct device *d, const struct up_join *j, struct cid *cids, size_t n_cids)
 {
 	struct tts_up u = envelope(as, d, j->dev_addr, cids, n_cids);
 	struct text *t = traffic_json(as);
@@ -109,7 +117,8 @@ static void publish_join(struct as *as, const struct device *d, const struct up_
 	traces_add(as, "as.up.join.forward", d, cids, n_cids, "");
 }
 
-static void publish_status(struct as *as, const struct device *d, const struct up_status *s, struct cid *cids, size_t n_cids)
+static void publish_status(
+	struct as *as, const struct device *d, const struct up_status *s, struct cid *cids, size_t n_cids)
 {
 	struct tts_up u = traffic_envelope(as, d);
 	struct text *t = traffic_json(as);
@@ -164,7 +173,8 @@ static void on_uplink(void *ctx, struct bus_peer *peer, struct bus_request *requ
 		writer_be64(&w, m->seq);
 		r = take(as, m);
 		if (!r)
-			r = store_put(as->store, intake_key(key, &m->store_id), (struct slice){ seq, sizeof seq });
+			r = store_put(
+				as->store, intake_key(key, &m->store_id), (struct slice){ seq, sizeof seq });
 		if (!r)
 			intake->seq = m->seq;
 	}
@@ -180,7 +190,8 @@ int uplinks_start(struct as *as, struct text *err)
 	as->uplinks = calloc(1, sizeof *as->uplinks);
 	if (!as->uplinks)
 		return -ENOMEM;
-	if (store_scan(as->store, (struct slice){ prefix, 1 }, (struct slice){ 0 }, load_intake, as->uplinks)) {
+	if (store_scan(
+		    as->store, (struct slice){ prefix, 1 }, (struct slice){ 0 }, load_intake, as->uplinks)) {
 		text_puts(err, "the store's intake cannot be read");
 		return -EIO;
 	}

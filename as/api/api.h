@@ -33,12 +33,13 @@ struct api_need {
 	const char *wrapper; /**< "end_device": the object may stand inside this member */
 };
 enum {
-	API_APP = 1,      /**< {application_id} must exist */
-	API_DEVICE = 2,   /**< {device_id} of it too */
-	API_GATEWAY = 4,  /**< {gateway_id} must exist */
-	API_BODY = 8,     /**< a JSON object */
-	API_CHANGE = 16,  /**< the store must be able to take it */
-	API_ADMIN = 32,   /**< the operator's key only */
+	API_APP = 1,     /**< {application_id} must exist */
+	API_DEVICE = 2,  /**< {device_id} of it too */
+	API_GATEWAY = 4, /**< {gateway_id} must exist */
+	API_BODY = 8,    /**< a JSON object */
+	API_CHANGE =
+		16, /**< the store must be able to take more; deletions do without, since they make room */
+	API_ADMIN = 32,      /**< the operator's key only */
 	API_NO_BODY_OK = 64, /**< with API_BODY: an empty body is an empty object */
 };
 

@@ -91,7 +91,7 @@ static void app_update(void *ctx, struct http_request *r)
 /** Delete an application with its devices and keys. */
 static void app_delete(void *ctx, struct http_request *r)
 {
-	static const struct api_need need = { API_APP | API_CHANGE, RIGHT_APPLICATION_DELETE, NULL };
+	static const struct api_need need = { API_APP, RIGHT_APPLICATION_DELETE, NULL };
 	struct api_call c;
 	if (api_begin(&c, ctx, r, &need))
 		return;
@@ -219,7 +219,7 @@ static void link_set(void *ctx, struct http_request *r)
 
 static void link_delete(void *ctx, struct http_request *r)
 {
-	static const struct api_need need = { API_APP | API_CHANGE, RIGHT_APPLICATION_LINK, NULL };
+	static const struct api_need need = { API_APP, RIGHT_APPLICATION_LINK, NULL };
 	struct api_call c;
 	if (api_begin(&c, ctx, r, &need))
 		return;

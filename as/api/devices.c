@@ -121,7 +121,7 @@ static void device_update(void *ctx, struct http_request *r)
 
 static void device_delete(void *ctx, struct http_request *r)
 {
-	static const struct api_need need = { API_APP | API_DEVICE | API_CHANGE,
+	static const struct api_need need = { API_APP | API_DEVICE,
 		RIGHT_APPLICATION_DEVICES_WRITE, NULL };
 	struct api_call c;
 	if (api_begin(&c, ctx, r, &need))

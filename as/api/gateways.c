@@ -125,7 +125,7 @@ static void gateway_update(void *ctx, struct http_request *r)
 
 static void gateway_delete(void *ctx, struct http_request *r)
 {
-	static const struct api_need need = { API_GATEWAY | API_CHANGE, RIGHT_GATEWAY_DELETE, NULL };
+	static const struct api_need need = { API_GATEWAY, RIGHT_GATEWAY_DELETE, NULL };
 	struct api_call c;
 	if (api_begin(&c, ctx, r, &need))
 		return;

@@ -160,7 +160,7 @@ FOR_BOTH(create, API_BODY | API_CHANGE)
 FOR_BOTH(list, 0)
 FOR_BOTH(get, 0)
 FOR_BOTH(update, API_BODY | API_CHANGE)
-FOR_BOTH(delete, API_CHANGE)
+FOR_BOTH(delete, 0)
 
 /** Who am I, and what may I do? */
 static void auth_info(void *ctx, struct http_request *r)

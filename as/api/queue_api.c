@@ -34,7 +34,9 @@ static void durable(void *ctx)
 static void send_items(void *ctx, struct http_request *r, bool is_replace)
 {
 	struct api_call c;
-	if (api_begin(&c, ctx, r, &(struct api_need){ .what = API_APP | API_CHANGE, .right = RIGHT_APPLICATION_TRAFFIC_DOWN_WRITE }))
+	if (api_begin(&c, ctx, r,
+		    &(struct api_need){
+			    .what = API_APP | API_CHANGE, .right = RIGHT_APPLICATION_TRAFFIC_DOWN_WRITE }))
 		return;
 	struct down_call *d = calloc(1, sizeof *d);
 	const char *device_id = http_param(r, "device_id");
@@ -44,7 +46,8 @@ static void send_items(void *ctx, struct http_request *r, bool is_replace)
 	} else {
 		d->r = r;
 		http_on_close(r, asker_gone, d);
-		int e = downlinks_request(c.as, c.app, device_id, http_body(r), is_replace, durable, d, &d->result);
+		int e = downlinks_request(
+			c.as, c.app, device_id, http_body(r), is_replace, durable, d, &d->result);
 		if (e) {
 			http_on_close(r, NULL, NULL);
 			api_fail(&c, e);
@@ -67,7 +70,9 @@ static void replace(void *ctx, struct http_request *r)
 static void list(void *ctx, struct http_request *r)
 {
 	struct api_call c;
-	if (api_begin(&c, ctx, r, &(struct api_need){ .what = API_APP | API_DEVICE, .right = RIGHT_APPLICATION_TRAFFIC_READ }))
+	if (api_begin(&c, ctx, r,
+		    &(struct api_need){
+			    .what = API_APP | API_DEVICE, .right = RIGHT_APPLICATION_TRAFFIC_READ }))
 		return;
 	struct device_traffic *t = traffic_of(c.as, c.device->entry.uid, false);
 	json_open(&c.out, '{');

@@ -163,7 +163,6 @@ class Api(unittest.TestCase):
         self.assertEqual(changed["name"], "N")
         changed = self.ask("PUT", "/a/applications/%s/devices/dev1" % app, {"end_device": {"supports_class_c": False}})
         self.assertNotIn("supports_class_c", changed)
-        self.assertIn("still has", self.refuse(400, "DELETE", "/a/applications/" + app))
         self.assertEqual(self.ask("DELETE", "/a/applications/%s/devices/dev1" % app), {})
         self.refuse(404, "GET", "/a/applications/%s/devices/dev1" % app)
 
@@ -412,6 +411,33 @@ class Restart(unittest.TestCase):
         self.assertIn(self.server.address, str(refused.exception))
         self.assertIn("as.http-listen", str(refused.exception))
         self.assertEqual(len([line for line in other.lines if "in use" in line]), 1)
+
+    def test_a_full_store_refuses_more_and_lets_itself_be_emptied(self):
+        self.server.stop()
+        self.server.settings = ("--as.store-max-size=512KiB",)
+        self.server.start()
+        self.ask("POST", "/a/applications", {"ids": {"application_id": "app1"}})
+        made, message = 0, ""
+        for i in range(2000):
+            status, answer = self.server.ask("POST", "/a/applications/app1/devices",
+                                             otaa("dev%d" % i, "70B3D57ED00C%04X" % i, description="x" * 1000))
+            if status != 200:
+                self.assertEqual((status, answer["code"]), (503, 14), answer)
+                message = answer["message"]
+                break
+            made += 1
+        self.assertIn("full", message)
+        self.assertGreater(made, 50)
+        self.assertEqual(len(self.ask("GET", "/a/applications/app1/devices")["end_devices"]), made)
+        for i in range(made // 2):
+            self.ask("DELETE", "/a/applications/app1/devices/dev%d" % i)
+        end = time.monotonic() + 10
+        while self.server.ask("POST", "/a/applications/app1/devices", otaa("again", "70B3D57ED00CFFFF"))[0] != 200:
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.1)
+        self.server.kill()
+        self.server.start()
+        self.assertEqual(len(self.ask("GET", "/a/applications/app1/devices")["end_devices"]), made - made // 2 + 1)
 
     def test_a_slow_disk_delays_the_answer_and_not_others(self):
         self.server.stop()
