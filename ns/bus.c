@@ -12,6 +12,7 @@
 enum { CALLS_MAX = 1 << 20, EVENTS_BACKLOG_BYTES = 4 << 20 };
 #define SCHEDULE_CALL_US (2 * SEC_US)
 #define SYNC_CALL_US     (30 * SEC_US)
+#define REFUSAL_LOG_US   (10 * SEC_US)
 
 struct ns_bus {
 	struct process *p;
@@ -20,7 +21,8 @@ struct ns_bus {
 	struct bus_peer *as;
 	struct pool calls;
 	uint64_t events_lost;
-	bool is_stopping, is_full_told;
+	bool is_stopping;
+	uint64_t refusal_logged_us;
 };
 
 /** A call that is on its way. */
@@ -199,12 +201,13 @@ static void port_answer(void *ctx, uint64_t request, const char *refusal, const 
 		return; /* the last commit, after the bus */
 	if (!refusal) {
 		bus_reply(r, &(struct ack){ .has = 0 });
-		b->is_full_told = false;
 		return;
 	}
-	if (!b->is_full_told)
+	uint64_t now_us = now_of(b)->mono_us;
+	if (now_us - b->refusal_logged_us > REFUSAL_LOG_US || !b->refusal_logged_us) {
 		LOG(LOG_ERROR, "refusing", KV_Z("error", refusal), KV_Z("why", message));
-	b->is_full_told = true;
+		b->refusal_logged_us = now_us;
+	}
 	bus_refuse(r, refusal, message);
 }
 

@@ -103,12 +103,12 @@ struct copy *dedup_copy(struct dedup *d, struct reception *r)
 	return c;
 }
 
-bool dedup_has(const struct reception *r, const struct ulid *uplink)
+struct copy *dedup_copy_of(const struct reception *r, const struct ulid *uplink)
 {
-	for (const struct copy *c = r->first; c; c = c->next)
-		if (ulid_eq(&c->uplink, uplink))
-			return true;
-	return false;
+	struct copy *c = r->first;
+	while (c && !ulid_eq(&c->uplink, uplink))
+		c = c->next;
+	return c;
 }
 
 struct reception *dedup_close(struct dedup *d, uint64_t now_us)

@@ -69,8 +69,8 @@ struct reception *dedup_add(struct dedup *d, const struct gs_uplink *up, const s
 /** Add a copy to a frame whose window is open.
  * @return the copy, to be filled in; NULL: there are NS_COPIES_MAX already */
 struct copy *dedup_copy(struct dedup *d, struct reception *r);
-/** Was this very reception (gs:uplink) added before? */
-bool dedup_has(const struct reception *r, const struct ulid *uplink);
+/** The copy of this very reception (gs:uplink); NULL: it was not added before. */
+struct copy *dedup_copy_of(const struct reception *r, const struct ulid *uplink);
 /** The next frame whose window is over; it counts as closed from now on. NULL: none */
 struct reception *dedup_close(struct dedup *d, uint64_t now_us);
 /** Give a closed frame's copies back. */

@@ -143,6 +143,16 @@ void ledger_unbook(struct ledger *l, const struct ulid *id)
 	}
 }
 
+static void record_write(const struct ledger_band *b, uint32_t slice, uint8_t ret_record[LEDGER_RECORD])
+{
+	struct writer w = writer_of(ret_record, LEDGER_RECORD);
+	writer_u8(&w, RECORD_VERSION);
+	writer_be64(&w, b->minute);
+	writer_be32(&w, slice);
+	for (size_t i = 0; i < LEDGER_MINUTES; i++)
+		writer_be32(&w, b->used_us[i]);
+}
+
 bool ledger_reserve(struct ledger *l, uint32_t freq_hz, uint64_t now_us, uint64_t batch, unsigned *ret_band,
 	uint8_t ret_record[LEDGER_RECORD])
 {
@@ -156,13 +166,19 @@ bool ledger_reserve(struct ledger *l, uint32_t freq_hz, uint64_t now_us, uint64_
 	band_advance(b, now_us / MINUTE_US);
 	b->asked_us = slice;
 	b->asked_batch = batch;
-	struct writer w = writer_of(ret_record, LEDGER_RECORD);
-	writer_u8(&w, RECORD_VERSION);
-	writer_be64(&w, b->minute);
-	writer_be32(&w, slice);
-	for (size_t i = 0; i < LEDGER_MINUTES; i++)
-		writer_be32(&w, b->used_us[i]);
+	record_write(b, slice, ret_record);
 	*ret_band = (unsigned)n;
+	return true;
+}
+
+bool ledger_give_back(struct ledger *l, unsigned band, uint8_t ret_record[LEDGER_RECORD])
+{
+	struct ledger_band *b = &l->band[band];
+	if (!b->left_us && !b->asked_us)
+		return false;
+	b->left_us = b->asked_us = 0;
+	b->asked_batch = 0;
+	record_write(b, 0, ret_record);
 	return true;
 }
 

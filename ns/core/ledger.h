@@ -61,6 +61,8 @@ void ledger_unbook(struct ledger *l, const struct ulid *id);
  * @return whether to write it */
 bool ledger_reserve(struct ledger *l, uint32_t freq_hz, uint64_t now_us, uint64_t batch, unsigned *ret_band,
 	uint8_t ret_record[LEDGER_RECORD]);
+/** At an orderly end: the record without a slice. @return whether there is one to write */
+bool ledger_give_back(struct ledger *l, unsigned band, uint8_t ret_record[LEDGER_RECORD]);
 /** Take a record back at start; its slice counts as used now. @return 0; -EBADMSG */
 int ledger_load(struct ledger *l, unsigned band, struct slice record, uint64_t now_us);
 /** Airtime of the hour before now_us, and what is planned [us]. */

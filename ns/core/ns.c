@@ -86,7 +86,7 @@ void ns_put(struct ns *ns, enum ns_table table, uint64_t id, int slot, struct sl
 	uint8_t key[10];
 	ns->is_dirty = true;
 	if (ns->ports.put(ns->ports.ctx, key_of(key, table, id, slot), value) != 0)
-		ns->is_failing = true;
+		ns->is_failing = ns->is_torn = true;
 }
 
 void ns_del(struct ns *ns, enum ns_table table, uint64_t id, int slot)
@@ -94,7 +94,7 @@ void ns_del(struct ns *ns, enum ns_table table, uint64_t id, int slot)
 	uint8_t key[10];
 	ns->is_dirty = true;
 	if (ns->ports.del(ns->ports.ctx, key_of(key, table, id, slot)) != 0)
-		ns->is_failing = true;
+		ns->is_failing = ns->is_torn = true;
 }
 
 /* ---- answers that wait for the disk ---- */
@@ -130,6 +130,10 @@ void ns_accept(struct ns *ns, uint64_t request)
 	uint64_t batch = ns->is_dirty ? ns->batch : ns->batch - 1;
 	if (!request)
 		return;
+	if (ns->is_torn) {
+		ns_refuse(ns, request, "store_unavailable", "the store of the network server cannot take it now");
+		return;
+	}
 	if (batch <= ns->durable) {
 		ns_accept_now(ns, request);
 		return;
@@ -163,10 +167,11 @@ bool ns_flush(struct ns *ns, const struct now *now, uint64_t *ret_batch)
 	}
 	outbox_pump(ns);
 	trace_flush(ns);
+	ns->counters.outbox = ns->outbox.tail - ns->outbox.head;
 	if (!ns->is_dirty)
 		return false;
 	*ret_batch = ns->batch++;
-	ns->is_dirty = false;
+	ns->is_dirty = ns->is_torn = false;
 	outbox_batch_closed(ns, *ret_batch);
 	return true;
 }
@@ -218,7 +223,13 @@ void ns_stop(struct ns *ns, const struct now *now)
 		next = x->hh.next;
 		downlink_settle(ns, x);
 	}
-	trace_flush(ns);
+	/* Slices of airtime that were not used need not count as used. */
+	for (struct gateway *g = ns->gateways.by_eui; g; g = g->by_eui.next)
+		for (unsigned band = 0; band < REGION_BANDS; band++) {
+			uint8_t record[LEDGER_RECORD];
+			if (ledger_give_back(&g->ledger, band, record))
+				ns_put(ns, NS_LEDGER, g->eui, (int)band, (struct slice){ record, sizeof(record) });
+		}
 }
 
 const struct ns_counters *ns_counters(const struct ns *ns)

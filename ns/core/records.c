@@ -271,10 +271,8 @@ void record_registry_put(struct ns *ns)
 	writer_u8(&w, RECORD_VERSION);
 	writer_put(&w, ns->registry_id.b, sizeof(ns->registry_id.b));
 	writer_be64(&w, ns->registry_revision);
-	if (ns->has_registry)
-		ns_put(ns, NS_META, META_REGISTRY, SLOT_NONE, written(&w));
-	else
-		ns_del(ns, NS_META, META_REGISTRY, SLOT_NONE);
+	writer_u8(&w, ns->has_registry);
+	ns_put(ns, NS_META, META_REGISTRY, SLOT_NONE, written(&w));
 }
 
 void record_seq_put(struct ns *ns)
@@ -302,7 +300,7 @@ static int load_meta(struct ns *ns, uint64_t what, struct reader *r)
 	} else if (what == META_REGISTRY) {
 		get_ulid(r, &ns->registry_id);
 		ns->registry_revision = reader_be64(r);
-		ns->has_registry = true;
+		ns->has_registry = reader_u8(r);
 	} else if (what == META_SEQ) {
 		struct outbox *o = &ns->outbox;
 		o->head = o->send = o->tail = o->durable = reader_be64(r);
@@ -322,7 +320,8 @@ int ns_load(struct ns *ns, struct slice key, struct slice value)
 	uint8_t table = reader_u8(&k);
 	uint64_t id = reader_be64(&k);
 	int slot = reader_left(&k) ? reader_u8(&k) : SLOT_NONE, rc = 0;
-	if (k.failed || reader_left(&k))
+	bool has_slot = table == NS_SESSION || table == NS_LIVE || table == NS_LEDGER;
+	if (k.failed || reader_left(&k) || has_slot != (slot >= 0))
 		return -EBADMSG;
 	if (table == NS_OUTBOX) {
 		outbox_load(&ns->outbox, id);

@@ -226,7 +226,7 @@ static void for_each_unnamed(struct ns *ns, bool do_all)
 static void set_begins(struct ns *ns, const struct ulid *store_id)
 {
 	/* Numbers of another registry mean other things. */
-	if (ns->has_registry && !ulid_eq(store_id, &ns->registry_id))
+	if (!ulid_eq(store_id, &ns->registry_id))
 		for_each_unnamed(ns, true);
 	for (struct dev *d = ns->devices.by_uid; d; d = d->by_uid.next)
 		d->is_named = false;

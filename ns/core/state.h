@@ -26,6 +26,7 @@ struct ns {
 	uint64_t batch;       /**< what is put now belongs to it; from 1 */
 	uint64_t durable;     /**< the last one on disk */
 	bool is_dirty, is_failing;
+	bool is_torn; /**< something of the open batch could not be put */
 	bool as_is_up;
 	uint32_t as_epoch;    /**< raised when all that the as said of waiting items is void */
 	bool as_named_all;    /**< since then it has named all devices for which something waits */

@@ -13,7 +13,7 @@ void uplink_drop(struct ns *ns, struct reception *r, enum drop why, const char *
 	drop_count(ns, why);
 	trace_reason(ns, is_join ? "ns.up.join.drop" : "ns.up.data.drop", a, word ? word : drop_word(why));
 	for (struct copy *c = r->first; c; c = c->next) {
-		ns_accept_now(ns, c->request);
+		ns_accept(ns, c->request);
 		c->request = 0;
 	}
 }
@@ -65,10 +65,12 @@ static void copy_add(struct ns *ns, struct reception *r, struct gateway *g, cons
 {
 	const struct cid *id = CIDS_FIND(&m->cids, CID_GS_UPLINK);
 	struct copy late = { .next = NULL }, *c = &late;
-	if (id && dedup_has(r, &id->id)) {
-		/* Its gs asks again, as it lost the answer: the frame's acceptance answers this one too. */
+	struct copy *same = id ? dedup_copy_of(r, &id->id) : NULL;
+	if (same) {
+		/* Its gs asks again, as it lost the connection: now this is what the frame's acceptance answers. */
 		drop_count(ns, DROP_RESENT);
-		ns_accept_now(ns, request);
+		ns_accept_now(ns, same->request);
+		same->request = request;
 		return;
 	}
 	if (!r->is_closed && r->kind != RECEPTION_DROPPED) {
@@ -82,7 +84,7 @@ static void copy_add(struct ns *ns, struct reception *r, struct gateway *g, cons
 	}
 	copy_fill(ns, c, g, m);
 	if (c == &late)
-		ns_accept_now(ns, request);
+		ns_accept(ns, request); /* not before the frame itself: it may be its first copy, sent again */
 	struct exchange *x = exchange_find(&ns->exchanges, r->exchange);
 	if (x && path_add(x->path, &x->n_paths, c) && x->state == EXCHANGE_WAIT && x->due.at)
 		downlink_plan(ns, x);
@@ -178,7 +180,8 @@ static enum drop data_rate(struct reception *r, const struct dev *d)
 	if (dr < 0)
 		return DROP_MODULATION;
 	r->dr = (uint8_t)dr;
-	return DROP_NONE;
+	unsigned most = region_max_payload(d->plan->region, (enum phy_version)d->phy_version, true, r->dr, false);
+	return d->rules->drops_long && r->len > most + 1 + MIC_LEN ? DROP_LENGTH : DROP_NONE;
 }
 
 static void data_first(struct ns *ns, struct reception *r, const struct frame *f)

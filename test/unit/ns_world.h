@@ -68,6 +68,7 @@ struct w_tx {
 	uint64_t start_us; /**< by the clock */
 	bool is_emitted;
 	uint64_t at_us;    /**< when the core asked for it */
+	struct key nwk;    /**< of the session that it is for, where a device has that now */
 };
 
 enum w_item_state { W_QUEUED, W_FLIGHT, W_SENT, W_FAILED, W_ACKED };
@@ -320,8 +321,17 @@ static inline void w_check_air(struct world *w, const struct w_tx *t)
 		W_BREAK(w, "%" PRIu64 " us of airtime within an hour in the sub-band of %u Hz", used, t->m.freq_hz);
 }
 
-/** Different octets never share a counter. */
-static inline void w_check_counter(struct world *w, const struct w_tx *t)
+static inline void w_find_session(struct world *w, struct w_tx *t, const struct frame *f)
+{
+	uint8_t mic[MIC_LEN];
+	struct frame_id id = { .dev_addr = f->data.dev_addr, .f_cnt = f->data.f_cnt16 };
+	for (uint32_t i = 0; i < w->n_dev; i++)
+		if (w->dev[i].dev_addr == id.dev_addr && mic_data(w->crypto, &w->dev[i].nwk, &id, f->msg, mic) == 0 && mic_eq(mic, f->mic))
+			t->nwk = w->dev[i].nwk;
+}
+
+/** Different octets never share a counter of a session. */
+static inline void w_check_counter(struct world *w, struct w_tx *t)
 {
 	if (t->m.phy.p[0] >> 5 == MTYPE_JOIN_ACCEPT)
 		return;
@@ -330,12 +340,14 @@ static inline void w_check_counter(struct world *w, const struct w_tx *t)
 		W_BREAK(w, "a downlink that is no frame");
 		return;
 	}
+	w_find_session(w, t, &f);
 	for (uint32_t i = 0; i < w->n_tx; i++) {
 		const struct tx_request *o = &w->tx[i].m;
 		if (&w->tx[i] == t || o->phy.p[0] >> 5 == MTYPE_JOIN_ACCEPT || frame_parse((struct slice){ o->phy.p, o->phy.len }, &g) != 0)
 			continue;
 		bool is_same = o->phy.len == t->m.phy.len && memcmp(o->phy.p, t->m.phy.p, o->phy.len) == 0;
-		if (g.data.dev_addr == f.data.dev_addr && g.data.f_cnt16 == f.data.f_cnt16 && !is_same)
+		bool is_session = g.data.dev_addr == f.data.dev_addr && memcmp(&w->tx[i].nwk, &t->nwk, sizeof(t->nwk)) == 0;
+		if (is_session && g.data.f_cnt16 == f.data.f_cnt16 && !is_same)
 			W_BREAK(w, "FCntDown %u of %08x was used for different octets", f.data.f_cnt16, f.data.dev_addr);
 	}
 }

@@ -78,8 +78,8 @@ START_TEST(fifty_copies_are_kept_in_order_of_arrival)
 	ck_assert_ptr_null(dedup_copy(&d, r));
 	ck_assert_uint_eq(r->first->uplink.b[0], 1);
 	ck_assert_uint_eq(r->last->uplink.b[0], NS_COPIES_MAX);
-	ck_assert(dedup_has(r, &r->last->uplink));
-	ck_assert(!dedup_has(r, &(struct ulid){ { 99 } }));
+	ck_assert_ptr_eq(dedup_copy_of(r, &r->last->uplink), r->last);
+	ck_assert_ptr_null(dedup_copy_of(r, &(struct ulid){ { 99 } }));
 }
 END_TEST
 
