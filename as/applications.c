@@ -8,6 +8,7 @@
 #include "as/applications.h"
 #include "as/downlinks.h"
 #include "as/mqtt_listener.h"
+#include "as/tls.h"
 #include "as/store.h"
 #include "as/traces.h"
 #include "common/core/json_out.h"
@@ -22,7 +23,8 @@ enum {
 	REASON_UNAVAILABLE = 0x88,
 	REASON_TOPIC_INVALID = 0x90,
 	QOS_MAX = 2,
-	MQTT_PORT = 1883
+	MQTT_PORT = 1883,
+	MQTTS_PORT = 8883
 };
 
 /** One connection of an application. */
@@ -38,6 +40,7 @@ struct applications {
 	struct as *as;
 	struct mqtt_engine *engine;
 	struct mqtt_listener *listener;
+	struct ssl_ctx_st *tls; /**< of as.mqtts-listen; NULL: not set */
 	struct mqtt_keep keep;
 	struct login *logins;
 	uint64_t next_login;
@@ -413,35 +416,65 @@ static int start_engine(struct as *as, struct text *err)
 	return r;
 }
 
-/** Listen on each of the addresses of as.mqtt-listen. */
-static int start_listening(struct as *as, struct text *err)
+struct listening {
+	const char *key, *addresses; /**< setting and its value */
+	const char *name;            /**< in addresses.json */
+	uint16_t port;               /**< where an address names none */
+	struct ssl_ctx_st *tls;      /**< NULL: plain TCP */
+};
+
+static int listen_on(
+	struct as *as, const struct listening *l, struct str address, char shown[128], struct text *err)
 {
-	struct str rest = str_of(as->settings->mqtt_listen), one;
+	struct net_address a;
+	struct text t = text_fixed(shown, 128);
+	int fd = -1;
+	int r = net_parse(address, l->port, &a);
+	if (!r)
+		r = mqtt_listener_open(as->applications->listener, &a, l->tls, &fd);
+	if (r) {
+		daemon_where(as->daemon, err, l->key);
+		text_printf(err, ": cannot listen on %.*s for MQTT: %s; choose another one with %s",
+			STR_ARG(address), strerror(-r), l->key);
+		return r;
+	}
+	TRY(net_local(fd, &a));
+	net_text(&t, &a);
+	LOG(LOG_INFO, "listen", KV_Z("what", l->tls ? "mqtts" : "mqtt"), KV_Z("address", shown));
+	return 0;
+}
+
+/** Listen on each of the addresses. The first one is what addresses.json says. */
+static int listen_on_all(struct as *as, const struct listening *l, struct text *err)
+{
+	struct str rest = str_of(l->addresses), one;
 	for (bool is_first = true; rest.n; is_first = false) {
-		struct net_address a;
 		char shown[128];
-		struct text t = text_fixed(shown, sizeof shown);
-		int fd = -1;
 		rest = str_cut(rest, ',', &one);
-		one = str_trim(one);
-		int r = net_parse(one, MQTT_PORT, &a);
-		if (!r)
-			r = mqtt_listener_open(as->applications->listener, &a, NULL, &fd);
-		if (r) {
-			daemon_where(as->daemon, err, "as.mqtt-listen");
-			text_printf(err,
-				": cannot listen on %.*s for MQTT: %s; choose another one with "
-				"as.mqtt-listen",
-				STR_ARG(one), strerror(-r));
-			return r;
-		}
-		TRY(net_local(fd, &a));
-		net_text(&t, &a);
-		LOG(LOG_INFO, "listen", KV_Z("what", "mqtt"), KV_Z("address", shown));
+		TRY(listen_on(as, l, str_trim(one), shown, err));
 		if (is_first)
-			TRY(daemon_address(as->daemon, "as.mqtt", shown));
+			TRY(daemon_address(as->daemon, l->name, shown));
 	}
 	return 0;
+}
+
+static int start_listening(struct as *as, struct text *err)
+{
+	const struct as_settings *s = as->settings;
+	struct applications *m = as->applications;
+	TRY(tls_new(as, &m->tls, err));
+	struct listening plain = { "as.mqtt-listen", s->mqtt_listen, "as.mqtt", MQTT_PORT, NULL };
+	struct listening tls = { "as.mqtts-listen", s->mqtts_listen, "as.mqtts", MQTTS_PORT, m->tls };
+	TRY(listen_on_all(as, &plain, err));
+	return m->tls ? listen_on_all(as, &tls, err) : 0;
+}
+
+void applications_reload(struct as *as)
+{
+	char buf[512];
+	struct text err = text_fixed(buf, sizeof buf);
+	if (as->applications->tls && tls_reload(as, as->applications->tls, &err))
+		LOG(LOG_ERROR, "reload_failed", KV_Z("why", buf));
 }
 
 int applications_start(struct as *as, struct text *err)
@@ -473,6 +506,7 @@ void applications_stop(struct as *as)
 	if (m->engine)
 		mqtt_engine_free(m->engine);
 	mqtt_listener_free(m->listener);
+	tls_free(m->tls);
 	HASH_ITER(hh, m->logins, l, next) {
 		HASH_DEL(m->logins, l);
 		free(l);

@@ -3,9 +3,11 @@
 #include "as/as.h"
 #include "as/core/mqtt_engine.h"
 
-
 /** The process is about to end: no new connections, wills published, sessions kept. */
 void applications_end(struct as *as);
+
+/** SIGHUP: read the certificate of as.mqtts-listen again. */
+void applications_reload(struct as *as);
 
 /** Publish to an application's subscribers. @param tail "/devices/dev1/up" @return how many sessions took it
  */

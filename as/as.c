@@ -1,6 +1,7 @@
 /** @file Starting and ending the application server: secrets, store, registry, rooms, listeners. */
 #include "as/applications.h"
 #include "as/as.h"
+#include "as/replica.h"
 #include "as/secret_file.h"
 #include "as/store.h"
 #include "common/log.h"
@@ -174,6 +175,12 @@ int as_start(struct daemon *d, const void *settings, void **ret_state, struct te
 		TRY(steps[i](as, err));
 	daemon_ready(d);
 	return 0;
+}
+
+void as_reload(void *state)
+{
+	applications_reload(state);
+	replica_reload(state);
 }
 
 static void stop_done(void *ctx)

@@ -19,6 +19,7 @@ int main(int argc, char **argv)
 		.settings_size = sizeof(struct as_settings),
 		.check = as_check,
 		.start = as_start,
+		.reload = as_reload,
 		.stop = as_stop,
 		.free = as_free,
 	};

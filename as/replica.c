@@ -306,6 +306,14 @@ int as_connect(struct as *as, struct text *err)
 	return bus_connect(&o, &as->replica->bus, err);
 }
 
+void replica_reload(struct as *as)
+{
+	char buf[512];
+	struct text err = text_fixed(buf, sizeof buf);
+	if (bus_reload(as->replica->bus, &err))
+		LOG(LOG_ERROR, "reload_failed", KV_Z("why", buf));
+}
+
 int replica_start(struct as *as, struct text *err)
 {
 	struct replica *r = as->replica = calloc(1, sizeof *r);
