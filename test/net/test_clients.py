@@ -56,7 +56,12 @@ class Lines:
 
     def close(self):
         self.process.terminate()
-        self.process.wait(5)
+        try:
+            self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            # mosquitto_sub does not always end by a signal that comes while it disconnects by itself.
+            self.process.kill()
+            self.process.wait(5)
         self.process.stdout.close()
 
 
