@@ -45,6 +45,7 @@ struct exchange {
 	struct ulid session;
 	uint8_t state, at; /**< enum exchange_state; RX1 or RX2 */
 	bool is_join, wants_ack, wants_any, no_pull;
+	uint32_t hash;     /**< of the join-request's octets */
 	uint64_t batch;    /**< what is answered is in it: no answer before it is on disk */
 	uint64_t first_unix_us; /**< arrival of the uplink */
 	struct window window[WINDOWS];

@@ -12,7 +12,7 @@ struct gateway {
 	bool is_named;            /**< by the full set that is coming in */
 	uint32_t gs;              /**< connection that it was heard through last; 0: none now */
 	bool can_send;
-	int8_t power_cap_dbm;     /**< a forwarder refused more; 0: no such limit */
+	int8_t power_cap_dbm[REGION_BANDS]; /**< by sub-band: its forwarder refused more; 0: no such limit */
 	struct gateway_status *status; /**< the last one; NULL: none came */
 	struct ledger ledger;
 	UT_hash_handle by_eui, by_uid;

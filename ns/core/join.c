@@ -85,6 +85,11 @@ void join_first(struct ns *ns, struct reception *r, const struct frame *f)
 		return;
 	}
 	struct exchange *x = exchange_find(&ns->exchanges, d->exchange);
+	if (x && x->is_join && x->hash == r->hash) {
+		/* Its windows are still to come: a gateway with a slow line, which must not spoil the answer of the others. */
+		uplink_drop(ns, r, DROP_GHOST, NULL, &a);
+		return;
+	}
 	if (x)
 		downlink_settle(ns, x);
 	x = exchange_open(&ns->exchanges, d);
@@ -93,6 +98,7 @@ void join_first(struct ns *ns, struct reception *r, const struct frame *f)
 		return;
 	}
 	x->is_join = true;
+	x->hash = r->hash;
 	x->priority = PRIORITY_HIGHEST;
 	x->cids = r->cids;
 	x->first_unix_us = r->first_unix_us;

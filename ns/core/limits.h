@@ -20,7 +20,6 @@ enum {
 };
 
 #define NS_LATE_US         (1 * SEC_US)      /**< copies are known as such this long after the first */
-#define NS_GHOST_US        (1 * SEC_US)      /**< no device repeats a frame sooner */
 #define NS_REPEAT_US       (11 * SEC_US)     /**< and an unconfirmed one no later than this after its RX1 */
 #define NS_LEAD_US         (42500)           /**< least time a forwarder needs */
 #define NS_POLL_US         (10 * MS_US)      /**< how often a forwarder looks */

@@ -132,6 +132,15 @@ static const char *event_name(const struct exchange *x, const char *data, const 
 	return x->is_join ? join : data;
 }
 
+/* What the law allows, or less where the forwarder has no such power. */
+static int eirp_of(const struct gateway *g, uint32_t freq_hz)
+{
+	const struct region *r = g->ledger.region;
+	const struct region_band *b = region_band(r, freq_hz);
+	int eirp = region_down_eirp_dbm(r, freq_hz), cap = b ? g->power_cap_dbm[b - r->bands] : 0;
+	return cap && cap < eirp ? cap : eirp;
+}
+
 static void set_request(struct ns *ns, const struct exchange *x, const struct path *p, const struct attempt *a, struct tx_request *m)
 {
 	const struct window *w = &x->window[x->at];
@@ -141,8 +150,7 @@ static void set_request(struct ns *ns, const struct exchange *x, const struct pa
 	CIDS_ADD(&m->cids, CID_NS_TRANSMISSION, a->id);
 	CIDS_ADD(&m->cids, CID_RPC_NSGS_SCHEDULE, ns_ulid(ns));
 	MSG_SET(m, tmst_us, p->tmst_us + (uint32_t)w->delay_us);
-	int eirp = region_down_eirp_dbm(region_of(ns, x), w->freq_hz);
-	m->eirp_dbm = g->power_cap_dbm && g->power_cap_dbm < eirp ? g->power_cap_dbm : eirp;
+	m->eirp_dbm = eirp_of(g, w->freq_hz);
 	modulation_set(&m->mod, &w->modu);
 	m->phy.len = x->len;
 	memcpy(m->phy.p, x->phy, x->len);
@@ -290,20 +298,21 @@ void transmit_no_answer(struct ns *ns, struct exchange *x)
 	downlink_next_window(ns, x, "no_tx_ack");
 }
 
-static void lower_power(struct gateway *g, const struct window *w, const struct region *r, const struct tx_ack *m)
+static void lower_power(struct gateway *g, uint32_t freq_hz)
 {
-	int eirp = region_down_eirp_dbm(r, w->freq_hz), cap = g->power_cap_dbm && g->power_cap_dbm < eirp ? g->power_cap_dbm : eirp;
-	cap = m && MSG_HAS(m, power_dbm) && m->power_dbm < cap ? m->power_dbm : cap - POWER_STEP_DB;
-	g->power_cap_dbm = (int8_t)(cap < POWER_LEAST_DBM ? POWER_LEAST_DBM : cap);
+	const struct region_band *b = region_band(g->ledger.region, freq_hz);
+	int cap = eirp_of(g, freq_hz) - POWER_STEP_DB;
+	if (b)
+		g->power_cap_dbm[b - g->ledger.region->bands] = (int8_t)(cap < POWER_LEAST_DBM ? POWER_LEAST_DBM : cap);
 }
 
-static void refused(struct ns *ns, struct exchange *x, struct attempt *a, uint32_t result, const struct tx_ack *m)
+static void refused(struct ns *ns, struct exchange *x, struct attempt *a, uint32_t result)
 {
 	bool is_last = x->attempts == a && x->state == EXCHANGE_OUT;
 	a->end = ATTEMPT_REFUSED;
 	ledger_unbook(&a->gateway->ledger, &a->id);
-	if (result == TX_RESULT_TX_POWER && region_of(ns, x))
-		lower_power(a->gateway, &x->window[a->window], region_of(ns, x), m);
+	if (result == TX_RESULT_TX_POWER)
+		lower_power(a->gateway, x->window[a->window].freq_hz);
 	if (result == TX_RESULT_NOT_CONNECTED)
 		a->gateway->can_send = false;
 	if (!is_last)
@@ -332,7 +341,7 @@ void transmit_ended(struct ns *ns, struct attempt *a, uint32_t result, const str
 		return;
 	}
 	if (result != TX_RESULT_SUCCESS) {
-		refused(ns, x, a, result, m);
+		refused(ns, x, a, result);
 		return;
 	}
 	a->end = ATTEMPT_SENT;

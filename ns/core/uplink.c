@@ -154,7 +154,8 @@ void ns_gs_uplink(struct ns *ns, const struct now *now, uint32_t gs, uint64_t re
 static enum drop judge_repeat(const struct ns *ns, struct reception *r, struct session *s, bool is_confirmed)
 {
 	uint64_t since = s->seen_mono_us ? ns->now.mono_us - s->seen_mono_us : 0;
-	if (s->seen_mono_us && since < NS_GHOST_US)
+	/* No device repeats a frame before its windows: this is a copy that came late, or on a frequency next to the true one. */
+	if (s->seen_mono_us && since < s->rx1_delay_s * SEC_US)
 		return DROP_GHOST;
 	if (s->repeats >= NS_REPEATS_MAX)
 		return DROP_REPEATS;

@@ -310,6 +310,44 @@ START_TEST(the_old_session_works_until_the_new_one_is_used)
 }
 END_TEST
 
+START_TEST(a_copy_of_a_join_request_over_a_slow_line_spoils_nothing)
+{
+	struct w_device *otaa = w_add_device(w, "otaa", true);
+	w->gw[1].path_us = 3 * SEC_US;
+	w_join_request(w, otaa, 1, 2);
+	w_rest(w);
+	ck_assert(otaa->n_joins_heard == 1 && w->n_tx == 1 && w->n_joins == 1 && w->tx[0].gateway == 0);
+}
+END_TEST
+
+START_TEST(a_copy_of_a_frame_over_a_slow_line_spoils_nothing)
+{
+	struct w_device *otaa = w_add_device(w, "otaa", true);
+	w_join_request(w, otaa, 1, 1);
+	w_rest(w);
+	w->gw[1].path_us = 3 * SEC_US;
+	w_uplink(w, otaa, &sure, 2);
+	w_rest(w);
+	ck_assert(w->n_up == 1 && otaa->n_heard == 1 && otaa->heard.ack && w->n_tx == 2);
+}
+END_TEST
+
+START_TEST(a_power_that_a_forwarder_refused_is_not_asked_again)
+{
+	w->gw[0].mood = W_REFUSES;
+	w->gw[0].result = TX_RESULT_TX_POWER;
+	w->gw[0].moods_left = 1;
+	w_uplink(w, dev, &sure, 1);
+	w_rest(w);
+	w_uplink(w, dev, &sure, 1);
+	w_rest(w);
+	ck_assert_uint_eq(w->n_tx, 3);
+	ck_assert_int_eq(w->tx[0].m.eirp_dbm, 16);
+	ck_assert_int_eq(w->tx[1].m.eirp_dbm, 29); /* RX2 is another sub-band */
+	ck_assert_int_eq(w->tx[2].m.eirp_dbm, 13);
+}
+END_TEST
+
 START_TEST(a_join_of_an_unknown_device_is_dropped)
 {
 	dev->dev_eui = 99;
@@ -410,6 +448,9 @@ int main(void)
 	tcase_add_test(t, a_device_joins_and_the_join_is_told_once);
 	tcase_add_test(t, a_join_whose_tx_ack_is_lost_is_told_with_the_first_uplink);
 	tcase_add_test(t, the_old_session_works_until_the_new_one_is_used);
+	tcase_add_test(t, a_copy_of_a_join_request_over_a_slow_line_spoils_nothing);
+	tcase_add_test(t, a_copy_of_a_frame_over_a_slow_line_spoils_nothing);
+	tcase_add_test(t, a_power_that_a_forwarder_refused_is_not_asked_again);
 	tcase_add_test(t, a_join_of_an_unknown_device_is_dropped);
 	tcase_add_test(t, a_crash_skips_downlink_counters_and_repeats_none);
 	tcase_add_test(t, a_crash_at_any_moment_loses_no_uplink_and_doubles_none);
