@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { COLUMNS = 12, CELL = 60 };
+enum { COLUMNS = 12, CELL = 100 };
 
 /** Line breaks and two blanks a level; the JSON is known to be well-formed. */
 static void indent(struct str json)
@@ -72,7 +72,7 @@ static size_t column(struct table *t, const char *name)
 	return t->n++;
 }
 
-/** Visit the plain members of one row, and those of objects in it one level down as "ids.dev_eui". */
+/** Visit the plain members of one row, and those of objects in it one level down; an event's data stay together. */
 static void each_cell(const struct json *j, json_val row, struct table *t, void (*fn)(struct table *, size_t, const char *, void *), void *ctx)
 {
 	for (json_val m = json_first(j, row); m >= 0; m = json_next(j, m)) {
@@ -80,7 +80,9 @@ static void each_cell(const struct json *j, json_val row, struct table *t, void 
 		char cell[CELL + 1], name[CELL + 1] = "";
 		enum json_type type = json_type(j, v);
 		json_string(j, m, name, sizeof name);
-		if (type == JSON_OBJECT && !strchr(name, '.')) {
+		if (!strcmp(name, "correlation_ids"))
+			continue; /* too wide for a table, and no news to who looks at one */
+		if (type == JSON_OBJECT && strcmp(name, "data")) {
 			for (json_val i = json_first(j, v); i >= 0; i = json_next(j, i)) {
 				char inner[CELL + 1] = "";
 				json_val w = json_member_value(j, i);
@@ -89,7 +91,7 @@ static void each_cell(const struct json *j, json_val row, struct table *t, void 
 				cell_text(j, w, cell);
 				fn(t, column(t, inner), cell, ctx);
 			}
-		} else if (type != JSON_OBJECT) {
+		} else {
 			cell_text(j, v, cell);
 			fn(t, column(t, name), cell, ctx);
 		}
