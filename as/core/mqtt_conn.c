@@ -14,6 +14,15 @@ void mqtt_conn_write(struct mqtt_conn *c, const struct writer *w)
 		mqtt_conn_send(c, &(struct slice){ w->p, w->len }, 1);
 }
 
+/* The text goes with a 5.0 packet that says no, if the client wants texts and has room for one [MQTT5 3.1.2.11.4, .7]. */
+struct str mqtt_conn_why(const struct mqtt_conn *c, uint8_t reason, struct str why)
+{
+	enum { ROOM_BYTES = 256 };
+	if (c->level != MQTT_5 || reason < 0x80 || !c->wants_why || c->packet_max < ROOM_BYTES)
+		return STR("");
+	return why.n ? why : str_of(mqtt_reason_text(reason));
+}
+
 int mqtt_conn_room(struct heap *h, uint64_t n)
 {
 	return n <= h->cap ? 0 : heap_reserve(h, h->cap ? h->cap * 2 : 16);
@@ -98,9 +107,9 @@ void mqtt_conn_end(struct mqtt_conn *c, enum mqtt_end how, uint8_t reason, const
 	if (c->is_closed)
 		return;
 	if (c->level == MQTT_5 && c->session && (how == END_CLOSE || how == END_KICK)) {
-		uint8_t b[8];
+		uint8_t b[256];
 		struct writer w = writer_of(b, sizeof b);
-		mqtt_disconnect_write(&w, c->level, reason, STR(""));
+		mqtt_disconnect_write(&w, c->level, reason, mqtt_conn_why(c, reason, STR("")));
 		mqtt_conn_write(c, &w);
 	}
 	c->is_closed = true;

@@ -13,8 +13,9 @@ static void refuse(struct mqtt_conn *c, uint8_t level, enum mqtt_connack_code co
 	uint8_t b[512];
 	struct writer w = writer_of(b, sizeof b);
 	struct mqtt_props props = { 0 };
-	if (why.n && why.n < 256)
-		mqtt_props_set_s(&props, MQTT_PROP_REASON_STRING, why);
+	if (why.n == 0)
+		why = str_of(mqtt_reason_text(reason));
+	mqtt_props_set_s(&props, MQTT_PROP_REASON_STRING, why);
 	mqtt_connack_write(&w, level, false, level == MQTT_5 ? reason : (uint8_t)code, &props);
 	mqtt_conn_write(c, &w);
 	c->engine->stats.refused++;
@@ -124,8 +125,6 @@ static void connack_send(struct mqtt_conn *c, const struct mqtt_connect *p, bool
 		mqtt_props_set_u(&props, MQTT_PROP_SERVER_KEEP_ALIVE, c->keep_alive_s);
 	mqtt_props_set_u(&props, MQTT_PROP_RECEIVE_MAX, least(s->limits.receive_max, UINT16_MAX));
 	mqtt_props_set_u(&props, MQTT_PROP_MAX_PACKET, s->limits.packet_bytes);
-	if (s->limits.retained_messages == 0)
-		mqtt_props_set_u(&props, MQTT_PROP_RETAIN_AVAILABLE, 0);
 	uint8_t b[128];
 	struct writer w = writer_of(b, sizeof b);
 	mqtt_connack_write(&w, c->level, has_session, 0, &props);
@@ -157,6 +156,7 @@ static int session_bind(struct mqtt_conn *c, struct mqtt_session *s, const struc
 	if (p->level == MQTT_5) {
 		c->is_ephemeral = mqtt_props_u(&p->props, MQTT_PROP_SESSION_EXPIRY, 0) == 0;
 		c->packet_max = mqtt_props_u(&p->props, MQTT_PROP_MAX_PACKET, c->packet_max);
+		c->wants_why = mqtt_props_u(&p->props, MQTT_PROP_REQUEST_PROBLEM, 1);
 		s->limits.inflight = least(s->limits.inflight, mqtt_props_u(&p->props, MQTT_PROP_RECEIVE_MAX, UINT16_MAX));
 	}
 	e->stats.connects++;

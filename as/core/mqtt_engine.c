@@ -142,6 +142,15 @@ size_t mqtt_engine_publish(struct mqtt_engine *e, struct str owner, const struct
 	return n;
 }
 
+void mqtt_engine_explain(struct mqtt_engine *e, struct str why)
+{
+	e->why_n = why.n < sizeof e->why ? why.n : sizeof e->why;
+	while (e->why_n && e->why_n < why.n && ((unsigned char)why.p[e->why_n] & 0xc0) == 0x80)
+		e->why_n--; /* not in the middle of a character */
+	if (e->why_n)
+		memcpy(e->why, why.p, e->why_n);
+}
+
 static struct mqtt_conn *conn_of_login(struct mqtt_engine *e, uint64_t login)
 {
 	struct mqtt_map_node *n = mqtt_map_find(&e->logins, mqtt_map_hash(&e->logins, login, NULL, 0));

@@ -81,6 +81,9 @@ bool mqtt_engine_listens(struct mqtt_engine *e, uint64_t login, struct str topic
 /** A message is safely taken: acknowledge it once those before it are.
  * @param reason  0, or what a 5.0 client is told; MQTT_UNAVAILABLE: it could not be taken, close */
 void mqtt_engine_taken(struct mqtt_engine *e, uint64_t ticket, uint8_t reason, const struct now *now);
+/** From within the policy's `filter` and `publish`: what a 5.0 client is told besides the reason code (at most 160 octets of UTF-8;
+ * for a message that is taken later only the reason code's own text is sent). */
+void mqtt_engine_explain(struct mqtt_engine *e, struct str why);
 /** Close all connections of which is() is true, and discard their wills. @return how many */
 size_t mqtt_engine_kick(struct mqtt_engine *e, bool (*is)(const void *arg, uint64_t login), const void *arg, uint8_t reason,
 	const struct now *now);
@@ -89,6 +92,6 @@ void mqtt_engine_forget(struct mqtt_engine *e, struct str owner, const struct no
 /** Close all connections before the process ends; wills are published, sessions stay kept. */
 void mqtt_engine_shutdown(struct mqtt_engine *e, const struct now *now);
 
-/** Take back one record that `keep` was given, at start, in the order of the keys. @return 0; -EPROTO not understood; -ENOMEM */
+/** Take back one record that `keep` was given, at start, in the order of the keys; nothing is written meanwhile. @return 0; -EPROTO not understood; -ENOMEM */
 int mqtt_engine_load(struct mqtt_engine *e, struct slice key, struct slice value, const struct now *now);
 const struct mqtt_stats *mqtt_engine_stats(const struct mqtt_engine *e);

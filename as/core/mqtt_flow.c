@@ -99,11 +99,11 @@ static struct mqtt_due *due_find(struct mqtt_conn *c, uint64_t ticket)
 	return NULL;
 }
 
-static void ack_send(struct mqtt_conn *c, uint8_t type, uint16_t id, uint8_t reason)
+static void ack_send(struct mqtt_conn *c, uint8_t type, uint16_t id, uint8_t reason, struct str why)
 {
-	uint8_t b[8];
+	uint8_t b[256];
 	struct writer w = writer_of(b, sizeof b);
-	mqtt_ack_write(&w, type, id, c->level, reason, STR(""));
+	mqtt_ack_write(&w, type, id, c->level, reason, mqtt_conn_why(c, reason, why));
 	mqtt_conn_write(c, &w);
 }
 
@@ -116,7 +116,8 @@ static void due_flush(struct mqtt_conn *c)
 		c->due_pubacks -= due.type == MQTT_PUBACK;
 		if (due.type == MQTT_PUBREC && due.reason >= 0x80 && c->level == MQTT_5)
 			(void)mqtt_session_release(c->engine, c->session, due.id);
-		ack_send(c, due.type, due.id, due.reason);
+		bool is_explained = due.ticket && due.ticket == c->engine->why_ticket;
+		ack_send(c, due.type, due.id, due.reason, is_explained ? (struct str){ c->engine->why, c->engine->why_n } : STR(""));
 	}
 	mqtt_conn_resume(c);
 }
@@ -181,7 +182,9 @@ static void fresh_take(struct mqtt_conn *c, const struct mqtt_publish *p, uint64
 		.topic = p->topic, .payload = p->payload, .level = c->level, .qos = p->qos, .retain = p->retain, .ticket = ticket,
 		.props = c->level == MQTT_5 ? &p->props : NULL };
 	uint8_t reason = 0;
+	e->why_n = 0;
 	enum mqtt_verdict verdict = e->policy.publish(e->policy.ctx, &pub, &reason);
+	e->why_ticket = ticket;
 	if (c->is_closed) {
 		if (ticket && verdict != MQTT_TAKEN_LATER)
 			mqtt_engine_taken(e, ticket, 0, now);
@@ -285,13 +288,13 @@ static void pubrec_take(struct mqtt_conn *c, struct mqtt_out *out, uint8_t reaso
 		out->state = OUT_RECEIVED;
 		mqtt_keep_out_state(c->engine, c->session, out);
 	}
-	ack_send(c, MQTT_PUBREL, out->id, 0);
+	ack_send(c, MQTT_PUBREL, out->id, 0, STR(""));
 }
 
 static void pubrel_take(struct mqtt_conn *c, uint16_t id)
 {
 	bool was_there = mqtt_session_release(c->engine, c->session, id);
-	ack_send(c, MQTT_PUBCOMP, id, was_there ? MQTT_OK : MQTT_ID_NOT_FOUND);
+	ack_send(c, MQTT_PUBCOMP, id, was_there ? MQTT_OK : MQTT_ID_NOT_FOUND, STR(""));
 }
 
 void mqtt_flow_ack(struct mqtt_conn *c, const struct mqtt_frame *f, const struct now *now)
@@ -309,7 +312,7 @@ void mqtt_flow_ack(struct mqtt_conn *c, const struct mqtt_frame *f, const struct
 	struct mqtt_out *out = mqtt_queue_find(c->session, a.id);
 	if (!out) { /* of a session that we have lost: let the client finish it */
 		if (f->type == MQTT_PUBREC && a.reason < 0x80)
-			ack_send(c, MQTT_PUBREL, a.id, MQTT_ID_NOT_FOUND);
+			ack_send(c, MQTT_PUBREL, a.id, MQTT_ID_NOT_FOUND, STR(""));
 		return;
 	}
 	bool fits = f->type == MQTT_PUBACK ? out->qos == 1 : out->qos == 2 && (f->type == MQTT_PUBREC || out->state == OUT_RECEIVED);

@@ -31,6 +31,10 @@ struct mqtt_engine {
 	size_t tickets_n, tickets_cap;
 	struct mqtt_told *told; /**< acknowledged messages that the policy is told of at the next step */
 	size_t told_n, told_cap;
+	char why[160];           /**< what the policy said about the message or filter it is looking at */
+	size_t why_n;
+	uint64_t why_ticket;     /**< of that message */
+	bool is_loading;         /**< what is loaded is not written again */
 	uint64_t next_session, next_opened, next_assigned, next_retained, mark;
 };
 
@@ -49,6 +53,7 @@ void mqtt_conn_send(struct mqtt_conn *c, const struct slice *parts, size_t n);
 void mqtt_conn_write(struct mqtt_conn *c, const struct writer *w); /**< one whole packet */
 enum mqtt_end { END_CLOSE, END_LOST, END_DISCONNECT, END_KICK };
 void mqtt_conn_end(struct mqtt_conn *c, enum mqtt_end how, uint8_t reason, const struct now *now);
+struct str mqtt_conn_why(const struct mqtt_conn *c, uint8_t reason, struct str why); /**< the text a client is to see; may be none */
 void mqtt_conn_arm(struct mqtt_conn *c);
 void mqtt_conn_resume(struct mqtt_conn *c); /**< takes bytes again, if nothing holds it up */
 int mqtt_conn_room(struct heap *h, uint64_t n); /**< n nodes fit: setting one cannot fail. 0; -ENOMEM */

@@ -31,13 +31,14 @@ static struct key_bytes key_of(enum kind kind, uint64_t number, unsigned bytes, 
 
 static void put(struct mqtt_engine *e, const struct key_bytes *k, const struct writer *w)
 {
-	if (!w->failed)
+	if (!w->failed && !e->is_loading)
 		e->keep->put(e->keep->ctx, (struct slice){ k->b, k->n }, (struct slice){ w->p, w->len });
 }
 
 static void del(struct mqtt_engine *e, const struct key_bytes *k)
 {
-	e->keep->del(e->keep->ctx, (struct slice){ k->b, k->n });
+	if (!e->is_loading)
+		e->keep->del(e->keep->ctx, (struct slice){ k->b, k->n });
 }
 
 void mqtt_keep_session(struct mqtt_engine *e, const struct mqtt_session *s, const struct now *now)
@@ -333,7 +334,7 @@ static int part_load(struct mqtt_engine *e, struct mqtt_session *s, struct reade
 	}
 }
 
-int mqtt_engine_load(struct mqtt_engine *e, struct slice key, struct slice value, const struct now *now)
+static int record_load(struct mqtt_engine *e, struct slice key, struct slice value, const struct now *now)
 {
 	struct reader k = reader_of(key.p, key.n), r = reader_of(value.p, value.n);
 	uint8_t group = reader_u8(&k);
@@ -346,4 +347,12 @@ int mqtt_engine_load(struct mqtt_engine *e, struct slice key, struct slice value
 		return session_load(e, number, &r, now);
 	struct mqtt_session *s = e->loaded;
 	return s && s->number == number ? part_load(e, s, &k, &r) : -EPROTO;
+}
+
+int mqtt_engine_load(struct mqtt_engine *e, struct slice key, struct slice value, const struct now *now)
+{
+	e->is_loading = true;
+	int rc = record_load(e, key, value, now);
+	e->is_loading = false;
+	return rc;
 }

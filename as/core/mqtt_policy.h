@@ -2,7 +2,7 @@
  *
  * The engine knows nothing of applications and devices. Callbacks answer at once. From within `connect`, `publish`,
  * `subscribed`, `acknowledged` and `disconnected` the engine may be called (publish, answer, kick, taken); from within
- * `filter` and `may_read` it may not.
+ * `filter` and `may_read` it may not, but for mqtt_engine_explain.
  */
 #pragma once
 #include "common/core/clock.h"
@@ -22,7 +22,7 @@ struct mqtt_limits {
 	uint32_t sessions;          /**< of one owner, connected or not */
 	bool evicts;                /**< at `sessions` connected ones: the oldest gives way, instead of refusing the new one */
 	uint32_t session_expiry_s;  /**< longest life of a session without connection */
-	uint32_t retained_messages; /**< of one owner; 0: retaining is not available */
+	uint32_t retained_messages; /**< of one owner; 0: the flag is accepted and ignored */
 };
 
 /** What a CONNECT says of itself. Everything is borrowed. */

@@ -123,6 +123,7 @@ struct mqtt_conn {
 	uint32_t packet_max;    /**< of what the client takes */
 	uint8_t level;          /**< 0: before CONNECT */
 	bool is_closed, is_full, is_paused;
+	bool wants_why;         /**< 5.0: takes reason strings */
 	bool is_ephemeral;      /**< 5.0: asked for no session expiry, and so may not ask for one later */
 };
 

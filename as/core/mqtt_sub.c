@@ -135,9 +135,12 @@ static void subscribe_one(struct mqtt_conn *c, const struct mqtt_filter *f, uint
 
 static void suback_send(struct mqtt_conn *c, uint8_t type, uint16_t id, const struct grant *v, size_t n)
 {
-	uint8_t head[16];
+	struct mqtt_engine *e = c->engine;
+	uint8_t head[256], worst = 0;
+	for (size_t i = 0; i < n; i++)
+		worst = v[i].code > worst ? v[i].code : worst;
 	struct writer w = writer_of(head, sizeof head);
-	mqtt_suback_head_write(&w, type, id, c->level, n);
+	mqtt_suback_head_write(&w, type, id, c->level, n, mqtt_conn_why(c, worst, (struct str){ e->why, e->why_n }));
 	uint8_t codes[64];
 	struct slice parts[2] = { { head, w.len }, { codes, 0 } };
 	bool has_codes = type == MQTT_SUBACK || c->level == MQTT_5;
@@ -197,6 +200,7 @@ void mqtt_sub_handle(struct mqtt_conn *c, const struct mqtt_frame *f, const stru
 		return;
 	}
 	uint32_t sub_id = mqtt_props_u(&p.props, MQTT_PROP_SUBSCRIPTION_ID, 0);
+	c->engine->why_n = 0;
 	struct reader r = reader_of(p.entries.p, p.entries.n);
 	struct mqtt_filter filter;
 	for (size_t i = 0; mqtt_filter_next(&r, f->type, c->level, &filter) == 0; i++) {
@@ -225,6 +229,7 @@ void mqtt_sub_unhandle(struct mqtt_conn *c, const struct mqtt_frame *f, const st
 	}
 	struct reader r = reader_of(p.entries.p, p.entries.n);
 	struct mqtt_filter filter;
+	c->engine->why_n = 0;
 	for (size_t i = 0; mqtt_filter_next(&r, f->type, c->level, &filter) == 0; i++) {
 		struct mqtt_sub *sub = sub_find(c->session, filter.filter);
 		v[i].code = sub ? MQTT_OK : MQTT_NO_SUBSCRIPTION;

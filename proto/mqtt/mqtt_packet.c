@@ -2,7 +2,15 @@
 #include "proto/mqtt/mqtt_packet.h"
 #include "proto/mqtt/mqtt_topic.h"
 
-enum { REMAINING_MAX = 268435455 };
+const char *mqtt_reason_text(uint8_t reason)
+{
+	switch (reason) {
+#define REASON(name, code, text) case code: return text;
+#include "proto/mqtt/mqtt_reasons.def"
+#undef REASON
+	default: return "";
+	}
+}
 
 int mqtt_frame_read(struct slice in, size_t max, struct mqtt_frame *ret)
 {

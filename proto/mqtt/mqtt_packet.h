@@ -15,34 +15,11 @@ enum mqtt_level { MQTT_31 = 3, MQTT_311 = 4, MQTT_5 = 5 };
 
 /** Reason codes [MQTT5 2.4]; inside this project they serve for every level. */
 enum mqtt_reason {
-	MQTT_OK = 0x00,
-	MQTT_WITH_WILL = 0x04,
-	MQTT_NO_SUBSCRIBERS = 0x10,
-	MQTT_NO_SUBSCRIPTION = 0x11,
-	MQTT_UNSPECIFIED = 0x80,
-	MQTT_MALFORMED = 0x81,
-	MQTT_PROTOCOL_ERROR = 0x82,
-	MQTT_BAD_VERSION = 0x84,
-	MQTT_BAD_CLIENT_ID = 0x85,
-	MQTT_BAD_CREDENTIALS = 0x86,
-	MQTT_NOT_AUTHORIZED = 0x87,
-	MQTT_UNAVAILABLE = 0x88,
-	MQTT_SHUTTING_DOWN = 0x8b,
-	MQTT_BAD_AUTH_METHOD = 0x8c,
-	MQTT_KEEP_ALIVE_TIMEOUT = 0x8d,
-	MQTT_TAKEN_OVER = 0x8e,
-	MQTT_BAD_FILTER = 0x8f,
-	MQTT_BAD_TOPIC = 0x90,
-	MQTT_ID_IN_USE = 0x91,
-	MQTT_ID_NOT_FOUND = 0x92,
-	MQTT_RECEIVE_MAX_EXCEEDED = 0x93,
-	MQTT_BAD_ALIAS = 0x94,
-	MQTT_TOO_LARGE = 0x95,
-	MQTT_RATE = 0x96,
-	MQTT_QUOTA = 0x97,
-	MQTT_ADMINISTRATIVE = 0x98,
-	MQTT_BAD_PAYLOAD = 0x99,
+#define REASON(name, code, text) MQTT_##name = code,
+#include "proto/mqtt/mqtt_reasons.def"
+#undef REASON
 };
+const char *mqtt_reason_text(uint8_t reason); /**< for people; "" for one that is not known */
 
 /** One packet as it lies in a stream. */
 struct mqtt_frame {

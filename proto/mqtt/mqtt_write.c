@@ -27,6 +27,14 @@ static uint8_t first_octet(uint8_t type)
 	return (uint8_t)(type << 4 | (has_two ? 2 : 0));
 }
 
+static struct mqtt_props props_of_why(struct str why)
+{
+	struct mqtt_props props = { 0 };
+	if (why.n)
+		mqtt_props_set_s(&props, MQTT_PROP_REASON_STRING, why);
+	return props;
+}
+
 void mqtt_ack_write(struct writer *w, uint8_t type, uint16_t id, uint8_t level, uint8_t reason, struct str why)
 {
 	if (level != MQTT_5 || (reason == 0 && why.n == 0)) {
@@ -34,9 +42,7 @@ void mqtt_ack_write(struct writer *w, uint8_t type, uint16_t id, uint8_t level, 
 		writer_be16(w, id);
 		return;
 	}
-	struct mqtt_props props = { 0 };
-	if (why.n)
-		mqtt_props_set_s(&props, MQTT_PROP_REASON_STRING, why);
+	struct mqtt_props props = props_of_why(why);
 	mqtt_head_write(w, first_octet(type), 3 + (why.n ? mqtt_props_size(&props) : 0));
 	writer_be16(w, id);
 	writer_u8(w, reason);
@@ -44,13 +50,14 @@ void mqtt_ack_write(struct writer *w, uint8_t type, uint16_t id, uint8_t level, 
 		mqtt_props_write(w, &props);
 }
 
-void mqtt_suback_head_write(struct writer *w, uint8_t type, uint16_t id, uint8_t level, size_t n)
+void mqtt_suback_head_write(struct writer *w, uint8_t type, uint16_t id, uint8_t level, size_t n, struct str why)
 {
 	bool has_codes = type == MQTT_SUBACK || level == MQTT_5;
-	mqtt_head_write(w, first_octet(type), (level == MQTT_5 ? 3U : 2U) + (has_codes ? n : 0));
+	struct mqtt_props props = props_of_why(why);
+	mqtt_head_write(w, first_octet(type), 2 + (level == MQTT_5 ? mqtt_props_size(&props) : 0) + (has_codes ? n : 0));
 	writer_be16(w, id);
 	if (level == MQTT_5)
-		writer_u8(w, 0);
+		mqtt_props_write(w, &props);
 }
 
 void mqtt_ping_write(struct writer *w, uint8_t type)
@@ -64,9 +71,7 @@ void mqtt_disconnect_write(struct writer *w, uint8_t level, uint8_t reason, stru
 		mqtt_head_write(w, first_octet(MQTT_DISCONNECT), 0);
 		return;
 	}
-	struct mqtt_props props = { 0 };
-	if (why.n)
-		mqtt_props_set_s(&props, MQTT_PROP_REASON_STRING, why);
+	struct mqtt_props props = props_of_why(why);
 	mqtt_head_write(w, first_octet(MQTT_DISCONNECT), 1 + (why.n ? mqtt_props_size(&props) : 0));
 	writer_u8(w, reason);
 	if (why.n)

@@ -11,8 +11,8 @@ void mqtt_connack_write(struct writer *w, uint8_t level, bool has_session, uint8
 /** PUBACK, PUBREC, PUBREL, PUBCOMP. The reason and its text (may be empty) go out in 5.0 only. */
 void mqtt_ack_write(struct writer *w, uint8_t type, uint16_t id, uint8_t level, uint8_t reason, struct str why);
 
-/** SUBACK, UNSUBACK, without the codes: n of them are to follow. */
-void mqtt_suback_head_write(struct writer *w, uint8_t type, uint16_t id, uint8_t level, size_t n);
+/** SUBACK, UNSUBACK, without the codes: n of them are to follow. @param why  as above */
+void mqtt_suback_head_write(struct writer *w, uint8_t type, uint16_t id, uint8_t level, size_t n, struct str why);
 
 /** PINGREQ, PINGRESP. */
 void mqtt_ping_write(struct writer *w, uint8_t type);
