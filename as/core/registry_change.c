@@ -308,9 +308,12 @@ int registry_device_update(
 	d->entry.revision = ++r->revision;
 	entry_remove(r, &d->entry);
 	entry_append(r, &d->entry);
-	e = moved ? index_device_eui(r, d) : 0;
+	/* The change is stored and happens. Without memory for it here, its EUIs are not looked up until the
+	 * next start. */
+	if (moved)
+		(void)index_device_eui(r, d);
 	tell_device(r, d, CHANGE_UPDATED);
-	return e;
+	return 0;
 }
 
 int registry_device_reset(struct registry *r, struct device *d, const struct now *now)
@@ -384,7 +387,9 @@ static int bury(struct registry *r, struct entry *e, enum registry_table table)
 	entry_remove(r, e);
 	entry_append(r, stone);
 	r->n_tombstones++;
-	return r->n_tombstones > TOMBSTONES_MAX ? tombstones_trim(r) : 0;
+	if (r->n_tombstones > TOMBSTONES_MAX)
+		(void)tombstones_trim(r); /* tried again at the next deletion */
+	return 0;
 }
 
 int registry_device_delete(struct registry *r, struct device *d)
@@ -480,7 +485,7 @@ int registry_gateway_update(
 	g->entry.revision = ++r->revision;
 	entry_remove(r, &g->entry);
 	entry_append(r, &g->entry);
-	e = index_gateway_eui(r, g);
+	(void)index_gateway_eui(r, g); /* as in registry_device_update */
 	tell_gateway(r, g, CHANGE_UPDATED);
-	return e;
+	return 0;
 }
