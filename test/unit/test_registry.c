@@ -495,6 +495,47 @@ START_TEST(watchers_hear_of_each_change_once)
 }
 END_TEST
 
+static int put_nothing(void *ctx, enum registry_table t, struct slice key, struct slice value)
+{
+	(void)ctx;
+	(void)t;
+	(void)key;
+	(void)value;
+	return 0;
+}
+
+static int del_nothing(void *ctx, enum registry_table t, struct slice key)
+{
+	(void)ctx;
+	(void)t;
+	(void)key;
+	return 0;
+}
+
+START_TEST(old_deletions_are_forgotten_and_whoever_missed_them_is_told_all)
+{
+	struct gateway *stays, *g;
+	w.r.sink.put = put_nothing;
+	w.r.sink.del = del_nothing;
+	ck_assert_int_eq(world_gateway(&w, "gtw1", 7, &stays, &p), 0);
+	for (unsigned i = 0; i <= TOMBSTONES_MAX; i++) {
+		ck_assert_int_eq(world_gateway(&w, "gtw2", 8, &g, &p), 0);
+		ck_assert_int_eq(registry_gateway_delete(&w.r, g), 0);
+	}
+	ck_assert_uint_le(w.r.n_tombstones, TOMBSTONES_MAX);
+	ck_assert_uint_ge(w.r.n_tombstones, TOMBSTONES_MAX / 2);
+	ck_assert(w.r.forgotten > 0 && !registry_can_follow(&w.r, &w.r.store_id, w.r.forgotten - 1));
+	ck_assert(registry_can_follow(&w.r, &w.r.store_id, w.r.forgotten));
+	size_t n = 0;
+	for (struct entry *e = registry_since(&w.r, w.r.forgotten); e; e = e->newer)
+		n += e->deleted;
+	ck_assert_uint_eq(n, w.r.n_tombstones);
+	ck_assert_ptr_eq(registry_since(&w.r, 0), &stays->entry);
+	w.r.sink.put = world_put;
+	w.r.sink.del = world_del;
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -522,6 +563,7 @@ int main(void)
 		devices_are_listed_as_they_came,
 		a_device_is_shown_as_the_things_stack_shows_it,
 		watchers_hear_of_each_change_once,
+		old_deletions_are_forgotten_and_whoever_missed_them_is_told_all,
 	};
 	Suite *s = suite_create("registry");
 	TCase *t = tcase_create("registry");
