@@ -77,11 +77,16 @@ static void send_all_to_all(struct ns *ns)
 
 /* ---- devices ---- */
 
-static void forget_sessions(struct ns *ns, struct dev *d)
+static void settle(struct ns *ns, struct dev *d)
 {
 	struct exchange *x = exchange_find(&ns->exchanges, d->exchange);
 	if (x)
 		downlink_settle(ns, x);
+}
+
+static void forget_sessions(struct ns *ns, struct dev *d)
+{
+	settle(ns, d);
 	devices_take_current(&ns->devices, d, NULL);
 	devices_take_pending(&ns->devices, d, NULL);
 	record_session_del(ns, d, SLOT_CURRENT);
@@ -107,11 +112,23 @@ static void session_rx_by_hand(struct session *s, const struct dev *d)
 	s->rx2_hz = MSG_HAS(m, rx2_freq_hz) ? m->rx2_freq_hz : r ? r->rx2_hz : 0;
 }
 
+/* Where downlinks go on: under keys that were in use, never at a counter that may have been sent already, since that would
+ * encrypt two payloads alike. A device that began again takes the higher one. */
+static uint64_t first_down(const struct dev *d, const struct net_session *m)
+{
+	const struct session *old = d->current;
+	uint64_t next = MSG_HAS(m, last_n_f_cnt_down) ? (uint64_t)m->last_n_f_cnt_down + 1 : 0;
+	bool is_same = old && old->dev_addr == m->dev_addr && crypto_equal(&old->nwk_s_enc, &m->nwk_s_enc_key, sizeof(struct key));
+	return is_same && old->down.next > next ? old->down.next : next;
+}
+
 static int session_by_hand(struct ns *ns, struct dev *d, const struct net_session *m)
 {
 	struct session *s = session_new(d);
 	if (!s)
 		return -ENOMEM;
+	settle(ns, d); /* which may spend a counter */
+	uint64_t down = first_down(d, m);
 	forget_sessions(ns, d);
 	s->is_by_hand = s->join_told = true;
 	s->id = m->session_key_id;
@@ -120,7 +137,7 @@ static int session_by_hand(struct ns *ns, struct dev *d, const struct net_sessio
 	s->s_nwk_s_int = m->s_nwk_s_int_key;
 	s->nwk_s_enc = m->nwk_s_enc_key;
 	s->up_next = s->up_stored = MSG_HAS(m, last_f_cnt_up) ? (uint64_t)m->last_f_cnt_up + 1 : 0;
-	counter_start(&s->down, MSG_HAS(m, last_n_f_cnt_down) ? (uint64_t)m->last_n_f_cnt_down + 1 : 0);
+	counter_start(&s->down, down);
 	s->started_unix_us = ns->now.unix_us;
 	devices_take_current(&ns->devices, d, s);
 	return 0;

@@ -203,6 +203,21 @@ START_TEST(a_session_gives_way_only_when_its_generation_is_raised)
 }
 END_TEST
 
+START_TEST(a_reset_under_the_same_keys_repeats_no_downlink_counter)
+{
+	w_uplink(w, dev, &sure, 1);
+	w_rest(w);
+	uint32_t last = dev->heard.f_cnt;
+	dev->generation++;
+	w_sync(w, 0);
+	dev->f_cnt_up = 0;
+	w->n_up = 0; /* the same FCntUp again is what a reset is for */
+	w_uplink(w, dev, &sure, 1);
+	w_rest(w);
+	ck_assert(w->n_up == 1 && dev->n_heard == 2 && dev->heard.f_cnt > last);
+}
+END_TEST
+
 START_TEST(a_deleted_device_is_gone_with_its_records)
 {
 	struct sync_entry e = { .revision = 9 };
@@ -472,6 +487,7 @@ int main(void)
 	tcase_add_test(t, a_1_0_4_device_knows_no_gap_and_sends_no_long_frames);
 	tcase_add_test(t, a_ghost_on_another_frequency_is_not_a_repetition);
 	tcase_add_test(t, a_session_gives_way_only_when_its_generation_is_raised);
+	tcase_add_test(t, a_reset_under_the_same_keys_repeats_no_downlink_counter);
 	tcase_add_test(t, a_deleted_device_is_gone_with_its_records);
 	tcase_add_test(t, a_full_set_forgets_what_it_does_not_name);
 	tcase_add_test(t, an_interrupted_set_is_asked_for_again);
