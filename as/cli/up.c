@@ -118,9 +118,11 @@ static void child_ended(struct up *up, struct child *c, int wait_status)
 	int status = WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : 128 + WTERMSIG(wait_status);
 	c->pid = 0;
 	if (up->stopping) {
-		if (status)
+		/* One that had not yet begun to listen for our SIGTERM ends by it, and that is well. */
+		bool is_bad = status && !(WIFSIGNALED(wait_status) && WTERMSIG(wait_status) == SIGTERM);
+		if (is_bad)
 			say_end(c, wait_status);
-		if (status && !up->status)
+		if (is_bad && !up->status)
 			up->status = CLI_FAILED;
 		stop_if_alone(up);
 		return;
@@ -245,12 +247,33 @@ static int find_programs(struct up *up)
 	return 0;
 }
 
+static const char *const names[CHILDREN] = { "godwit-ns", "godwit-as", "godwit-gs" };
+
+/** --check-config: each program looks at its part of the configuration, one after another. @return the first bad status */
+static int check_config(struct up *up)
+{
+	for (int i = 0; i < CHILDREN; i++) {
+		char program[PATH_MAX + 32];
+		int status;
+		snprintf(program, sizeof program, "%s/%s", up->programs, names[i]);
+		pid_t pid = fork();
+		if (pid == 0) {
+			up->argv[0] = program;
+			execv(program, up->argv);
+			fprintf(stderr, "error: cannot run %s: %s\n", program, strerror(errno));
+			_exit(1);
+		}
+		if (pid < 0 || waitpid(pid, &status, 0) < 0 || !WIFEXITED(status))
+			return CLI_FAILED;
+		if (WEXITSTATUS(status))
+			return WEXITSTATUS(status);
+	}
+	return CLI_OK;
+}
+
 static int run(struct up *up)
 {
-	static const char *const names[CHILDREN] = { "godwit-ns", "godwit-as", "godwit-gs" };
-	int r = find_programs(up);
-	if (!r)
-		r = open_notify(up);
+	int r = open_notify(up);
 	if (r)
 		return r;
 	up->give_up = loop_timer_new(up->loop, kill_all, up);
@@ -271,19 +294,27 @@ static int run(struct up *up)
 
 int up_main(int argc, char **argv)
 {
-	for (int i = 1; i < argc; i++)
+	bool checks = false;
+	for (int i = 1; i < argc; i++) {
+		checks |= !strcmp(argv[i], "--check-config");
 		if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) {
 			printf("godwit up [--config FILE] [--state-dir DIR] [--section.key=value …]\n"
 			       "  runs godwit-gs, godwit-ns and godwit-as on this host; prints `godwit: ready` when all three serve.\n"
+			       "  --check-config only says whether the configuration is good.\n"
 			       "  Settings: godwit-gs --help, godwit-ns --help, godwit-as --help.\n");
 			return CLI_OK;
 		}
+	}
 	struct up *up = calloc(1, sizeof *up);
 	if (!up)
 		return CLI_FAILED;
 	up->argv = argv;
 	up->loop = loop_new();
-	int r = up->loop ? run(up) : -ENOMEM;
+	int r = up->loop ? find_programs(up) : -ENOMEM;
+	if (!r && checks)
+		up->status = check_config(up);
+	else if (!r)
+		r = run(up);
 	if (r)
 		fprintf(stderr, "error: %s\n", strerror(-r));
 	int status = r ? CLI_FAILED : up->status;
