@@ -62,6 +62,9 @@ TESTS := $(patsubst $(S)/%.c,$(B)/%,$(wildcard $(S)/test/unit/test_*.c $(S)/test
 $(TESTS): $(B)/%: $(B)/%.o $(EVERY_LIB)
 	$(CC) $(HARDEN) $(CFLAGS) $(LDFLAGS) $(LINK_HARDEN) -o $@ $^ $(CHECK_LIBS) $(ALL_LIBS)
 
+# This one fails each allocation of the MQTT engine in turn.
+$(B)/test/faults/test_mqtt_memory: LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray
+
 # A fuzz target is LLVMFuzzerTestOneInput in test/fuzz/fuzz_<x>.c; its corpus is test/fuzz/corpus/<x>/. In `make check` a plain
 # main runs the corpus, so that every input that once broke something stays a test.
 FUZZ := $(patsubst $(S)/test/fuzz/%.c,%,$(wildcard $(S)/test/fuzz/fuzz_*.c))

@@ -1,6 +1,6 @@
 /** @file An MQTT broker for tests with real clients: our engine and listener, with a policy that lets everybody do nearly everything.
  *
- *     mqtt-broker [--port N] [--queue N] [--dir DIR] [--retained N]
+ *     mqtt-broker [--port N] [--queue N] [--dir DIR] [--retained N] [--tls FILE of key and certificate]
  *
  * Prints "ready PORT". The user name is the owner; user `deny` is refused with 5, password `wrong` with 4; `test/nosubscribe` may not
  * be subscribed to; topics under `later/` are acknowledged once they are "stored", 5 ms later; the payload of `bench/flood` is how many
@@ -9,6 +9,7 @@
 #include "as/mqtt_listener.h"
 #include "common/log.h"
 #include "common/store.h"
+#include <openssl/ssl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,7 @@ struct broker {
 	struct mqtt_listener *listener;
 	struct mqtt_engine *engine;
 	struct loop_timer *timer;
+	SSL_CTX *tls;
 	struct mqtt_limits limits;
 	struct mqtt_keep keep;
 	uint64_t next_login, flood_left;
@@ -180,6 +182,14 @@ static int broker_start(struct broker *b, const char *dir)
 	return dir ? records_load(b) : 0;
 }
 
+static int broker_tls(struct broker *b, const char *file)
+{
+	b->tls = file ? SSL_CTX_new(TLS_server_method()) : NULL;
+	if (file && (!b->tls || SSL_CTX_use_certificate_chain_file(b->tls, file) != 1 || SSL_CTX_use_PrivateKey_file(b->tls, file, SSL_FILETYPE_PEM) != 1))
+		return -EINVAL;
+	return 0;
+}
+
 static int broker_listen(struct broker *b, const char *port)
 {
 	char text[64];
@@ -188,7 +198,7 @@ static int broker_listen(struct broker *b, const char *port)
 	struct net_address a;
 	int fd = -1;
 	TRY(net_parse(text_str(&t), 1883, &a));
-	TRY(mqtt_listener_open(b->listener, &a, NULL, &fd));
+	TRY(mqtt_listener_open(b->listener, &a, b->tls, &fd));
 	TRY(net_local(fd, &a));
 	printf("ready %u\n", net_port(&a));
 	fflush(stdout);
@@ -215,6 +225,7 @@ static void broker_stop(struct broker *b)
 	mqtt_listener_free(b->listener);
 	mqtt_engine_free(b->engine);
 	loop_timer_free(b->timer);
+	SSL_CTX_free(b->tls);
 	if (b->store)
 		store_close(b->store);
 	loop_free(b->loop);
@@ -223,7 +234,7 @@ static void broker_stop(struct broker *b)
 int main(int argc, char **argv)
 {
 	struct broker b = { .loop = loop_new(), .limits = mqtt_limits_default() };
-	const char *port = "0", *dir = NULL;
+	const char *port = "0", *dir = NULL, *tls = NULL;
 	b.limits.retained_messages = 10000;
 	b.limits.sessions = 100000;
 	for (int i = 1; i + 1 < argc; i += 2) {
@@ -231,6 +242,8 @@ int main(int argc, char **argv)
 			port = argv[i + 1];
 		else if (strcmp(argv[i], "--dir") == 0)
 			dir = argv[i + 1];
+		else if (strcmp(argv[i], "--tls") == 0)
+			tls = argv[i + 1];
 		else if (strcmp(argv[i], "--queue") == 0) {
 			b.limits.queue_messages = (uint32_t)strtoul(argv[i + 1], NULL, 10);
 			b.limits.queue_bytes = b.limits.queue_messages * 4096;
@@ -246,6 +259,8 @@ int main(int argc, char **argv)
 		rc = loop_on_signal(b.loop, SIGUSR1, on_signal, &b);
 	if (rc == 0)
 		rc = broker_start(&b, dir);
+	if (rc == 0)
+		rc = broker_tls(&b, tls);
 	if (rc == 0)
 		rc = broker_listen(&b, port);
 	if (rc == 0)

@@ -410,6 +410,50 @@ setTimeout(() => process.exit(4), 40000).unref();
 """
 
 
+class MqttTls(unittest.TestCase):
+    @unittest.skipUnless(shutil.which("openssl"), "no openssl here")
+    def test_tls(self):
+        folder = tempfile.mkdtemp(prefix="godwit-mqtt-")
+        self.addCleanup(shutil.rmtree, folder, True)
+        key, cert, both = (os.path.join(folder, n) for n in ("key.pem", "cert.pem", "both.pem"))
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", key, "-out", cert,
+                        "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"], check=True, capture_output=True)
+        with open(both, "w") as out:
+            for name in (key, cert):
+                with open(name) as f:
+                    out.write(f.read())
+        broker = Broker("--tls", both)
+        self.addCleanup(broker.stop)
+        to = ["-h", "localhost", "-p", str(broker.port), "--cafile", cert, "-q", "2", "-t", "tls/#"]
+        sub = subprocess.Popen(["stdbuf", "-oL", "mosquitto_sub", *to, "-C", "3", "-W", "20", "-d"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        while b"Subscribed" not in sub.stdout.readline():
+            pass
+        body = os.urandom(150000).hex()
+        path = os.path.join(folder, "body")
+        with open(path, "w") as f:
+            f.write(body)
+        to[-1] = "tls/t"
+        for what in (["-m", "short"], ["-f", path], ["-m", "last"]):
+            self.assertEqual(subprocess.run(["mosquitto_pub", *to, *what], timeout=20).returncode, 0)
+        out, _ = sub.communicate(timeout=20)
+        got = [line for line in out.decode().split("\n") if line in ("short", body, "last")]
+        self.assertEqual(got, ["short", body, "last"])
+        # Whoever does not speak TLS, or stops in its midst, is let go of.
+        plain = socket.create_connection(("127.0.0.1", broker.port))
+        plain.sendall(b"\x10\x0d\0\4MQTT\4\2\0\0\0\1x")
+        plain.settimeout(5)
+        try:
+            while plain.recv(100):
+                pass
+        except ConnectionResetError:
+            pass
+        plain.close()
+        silent = socket.create_connection(("127.0.0.1", broker.port))
+        silent.settimeout(15)
+        self.assertEqual(silent.recv(1), b"")
+        silent.close()
+
+
 class MqttRestart(unittest.TestCase):
     def test_sessions_queues_and_retained_messages_survive_kill_9(self):
         folder = tempfile.mkdtemp(prefix="godwit-mqtt-")

@@ -13,6 +13,10 @@
 #ifndef OPEN_OUT_MAX
 #define OPEN_OUT_MAX ((size_t)1 << 20) /**< octets kept of what comes out */
 #endif
+#ifndef OPEN_ENGINE_NEW
+#define OPEN_ENGINE_NEW mqtt_engine_new
+#define OPEN_LOADS true /**< a restart finds all that was kept */
+#endif
 enum { OPEN_CLIENTS = 4, OPEN_TICKETS = 256, OPEN_RECORDS = 1024 };
 
 struct open_client {
@@ -189,7 +193,7 @@ static inline void open_engine_start(struct open_net *net, const struct mqtt_lim
 	};
 	if (!limits)
 		o.limits.retained_messages = 100;
-	net->engine = mqtt_engine_new(&o);
+	net->engine = OPEN_ENGINE_NEW(&o);
 }
 
 static inline void open_start(struct open_net *net, const struct mqtt_limits *limits, bool keeps)
