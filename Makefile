@@ -77,8 +77,8 @@ check: $(TESTS) $(CORPUS_TESTS)
 
 check-asan: ; $(MAKE) -f $(here)Makefile B=$(B)-asan CONFIGURE_FLAGS="--enable-sanitize --enable-werror" check
 all-asan: ; $(MAKE) -f $(here)Makefile B=$(B)-asan CONFIGURE_FLAGS="--enable-sanitize --enable-werror" all
-fuzz: ; $(MAKE) -f $(here)Makefile B=$(B)-fuzz CONFIGURE_FLAGS="--enable-fuzz CC=clang" fuzz-run
-fuzz-build: ; $(MAKE) -f $(here)Makefile B=$(B)-fuzz CONFIGURE_FLAGS="--enable-fuzz CC=clang" fuzzers
+fuzz: ; $(MAKE) -f $(here)Makefile B=$(B)-fuzz CONFIGURE_FLAGS="--enable-fuzz --enable-werror CC=clang" fuzz-run
+fuzz-build: ; $(MAKE) -f $(here)Makefile B=$(B)-fuzz CONFIGURE_FLAGS="--enable-fuzz --enable-werror CC=clang" fuzzers
 FUZZERS := $(FUZZ:%=$(B)/test/fuzz/%.libfuzzer)
 $(FUZZERS): $(B)/test/fuzz/%.libfuzzer: $(B)/test/fuzz/%.o $(EVERY_LIB)
 	$(CC) $(HARDEN) $(CFLAGS) -fsanitize=fuzzer -o $@ $^ $(ALL_LIBS)

@@ -241,7 +241,7 @@ int read_text(void *record, const struct record_field *f, const struct reading *
 			rd->problem, REGISTRY_E_INVALID, f->path, "must be at most %zu octets", max);
 	if (r || !utf8_valid(str_of(text)))
 		return record_bad(rd, f, "must be a text");
-	return texts_set(at(record, f->off), f->arg, str_of(text));
+	return texts_set(at(record, f->off), (enum record_text)f->arg, str_of(text));
 }
 
 int read_json(void *record, const struct record_field *f, const struct reading *rd, json_val v)
@@ -252,7 +252,7 @@ int read_json(void *record, const struct record_field *f, const struct reading *
 		return problem_say(rd->problem, REGISTRY_E_INVALID, f->path,
 			"must be at most %d octets of JSON", JSON_TEXT_MAX);
 	struct str s = text_str(&t);
-	return texts_set(at(record, f->off), f->arg, str_is(s, "{}") || str_is(s, "[]") ? STR("") : s);
+	return texts_set(at(record, f->off), (enum record_text)f->arg, str_is(s, "{}") || str_is(s, "[]") ? STR("") : s);
 }
 
 int read_object(void *record, const struct record_field *f, const struct reading *rd, json_val v)

@@ -373,7 +373,7 @@ static int bury(struct registry *r, struct entry *e, enum registry_table table)
 	if (!stone)
 		return -ENOMEM;
 	struct writer w = writer_of(value, sizeof value);
-	writer_u8(&w, e->kind);
+	writer_u8(&w, (uint8_t)e->kind);
 	writer_be64(&w, e->uid);
 	int err = r->sink.put(r->sink.ctx, REGISTRY_TOMBSTONES, key_of_number(r->revision + 1, key),
 		(struct slice){ value, 9 });
