@@ -137,6 +137,12 @@ static enum mqtt_connack_code on_connect(
 	return MQTT_ACCEPTED;
 }
 
+static uint8_t filter_refuse(struct applications *m, const char *why)
+{
+	mqtt_engine_explain(m->engine, str_of(why));
+	return REASON_NOT_AUTHORIZED;
+}
+
 /** `#`, `v3/#` and `v3/+/…` mean the client's own application. */
 static uint8_t on_filter(void *ctx, uint64_t login, struct str filter, struct text *ret_narrowed)
 {
@@ -144,18 +150,18 @@ static uint8_t on_filter(void *ctx, uint64_t login, struct str filter, struct te
 	struct login *l = login_find(m, login);
 	struct str first, second, rest;
 	if (!l || !has_right(m, l, RIGHT_APPLICATION_TRAFFIC_READ))
-		return REASON_NOT_AUTHORIZED;
+		return filter_refuse(m, "the api key lacks RIGHT_APPLICATION_TRAFFIC_READ");
 	if (str_is(filter, "#") || str_is(filter, TOPIC_ROOT "#")) {
 		text_printf(ret_narrowed, TOPIC_ROOT "%s/#", l->name);
 		return 0;
 	}
 	rest = str_cut(filter, '/', &first);
 	if (!str_is(first, "v3") || !rest.n)
-		return REASON_NOT_AUTHORIZED;
+		return filter_refuse(m, "subscribe to v3/{application id}/devices/{device id}/... of your own application");
 	struct str below = str_cut(rest, '/', &second);
 	bool has_more = second.n < rest.n;
 	if (!has_more || !(str_is(second, "+") || str_is(second, l->name)))
-		return REASON_NOT_AUTHORIZED;
+		return filter_refuse(m, "subscribe to v3/{application id}/devices/{device id}/... of your own application");
 	text_printf(ret_narrowed, TOPIC_ROOT "%s/%.*s", l->name, STR_ARG(below));
 	return 0;
 }
@@ -188,6 +194,7 @@ static void drop(struct applications *m, const struct login *l, struct str topic
 	json_close(&t, '}');
 	LOG(LOG_INFO, "publish_dropped", KV_Z("application", l->app), KV_STR("topic", shown),
 		KV_Z("reason", why));
+	mqtt_engine_explain(m->engine, str_of(why));
 	traces_add_app(m->as, "as.down.data.drop", registry_app(&m->as->registry, str_of(l->app)), data);
 }
 

@@ -8,7 +8,7 @@
 struct mqtt_limits mqtt_limits_default(void)
 {
 	return (struct mqtt_limits){ .packet_bytes = 1 << 20, .topic_bytes = 4096, .queue_messages = 1000, .queue_bytes = 4 << 20,
-		.inflight = 20, .receive_max = 1000, .subscriptions = 64, .filters = 64, .client_id_bytes = 256, .sessions = 50,
+		.inflight = 20, .receive_max = 1000, .subscriptions = 64, .filters = 64, .client_id_bytes = 256, .sessions = 1000,
 		.session_expiry_s = 86400 };
 }
 

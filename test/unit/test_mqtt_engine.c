@@ -443,6 +443,10 @@ END_TEST
 START_TEST(sessions_of_an_owner_are_bounded_and_the_oldest_absent_one_goes)
 {
 	char id[8];
+	struct mqtt_limits limits = mqtt_limits_default();
+	limits.sessions = 50;
+	mqtt_engine_free(net.engine);
+	open_engine_start(&net, &limits);
 	for (int i = 0; i < 60; i++) {
 		snprintf(id, sizeof id, "c%d", i);
 		hello(&net.clients[0], id, false, "o", NULL);
