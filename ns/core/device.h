@@ -56,7 +56,8 @@ struct dev {
 	uint32_t generation, reset;
 	struct session *current, *pending;
 	struct flight flight; /**< the item of the exchange that runs; durable */
-	uint64_t exchange;    /**< ticket; 0: none */
+	uint64_t exchange;    /**< ticket of the answer to a data uplink; 0: none */
+	uint64_t join;        /**< likewise of the one that carries a join-accept */
 	uint32_t waiting;     /**< items that wait, as the as said last */
 	uint32_t waiting_epoch;
 	bool is_named; /**< by the full set that is coming in */

@@ -27,8 +27,7 @@ void downlink_windows(struct exchange *x, const struct dev *d, const struct sess
 
 /* ---- reasons and moments ---- */
 
-/* Items that wait for the device; -1: the as has not said. */
-static int waiting(const struct ns *ns, const struct dev *d)
+int downlink_waiting(const struct ns *ns, const struct dev *d)
 {
 	if (d->waiting_epoch == ns->as_epoch)
 		return d->waiting > INT16_MAX ? INT16_MAX : (int)d->waiting;
@@ -49,7 +48,7 @@ static bool has_own_reason(const struct exchange *x)
 /* Only one item of a device is handed out at a time. */
 static bool wants_pull(const struct ns *ns, const struct exchange *x, const struct dev *d)
 {
-	return ns->as_is_up && !x->no_pull && !d->flight.is_there && waiting(ns, d) != 0;
+	return ns->as_is_up && !x->no_pull && !d->flight.is_there && downlink_waiting(ns, d) != 0;
 }
 
 static uint64_t moment_us(const struct exchange *x)
@@ -68,14 +67,14 @@ static uint64_t moment_us(const struct exchange *x)
 static void wait_until(struct ns *ns, struct exchange *x, uint64_t due_us)
 {
 	if (heap_set(&ns->exchanges.due, &x->due, due_us) != 0)
-		transmit_finish(ns, x, "no_memory");
+		outcome_finish(ns, x, "no_memory");
 }
 
 void downlink_plan(struct ns *ns, struct exchange *x)
 {
 	x->state = EXCHANGE_WAIT;
 	if (!x->n_paths)
-		transmit_finish(ns, x, has_own_reason(x) || x->is_join ? "no_downlink_path" : NULL);
+		outcome_finish(ns, x, has_own_reason(x) || x->is_join ? "no_downlink_path" : NULL);
 	else if (!x->window[x->at].is_there)
 		downlink_next_window(ns, x, "no_window");
 	else
@@ -85,7 +84,7 @@ void downlink_plan(struct ns *ns, struct exchange *x)
 void downlink_next_window(struct ns *ns, struct exchange *x, const char *why)
 {
 	if (x->at == RX2 || !x->window[RX2].is_there) {
-		transmit_finish(ns, x, why);
+		outcome_conclude(ns, x, why);
 		return;
 	}
 	x->at = RX2;
@@ -129,7 +128,7 @@ static void go_without_item(struct ns *ns, struct exchange *x)
 	if (!has_own_reason(x))
 		downlink_next_window(ns, x, NULL);
 	else if (transmit_build(ns, x, NULL) != 0)
-		transmit_finish(ns, x, "build");
+		outcome_finish(ns, x, "build");
 	else if (!transmit_send(ns, x))
 		downlink_next_window(ns, x, "no_downlink_path");
 }
@@ -149,11 +148,11 @@ static void decide_again(struct ns *ns, struct exchange *x, const struct dev *d)
 {
 	if (!is_too_long(d, x) && transmit_send(ns, x))
 		return;
-	if (!x->has_item || !has_own_reason(x)) {
-		transmit_finish(ns, x, "no_downlink_path");
+	if (outcome_is_open(x) || !x->has_item || !has_own_reason(x)) {
+		outcome_conclude(ns, x, "no_downlink_path");
 		return;
 	}
-	transmit_give_up_item(ns, x);
+	outcome_give_up_item(ns, x);
 	x->no_pull = true;
 	go_without_item(ns, x);
 }
@@ -163,7 +162,7 @@ static void decide(struct ns *ns, struct exchange *x)
 	struct dev *d = devices_find(&ns->devices, x->device);
 	struct session *s = d ? dev_session(d, &x->session) : NULL;
 	if (!d || !d->plan || (!s && !x->is_join)) {
-		transmit_finish(ns, x, NULL);
+		outcome_finish(ns, x, NULL);
 		return;
 	}
 	if (x->is_join) {
@@ -208,7 +207,7 @@ void downlink_due(struct ns *ns, struct exchange *x)
 		go_without_item(ns, x);
 		break;
 	default:
-		transmit_no_answer(ns, x);
+		outcome_due(ns, x);
 	}
 }
 
@@ -233,7 +232,7 @@ static void item_waits(struct ns *ns, struct exchange *x, const struct dev *d)
 		}
 		x->at = RX1;
 	}
-	transmit_give_up_item(ns, x);
+	outcome_give_up_item(ns, x);
 	x->no_pull = true;
 	go_without_item(ns, x);
 }
@@ -270,7 +269,7 @@ void downlink_pulled(struct ns *ns, const struct ns_pull *call, const struct pul
 	x->has_item = true;
 	CIDS_ADD_ALL(&x->cids, &m->cids);
 	if (transmit_build(ns, x, m) != 0) {
-		transmit_give_up_item(ns, x);
+		outcome_give_up_item(ns, x);
 		go_without_item(ns, x);
 	} else if (!transmit_send(ns, x)) {
 		item_waits(ns, x, d);
@@ -283,5 +282,24 @@ void downlink_settle(struct ns *ns, struct exchange *x)
 	struct session *s = d ? dev_session(d, &x->session) : NULL;
 	if (x->state == EXCHANGE_PULL && s)
 		counter_spend(&s->down);
-	transmit_finish(ns, x, NULL);
+	outcome_finish(ns, x, NULL);
+}
+
+void downlink_settle_device(struct ns *ns, const struct dev *d)
+{
+	const uint64_t tickets[] = { d->exchange, d->join };
+	for (size_t i = 0; i < COUNT(tickets); i++) {
+		struct exchange *x = exchange_find(&ns->exchanges, tickets[i]);
+		if (x)
+			downlink_settle(ns, x);
+	}
+}
+
+void downlink_session_ends(struct ns *ns, struct session *s, const struct cid_list *cids)
+{
+	if (!s->confirmed.is_there)
+		return;
+	outbox_outcome(ns, s->dev, cids, &(struct outcome){ .kind = OUTCOME_NACK, .flight = &s->confirmed, .result = -1 });
+	s->confirmed.is_there = false;
+	downlink_set_waiting(ns, s->dev, 1);
 }

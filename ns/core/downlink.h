@@ -1,4 +1,4 @@
-/** @file The answer to an uplink: when it is made (downlink.c), what is sent and through whom (transmit.c). */
+/** @file The answer to an uplink: when it is made (downlink.c), what is sent (transmit.c), what became of it (outcome.c). */
 #pragma once
 #include "ns/core/state.h"
 
@@ -15,6 +15,12 @@ void downlink_next_window(struct ns *ns, struct exchange *x, const char *why);
 void downlink_pulled(struct ns *ns, const struct ns_pull *call, const struct pulled *m);
 /** A newer uplink, or the device's end: settle it with what is known. */
 void downlink_settle(struct ns *ns, struct exchange *x);
+/** Settle all that a device is answered. */
+void downlink_settle_device(struct ns *ns, const struct dev *d);
+/** A session ends whose device never acknowledged what it was sent: the item goes back to its queue. */
+void downlink_session_ends(struct ns *ns, struct session *s, const struct cid_list *cids);
+/** Items that wait for a device; -1: the as has not said. */
+int downlink_waiting(const struct ns *ns, const struct dev *d);
 /** So many items wait for a device. */
 void downlink_set_waiting(struct ns *ns, struct dev *d, uint32_t items);
 
@@ -28,13 +34,18 @@ bool transmit_is_possible(struct ns *ns, const struct exchange *x, size_t len, c
 bool transmit_send(struct ns *ns, struct exchange *x);
 /** Reserve airtime for what may be sent, with the batch that is open. */
 void transmit_reserve(struct ns *ns, const struct exchange *x);
-/** An emission has its outcome. @param m NULL if it came by another way than a TX_ACK */
-void transmit_ended(struct ns *ns, struct attempt *a, uint32_t result, const struct tx_ack *m);
-/** It was waited for long enough. */
-void transmit_no_answer(struct ns *ns, struct exchange *x);
-/** Part from the item: back to its queue, or told as failed where it may have been heard. The frame is forgotten. */
-void transmit_give_up_item(struct ns *ns, struct exchange *x);
-/** All is tried: tell what became of it, and close. @param why for the trace; NULL: nothing remains unsaid */
-void transmit_finish(struct ns *ns, struct exchange *x, const char *why);
 /** A modulation as messages say it. */
 void modulation_set(struct modulation *ret, const struct modu *m);
+
+/* outcome.c: what became of it. */
+
+/** It was waited for long enough: for RX2, or for the last word. */
+void outcome_due(struct ns *ns, struct exchange *x);
+/** Is there an emission of which nobody knows yet whether it took place? */
+bool outcome_is_open(const struct exchange *x);
+/** Part from the item: back to its queue, or told as failed where it may have been heard. The frame is forgotten. */
+void outcome_give_up_item(struct ns *ns, struct exchange *x);
+/** Nothing more can be tried: close it as soon as every emission has its outcome. @param why as of outcome_finish */
+void outcome_conclude(struct ns *ns, struct exchange *x, const char *why);
+/** Tell what is known now of what became of it, and close. @param why for the trace; NULL: nothing remains unsaid */
+void outcome_finish(struct ns *ns, struct exchange *x, const char *why);

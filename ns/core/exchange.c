@@ -1,5 +1,6 @@
 /** @file The table of exchanges and of their emissions. */
 #include "ns/core/exchange.h"
+#include "ns/core/ledger.h"
 
 void exchanges_init(struct exchanges *t)
 {
@@ -25,7 +26,7 @@ struct exchange *exchange_find(const struct exchanges *t, uint64_t ticket)
 	return x;
 }
 
-struct exchange *exchange_open(struct exchanges *t, struct dev *d)
+static struct exchange *add(struct exchanges *t, const struct dev *d)
 {
 	struct exchange *x = pool_get(&t->pool);
 	if (!x)
@@ -37,7 +38,24 @@ struct exchange *exchange_open(struct exchanges *t, struct dev *d)
 		pool_put(&t->pool, x);
 		return NULL;
 	}
-	d->exchange = x->ticket;
+	return x;
+}
+
+struct exchange *exchange_open(struct exchanges *t, struct dev *d)
+{
+	struct exchange *x = add(t, d);
+	if (x)
+		d->exchange = x->ticket;
+	return x;
+}
+
+struct exchange *exchange_open_join(struct exchanges *t, const struct dev *d)
+{
+	struct exchange *x = add(t, d);
+	if (x) {
+		x->is_join = true;
+		x->priority = PRIORITY_HIGHEST;
+	}
 	return x;
 }
 
@@ -45,6 +63,8 @@ void exchange_close(struct exchanges *t, struct exchange *x, struct dev *d)
 {
 	if (d && d->exchange == x->ticket)
 		d->exchange = 0;
+	if (d && d->join == x->ticket)
+		d->join = 0;
 	for (struct attempt *a = x->attempts, *next; a; a = next) {
 		next = a->next;
 		HASH_DELETE(hh, t->by_id, a);

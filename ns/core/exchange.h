@@ -2,7 +2,8 @@
  *
  *     WAIT -> PULL -> OUT -> (closed)      each may end early; OUT goes back to WAIT for RX2 when RX1 was refused
  *
- * A device has at most one. Whoever must speak of one later (a call's answer, a late copy) keeps its ticket, not a pointer.
+ * A device has at most one to a data uplink and one that carries a join-accept; join-requests that are being checked have
+ * theirs without it, as anybody can send those. Whoever must speak of one later (a call's answer, a late copy) keeps its ticket, not a pointer.
  */
 #pragma once
 #include "common/core/heap.h"
@@ -35,7 +36,9 @@ struct attempt {
 	struct exchange *exchange;
 	struct gateway *gateway;
 	uint8_t window, end;
+	int8_t eirp_dbm;
 	uint32_t result; /**< of proto/tx_result.def */
+	uint64_t until_us; /**< its outcome is awaited no longer */
 	UT_hash_handle hh;
 };
 
@@ -45,6 +48,7 @@ struct exchange {
 	struct ulid session;
 	uint8_t state, at; /**< enum exchange_state; RX1 or RX2 */
 	bool is_join, wants_ack, wants_any, no_pull;
+	bool is_concluding; /**< OUT, and nothing more will be tried */
 	uint32_t hash;     /**< of the join-request's octets */
 	uint64_t batch;    /**< what is answered is in it: no answer before it is on disk */
 	uint64_t first_unix_us; /**< arrival of the uplink */
@@ -76,8 +80,10 @@ struct exchanges {
 void exchanges_init(struct exchanges *t);
 void exchanges_done(struct exchanges *t);
 struct exchange *exchange_find(const struct exchanges *t, uint64_t ticket);
-/** A new one for a device, which must have none. NULL: too many */
+/** A new one to a data uplink of a device, which must have none. NULL: too many */
 struct exchange *exchange_open(struct exchanges *t, struct dev *d);
+/** A new one to a join-request. NULL: too many */
+struct exchange *exchange_open_join(struct exchanges *t, const struct dev *d);
 /** Forget it. @param d its device; NULL: that is gone */
 void exchange_close(struct exchanges *t, struct exchange *x, struct dev *d);
 struct attempt *attempt_find(const struct exchanges *t, const struct ulid *id);

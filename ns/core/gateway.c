@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { POWER_LEAST_DBM = 2 };
+
 void gateways_done(struct gateways *t)
 {
 	struct gateway *g, *next;
@@ -99,6 +101,19 @@ void gateway_set_region(struct gateway *g, const struct region *r)
 		g->ledger.is_exempt = is_exempt;
 	}
 	g->ledger.region = r;
+}
+
+int gateway_power_cap(const struct gateway *g, uint32_t freq_hz)
+{
+	const struct region_band *b = g->ledger.region ? region_band(g->ledger.region, freq_hz) : NULL;
+	return b ? g->power_cap_dbm[b - g->ledger.region->bands] : 0;
+}
+
+void gateway_set_power_cap(struct gateway *g, uint32_t freq_hz, int eirp_dbm)
+{
+	const struct region_band *b = g->ledger.region ? region_band(g->ledger.region, freq_hz) : NULL;
+	if (b)
+		g->power_cap_dbm[b - g->ledger.region->bands] = (int8_t)(eirp_dbm < POWER_LEAST_DBM ? POWER_LEAST_DBM : eirp_dbm);
 }
 
 void gateway_sub_bands(const struct gateway *g, uint64_t now_us, struct gateway_status *m)

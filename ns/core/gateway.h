@@ -35,5 +35,8 @@ void gateways_unregister(struct gateways *t, struct gateway *g);
 int gateway_set_status(struct gateway *g, const struct gateway_status *m);
 /** Where it is: its ledger is about the sub-bands of that region. */
 void gateway_set_region(struct gateway *g, const struct region *r);
+/** The most that its forwarder takes there [dBm EIRP]; 0: it never refused any. */
+int gateway_power_cap(const struct gateway *g, uint32_t freq_hz);
+void gateway_set_power_cap(struct gateway *g, uint32_t freq_hz, int eirp_dbm);
 /** Fill in the airtime used. */
 void gateway_sub_bands(const struct gateway *g, uint64_t now_us, struct gateway_status *m);

@@ -84,22 +84,18 @@ void join_first(struct ns *ns, struct reception *r, const struct frame *f)
 		uplink_drop(ns, r, why, NULL, &a);
 		return;
 	}
-	struct exchange *x = exchange_find(&ns->exchanges, d->exchange);
-	if (x && x->is_join && x->hash == r->hash) {
+	struct exchange *x = exchange_find(&ns->exchanges, d->join);
+	if (x && x->hash == r->hash) {
 		/* Its windows are still to come: a gateway with a slow line, which must not spoil the answer of the others. */
 		uplink_drop(ns, r, DROP_GHOST, NULL, &a);
 		return;
 	}
-	if (x)
-		downlink_settle(ns, x);
-	x = exchange_open(&ns->exchanges, d);
+	x = exchange_open_join(&ns->exchanges, d);
 	if (!x) {
 		uplink_drop(ns, r, DROP_FULL, NULL, &a);
 		return;
 	}
-	x->is_join = true;
 	x->hash = r->hash;
-	x->priority = PRIORITY_HIGHEST;
 	x->cids = r->cids;
 	x->first_unix_us = r->first_unix_us;
 	path_add(x->path, &x->n_paths, r->first);
@@ -159,12 +155,15 @@ void ns_as_joined(struct ns *ns, const struct now *now, uint64_t call, const str
 		exchange_close(&ns->exchanges, x, d);
 		return;
 	}
+	/* The device has left the windows of what it sent before. Not earlier: anybody can send a join-request. */
+	downlink_settle_device(ns, d);
+	d->join = x->ticket;
 	/* The same request may be answered twice with the same words; its session is made once. */
 	struct session *s = dev_session(d, &m->session_key_id);
 	if (!s)
 		s = session_of_answer(ns, d, x, m);
 	if (!s) {
-		transmit_finish(ns, x, "no_memory");
+		outcome_finish(ns, x, "no_memory");
 		return;
 	}
 	x->session = s->id;

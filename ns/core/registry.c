@@ -79,9 +79,9 @@ static void send_all_to_all(struct ns *ns)
 
 static void settle(struct ns *ns, struct dev *d)
 {
-	struct exchange *x = exchange_find(&ns->exchanges, d->exchange);
-	if (x)
-		downlink_settle(ns, x);
+	downlink_settle_device(ns, d);
+	if (d->current)
+		downlink_session_ends(ns, d->current, NULL);
 }
 
 static void forget_sessions(struct ns *ns, struct dev *d)

@@ -165,9 +165,11 @@ static enum drop judge_repeat(const struct ns *ns, struct reception *r, struct s
 	return r->is_stale && !is_confirmed ? DROP_REPEATS : DROP_NONE;
 }
 
-static void session_promote(struct ns *ns, struct session *s)
+static void session_promote(struct ns *ns, struct session *s, const struct reception *r)
 {
 	struct dev *d = s->dev;
+	if (d->current)
+		downlink_session_ends(ns, d->current, &r->cids);
 	devices_promote(&ns->devices, d);
 	record_session_del(ns, d, SLOT_PENDING);
 	record_session_put(ns, s);
@@ -200,7 +202,7 @@ static void data_first(struct ns *ns, struct reception *r, const struct frame *f
 	}
 	struct session *s = m.session;
 	if (s->is_pending)
-		session_promote(ns, s);
+		session_promote(ns, s, r);
 	r->kind = RECEPTION_DATA;
 	r->device = s->dev->uid;
 	r->session = s->id;
@@ -321,8 +323,10 @@ static void data_close(struct ns *ns, struct reception *r)
 	if (!s || !d->plan || frame_parse((struct slice){ r->phy, r->len }, &f) != 0)
 		return; /* the registry changed meanwhile */
 	struct exchange *old = exchange_find(&ns->exchanges, d->exchange);
-	if (old)
-		downlink_settle(ns, old);
+	if (!r->is_repeat)
+		downlink_settle_device(ns, d);
+	else if (old)
+		downlink_settle(ns, old); /* but no captured frame sent again costs a join its answer */
 	struct about a = { .cids = &r->cids, .dev = d };
 	uint8_t buf[FOPTS_MAX];
 	struct writer answers = writer_of(buf, sizeof(buf));

@@ -183,7 +183,7 @@ static inline void w_handle(struct world *w, struct w_event *e)
 		ns_committed(w->ns, &w->now, e->number);
 		break;
 	case W_PULLED: ns_as_pulled(w->ns, &w->now, &e->pull, &e->pulled); break;
-	case W_JOINED: ns_as_joined(w->ns, &w->now, e->number, &e->join, NULL); break;
+	case W_JOINED: ns_as_joined(w->ns, &w->now, e->number, e->refusal ? NULL : &e->join, e->refusal); break;
 	case W_TOOK: ns_as_took(w->ns, &w->now, e->number, true); break;
 	case W_SCHEDULED: ns_gs_scheduled(w->ns, &w->now, &e->id, e->result != TX_RESULT_SUCCESS, e->result); break;
 	case W_TX_ACK: ns_gs_tx_ack(w->ns, &w->now, 0, &e->ack); break;

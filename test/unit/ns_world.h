@@ -97,6 +97,7 @@ struct w_event {
 	uint64_t number;
 	struct ulid id;
 	uint32_t result;
+	const char *refusal;
 	struct ns_pull pull;
 	union {
 		struct gs_uplink up;
@@ -132,6 +133,7 @@ struct world {
 	uint32_t n_up;
 	uint64_t seen_seq, as_delay_us, ack_us;
 	bool as_is_up, as_is_mute; /**< mute: takes calls and does not answer */
+	const char *join_refusal;  /**< the next join-request is refused for this; NULL: none is */
 	unsigned n_joins, n_statuses, n_refused;
 	struct up_status last_status;
 	struct ulid joined_session;
@@ -535,6 +537,10 @@ static inline int w_join(void *ctx, uint64_t call, const struct join_request *m)
 		return 0;
 	struct w_event *e = w_at(w, w->now.mono_us + w->as_delay_us, W_JOINED);
 	e->number = call;
+	e->refusal = w->join_refusal;
+	w->join_refusal = NULL;
+	if (e->refusal)
+		return 0;
 	struct join_answer *a = &d->join;
 	*a = (struct join_answer){ .session_key_id = ulid_make(w->now.unix_us, &w->rng), .dev_addr = m->dev_addr };
 	rng_fill(&w->rng, a->f_nwk_s_int_key.b, sizeof(a->f_nwk_s_int_key.b));

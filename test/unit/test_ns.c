@@ -339,12 +339,20 @@ START_TEST(a_power_that_a_forwarder_refused_is_not_asked_again)
 	w->gw[0].moods_left = 1;
 	w_uplink(w, dev, &sure, 1);
 	w_rest(w);
+	ck_assert_uint_eq(dev->heard.window, 1);
 	w_uplink(w, dev, &sure, 1);
 	w_rest(w);
 	ck_assert_uint_eq(w->n_tx, 3);
 	ck_assert_int_eq(w->tx[0].m.eirp_dbm, 16);
-	ck_assert_int_eq(w->tx[1].m.eirp_dbm, 29); /* RX2 is another sub-band */
-	ck_assert_int_eq(w->tx[2].m.eirp_dbm, 13);
+	ck_assert_int_eq(w->tx[1].m.eirp_dbm, 15);
+	ck_assert_int_eq(w->tx[2].m.eirp_dbm, 15);
+	w->gw[0].mood = W_REFUSES;
+	w->gw[0].moods_left = 3;
+	w_uplink(w, dev, &sure, 1);
+	w_rest(w);
+	ck_assert_uint_eq(dev->heard.window, 2);
+	ck_assert_int_eq(w->tx[5].m.eirp_dbm, 13);
+	ck_assert_int_eq(w->tx[6].m.eirp_dbm, 29); /* RX2 is another sub-band */
 }
 END_TEST
 
