@@ -459,6 +459,7 @@ class MqttRestart(unittest.TestCase):
         folder = tempfile.mkdtemp(prefix="godwit-mqtt-")
         self.addCleanup(shutil.rmtree, folder, True)
         broker = Broker("--dir", folder)
+        self.addCleanup(lambda: broker.process.poll() is None and broker.kill())
         sub = Client(broker.port, "stays", clean=False, manual=False)
         sub.subscribe("kept/#", 2)
         sub.close()
