@@ -184,11 +184,17 @@ static void tell_supervisor(const char *socket_name)
 		close(fd);
 }
 
-static void all_ready(struct up *up)
+/** The next child is started once the one before serves, so that what is wrong for all of them is said once. */
+static void go_on(struct up *up)
 {
-	for (int i = 0; i < CHILDREN; i++)
-		if (!up->child[i].ready)
-			return;
+	for (int i = 0; i < CHILDREN; i++) {
+		struct child *c = &up->child[i];
+		if (c->ready)
+			continue;
+		if (!up->serving && !up->stopping && !c->pid)
+			start_child(c);
+		return;
+	}
 	if (up->serving)
 		return;
 	up->serving = true;
@@ -214,7 +220,7 @@ static void on_notify(int fd, void *ctx)
 	for (int i = 0; i < CHILDREN; i++)
 		if (up->child[i].pid == who.pid && strstr(buf, "READY=1"))
 			up->child[i].ready = true;
-	all_ready(up);
+	go_on(up);
 }
 
 /** A socket that the children tell us on; its name goes into their environment. @return 0; -errno */
@@ -287,8 +293,7 @@ static int run(struct up *up)
 		if (!up->child[i].again)
 			return -ENOMEM;
 	}
-	for (int i = 0; i < CHILDREN; i++)
-		start_child(&up->child[i]);
+	go_on(up);
 	return loop_run(up->loop);
 }
 
