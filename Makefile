@@ -26,7 +26,7 @@ ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE $(WARN) $(HARDEN) -MMD -MP -I$(S) $(PC_CFL
 ALL_LIBS = $(EVENT_LIBS) $(SSL_LIBS) $(MSGPACK_LIBS) $(LMDB_LIBS) -lpthread
 
 # One static library per folder; every .c in it and in the folders below belongs to it, except main.c.
-lib_src = $(filter-out %/main.c,$(wildcard $(S)/$1/*.c $(S)/$1/*/*.c))
+lib_src = $(filter-out %/main.c,$(wildcard $(S)/$1/*.c $(S)/$1/*/*.c $(S)/$1/*/*/*.c))
 objs    = $(patsubst $(S)/%.c,$(B)/%.o,$1)
 LIBS_common := $(B)/libcommon.a
 LIBS_proto  := $(B)/libproto.a $(B)/libcommon.a
@@ -38,7 +38,7 @@ PROGRAMS = $(foreach m,$(MAINS),$(if $(wildcard $(S)/$(lastword $(subst :, ,$m))
 ifdef S
 define lib_rule
 $(B)/lib$1.a: $(call objs,$(call lib_src,$1))
-	@rm -f $$@; $(AR) rcs $$@ $$^
+	@rm -f $$@; $(AR) qcs $$@ $$^
 endef
 $(foreach l,common proto gs ns as,$(eval $(call lib_rule,$l)))
 endif

@@ -1,7 +1,7 @@
 /** @file What applications may do over MQTT: the policy that the MQTT engine is given. */
 #pragma once
 #include "as/as.h"
-#include "as/core/mqtt_engine.h"
+#include "as/core/mqtt/mqtt_engine.h"
 
 /** The process is about to end: no new connections, wills published, sessions kept. */
 void applications_end(struct as *as);

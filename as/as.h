@@ -6,8 +6,8 @@
  * keyring. Listening and the bus begin after the last start.
  */
 #pragma once
-#include "as/core/registry.h"
-#include "as/core/rights.h"
+#include "as/core/registry/registry.h"
+#include "as/core/registry/rights.h"
 #include "common/daemon.h"
 #include "common/http.h"
 #include "common/metrics.h"

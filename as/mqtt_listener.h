@@ -9,7 +9,7 @@
  * From then on it steps the engine at every wake of the loop and keeps its deadline.
  */
 #pragma once
-#include "as/core/mqtt_engine.h"
+#include "as/core/mqtt/mqtt_engine.h"
 #include "common/loop.h"
 #include "common/net.h"
 

@@ -1,6 +1,6 @@
 /** @file Gateways as they are connected now. */
 #include "as/stations.h"
-#include "as/core/app.h"
+#include "as/core/registry/app.h"
 #include "common/core/json_out.h"
 #include <stdlib.h>
 #include <string.h>

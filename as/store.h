@@ -3,7 +3,7 @@
  * Each key begins with its table's octet. Whoever adds a table adds a line here.
  */
 #pragma once
-#include "as/core/registry.h"
+#include "as/core/registry/registry.h"
 #include "common/store.h"
 
 enum as_table {

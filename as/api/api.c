@@ -1,7 +1,7 @@
 /** @file The HTTP API's common part: keys, bodies, answers, errors. */
 #include "as/api/api.h"
 #include "as/api/routes.h"
-#include "as/core/record_json.h"
+#include "as/core/registry/record_json.h"
 #include "as/replica.h"
 #include "common/log.h"
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /** @file Applications over HTTP, with their link. */
 #include "as/api/api.h"
 #include "as/api/routes.h"
-#include "as/core/entity_json.h"
+#include "as/core/registry/entity_json.h"
 
 static void app_create(void *ctx, struct http_request *r)
 {

@@ -1,6 +1,6 @@
 /** @file A device as the network server has it now. */
 #include "as/api/device_live.h"
-#include "as/core/device_json.h"
+#include "as/core/registry/device_json.h"
 #include <inttypes.h>
 #include <stdlib.h>
 

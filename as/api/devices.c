@@ -2,7 +2,7 @@
 #include "as/api/api.h"
 #include "as/api/device_live.h"
 #include "as/api/routes.h"
-#include "as/core/device_json.h"
+#include "as/core/registry/device_json.h"
 
 static unsigned parts(const struct api_call *c)
 {

@@ -1,7 +1,7 @@
 /** @file Gateways over HTTP, those included that nobody registered but that are heard. */
 #include "as/api/api.h"
 #include "as/api/routes.h"
-#include "as/core/entity_json.h"
+#include "as/core/registry/entity_json.h"
 #include "as/stations.h"
 #include <inttypes.h>
 

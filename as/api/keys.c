@@ -1,7 +1,7 @@
 /** @file API keys of applications and gateways over HTTP. */
 #include "as/api/api.h"
 #include "as/api/routes.h"
-#include "as/core/keyring_json.h"
+#include "as/core/registry/keyring_json.h"
 #include <string.h>
 
 static struct api_key_wish wish_for(const struct api_call *c)

@@ -3,8 +3,8 @@
  *
  * The sanitizers bring a malloc of their own, so with them the same run happens without failures.
  */
-#include "as/core/device_json.h"
-#include "as/core/keyring_json.h"
+#include "as/core/registry/device_json.h"
+#include "as/core/registry/keyring_json.h"
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>

@@ -4,9 +4,9 @@
  * The first octet chooses: 0 application, 1 device, 2 gateway, 3 API key; 4 to 7 the same as an update under
  * the body's own mask.
  */
-#include "as/core/device_json.h"
-#include "as/core/entity_json.h"
-#include "as/core/keyring_json.h"
+#include "as/core/registry/device_json.h"
+#include "as/core/registry/entity_json.h"
+#include "as/core/registry/keyring_json.h"
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>

@@ -5,7 +5,7 @@
  * Topics: `later/…` is taken later (tickets are recorded), `taken/…` at once, `drop/…` is dropped, `close/…` closes; the rest is routed.
  */
 #pragma once
-#include "as/core/mqtt_engine.h"
+#include "as/core/mqtt/mqtt_engine.h"
 #include "proto/mqtt/mqtt_topic.h"
 #include <stdlib.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 /** @file A registry whose store is an array, for its tests. */
 #pragma once
-#include "as/core/device_json.h"
-#include "as/core/entity_json.h"
-#include "as/core/rights.h"
+#include "as/core/registry/device_json.h"
+#include "as/core/registry/entity_json.h"
+#include "as/core/registry/rights.h"
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>

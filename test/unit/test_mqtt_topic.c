@@ -1,5 +1,5 @@
 /** @file Topic filters against topics: the examples of the standard, and the tree against the plain comparison. */
-#include "as/core/mqtt_tree.h"
+#include "as/core/mqtt/mqtt_tree.h"
 #include "common/core/rng.h"
 #include "proto/mqtt/mqtt_topic.h"
 #include <check.h>

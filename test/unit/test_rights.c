@@ -1,5 +1,5 @@
 /** @file API keys and rights, the envelope of keys at rest, and base32. */
-#include "as/core/base32.h"
+#include "as/core/registry/base32.h"
 #include "test/unit/registry_world.h"
 
 static struct world w;

@@ -1,0 +1,58 @@
+/** @file A device as the registry knows it: what the operator said, root keys, and the session of an ABP
+ * device. */
+#pragma once
+#include "as/core/registry/app.h"
+#include "common/core/crypto.h"
+#include "proto/schema.h"
+
+/** A session made by hand (ABP), or brought along by an import. Live counters are the ns's and the downlink
+ * queue's. */
+struct device_session {
+	bool present;
+	uint32_t dev_addr;
+	struct ulid session_key_id;
+	struct key f_nwk_s_int_key, s_nwk_s_int_key, nwk_s_enc_key; /**< all three the NwkSKey in 1.0.x */
+	struct key app_s_key;
+	bool has_f_nwk_s_int_key, has_s_nwk_s_int_key, has_nwk_s_enc_key, has_app_s_key;
+	uint32_t last_f_cnt_up, last_n_f_cnt_down, last_a_f_cnt_down; /**< where the counters begin */
+	bool has_f_cnt_up, has_n_f_cnt_down, has_a_f_cnt_down;        /**< the operator said so */
+	uint32_t generation; /**< raised whenever the operator sets or resets the session */
+};
+
+struct device {
+	struct entry entry; /**< entry.uid is the device's registry number */
+	struct app *app;    /**< NULL: not in a registry */
+	char id[ID_MAX + 1];
+	bool has_dev_eui, has_join_eui;
+	uint64_t dev_eui, join_eui;
+	uint32_t mac_version, phy_version; /**< rows of proto/lorawan/versions.def */
+	char plan[33];
+	bool supports_join, class_b, class_c, multicast;
+	bool has_app_key, has_nwk_key;
+	struct key app_key, nwk_key;
+	struct device_session session;
+	struct mac_settings mac; /**< what the ns is told of TEXT_MAC_SETTINGS */
+	uint32_t reset;          /**< raised by `end-devices reset` */
+	uint64_t created_unix_us, updated_unix_us;
+	struct record_texts texts;
+	/* Kept by the registry: */
+	struct device *prev_of_app, *next_of_app;
+	UT_hash_handle by_id, by_uid, by_eui;
+	char path[APP_KEY_TEXT + ID_MAX + 1]; /**< "app1@tenant1/dev1", key of by_id and of the record */
+	uint64_t euis[2];                     /**< join_eui, dev_eui: key of by_eui */
+};
+
+struct device *device_new(void); /**< NULL: no memory */
+struct device *device_clone(const struct device *d); /**< belongs to no registry */
+void device_free(struct device *d); /**< keys are overwritten first */
+DEFINE_AUTO(struct device, device_free);
+/** Speaks LoRaWAN: joins, or has a session; else it speaks IP, and the ns does not know it. */
+bool device_is_lorawan(const struct device *d);
+/** Is all there that a device of its kind needs? Sets what follows from the rest: versions left out, the one
+ * key of 1.0.x. A device that joins may lack its root keys yet: registry_device_create insists on them.
+ * @return 0; REGISTRY_E_INVALID */
+int device_settle(struct device *d, struct problem *p);
+/** Same address, keys and starting counters? Then the session goes on. */
+bool device_session_eq(const struct device_session *a, const struct device_session *b);
+/** The network half, as the ns is told it. */
+void device_to_ns(const struct device *d, struct ns_device *ret);
