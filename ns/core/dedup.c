@@ -1,6 +1,7 @@
 /** @file Frames of the last second, each with the copies of it that gateways heard. */
 #include "ns/core/dedup.h"
 #include "common/core/err.h"
+#include "ns/core/path.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,7 +32,6 @@ static uint32_t hash_of(const struct dedup *d, const struct gs_uplink *up)
 	uint32_t h = 2166136261U ^ d->seed;
 	for (size_t i = 0; i < up->phy.len; i++)
 		h = (h ^ up->phy.p[i]) * 16777619U;
-	h = (h ^ up->freq_hz) * 16777619U;
 	return h ^ h >> 15;
 }
 
@@ -39,8 +39,7 @@ struct reception *dedup_find(struct dedup *d, const struct gs_uplink *up, const 
 {
 	uint32_t h = hash_of(d, up);
 	for (struct reception *r = d->bucket[h % d->n_buckets]; r; r = r->next_hash)
-		if (r->hash == h && r->len == up->phy.len && r->freq_hz == up->freq_hz && modu_eq(&r->modu, m) &&
-			memcmp(r->phy, up->phy.p, r->len) == 0)
+		if (r->hash == h && r->len == up->phy.len && modu_eq(&r->modu, m) && memcmp(r->phy, up->phy.p, r->len) == 0)
 			return r;
 	return NULL;
 }
@@ -121,13 +120,43 @@ struct reception *dedup_close(struct dedup *d, uint64_t now_us)
 	return r;
 }
 
-void dedup_drop_copies(struct dedup *d, struct reception *r)
+void dedup_choose(struct reception *r)
 {
-	for (struct copy *c = r->first, *next; c; c = next) {
+	const struct copy *best = r->first;
+	for (const struct copy *c = r->first; c; c = c->next)
+		if (path_rank(&c->rx) > path_rank(&best->rx))
+			best = c;
+	if (!best)
+		return;
+	r->freq_hz = best->freq_hz;
+	r->last = NULL;
+	for (struct copy **at = &r->first, *c; (c = *at);) {
+		if (c->freq_hz == r->freq_hz) {
+			r->last = c;
+			at = &c->next;
+			continue;
+		}
+		*at = c->next;
+		c->next = r->beside;
+		r->beside = c;
+		r->n_copies--;
+	}
+}
+
+static void give_back(struct dedup *d, struct copy **list)
+{
+	for (struct copy *c = *list, *next; c; c = next) {
 		next = c->next;
 		pool_put(&d->copies, c);
 	}
-	r->first = r->last = NULL;
+	*list = NULL;
+}
+
+void dedup_drop_copies(struct dedup *d, struct reception *r)
+{
+	give_back(d, &r->first);
+	give_back(d, &r->beside);
+	r->last = NULL;
 }
 
 static void unhash(struct dedup *d, struct reception *r)

@@ -1,6 +1,7 @@
 /** @file Frames of the last second, each with the copies of it that gateways heard.
  *
- * A frame is known by its octets, frequency and data rate. Its window opens with the first copy; when it closes, the copies
+ * A frame is known by its octets and data rate: no device repeats one so soon, so the same on another frequency is what a gateway
+ * next to the device hears beside its channel, and the frequency of the best copy is the true one. Its window opens with the first copy; when it closes, the copies
  * so far are the frame's metadata. The frame stays known until NS_LATE_US, so that later copies are not taken for repetitions.
  * Both delays are the same for all frames, so two lists in order of arrival are all the timers there are.
  */
@@ -24,7 +25,7 @@ struct copy {
 	struct ulid uplink;       /**< gs:uplink: one reception */
 	uint64_t request;         /**< of the gs, to be answered; 0: none */
 	uint64_t heard_mono_us;   /**< end of reception at the gateway, at the latest */
-	uint32_t path_us;
+	uint32_t path_us, freq_hz;
 	struct rx_meta rx;
 };
 
@@ -43,6 +44,7 @@ struct reception {
 	struct ulid session;
 	uint64_t exchange; /**< ticket of the answer that is planned; 0: none */
 	struct copy *first, *last;
+	struct copy *beside; /**< once closed: those on another frequency than the best one */
 	uint32_t n_copies;
 	struct cid_list cids;
 	uint16_t len;
@@ -73,6 +75,8 @@ struct copy *dedup_copy(struct dedup *d, struct reception *r);
 struct copy *dedup_copy_of(const struct reception *r, const struct ulid *uplink);
 /** The next frame whose window is over; it counts as closed from now on. NULL: none */
 struct reception *dedup_close(struct dedup *d, uint64_t now_us);
+/** Of a closed frame: its frequency is that of its best copy; those on another one are put aside. */
+void dedup_choose(struct reception *r);
 /** Give a closed frame's copies back. */
 void dedup_drop_copies(struct dedup *d, struct reception *r);
 /** Forget frames that are older than NS_LATE_US. */

@@ -38,6 +38,9 @@ struct session {
 	uint64_t seen_mono_us; /**< of the first copy of the last frame, repetitions included; 0: before this process */
 	uint32_t last_content;    /**< of the last frame's octets */
 	uint8_t last_dr, repeats;
+	uint64_t status_unix_us;  /**< DevStatusAns came, or was given up */
+	uint64_t status_next;     /**< up_next at that time */
+	uint8_t status_asked;     /**< DevStatusReq that are not answered */
 	struct flight confirmed; /**< sent, and its ACK awaited with the next uplink */
 	struct join_story *story; /**< NULL: the join is told */
 	bool join_told;

@@ -6,17 +6,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { POWER_LEAST_DBM = 2 };
+enum { POWER_LEAST_DBM = 2, NO_LIMIT_PPM = 1000000 };
+#define FORGET_US (60 * SEC_US)
+
+static void forget(struct gateways *t, struct gateway *g)
+{
+	HASH_DELETE(by_eui, t->by_eui, g);
+	free(g->status);
+	free(g);
+}
 
 void gateways_done(struct gateways *t)
 {
 	struct gateway *g, *next;
 	HASH_CLEAR(by_uid, t->by_uid);
-	HASH_ITER(by_eui, t->by_eui, g, next) {
-		HASH_DELETE(by_eui, t->by_eui, g);
-		free(g->status);
-		free(g);
-	}
+	HASH_ITER(by_eui, t->by_eui, g, next)
+		forget(t, g);
 }
 
 struct gateway *gateways_find(const struct gateways *t, uint64_t eui)
@@ -33,20 +38,54 @@ struct gateway *gateways_by_uid(const struct gateways *t, uint64_t uid)
 	return g;
 }
 
-struct gateway *gateways_make(struct gateways *t, uint64_t eui)
+static bool may_forget(const struct gateway *g, uint64_t now_us)
+{
+	if (g->uid || g->seen_us + FORGET_US > now_us)
+		return false;
+	for (unsigned i = 0; i < REGION_BANDS; i++)
+		if (ledger_used_us(&g->ledger, i, now_us))
+			return false;
+	return true;
+}
+
+/* A flood of made-up EUIs must not cost a search of the whole table each. */
+static void forget_strangers(struct gateways *t, uint64_t now_us)
+{
+	struct gateway *g, *next;
+	if (t->searched_us && now_us < t->searched_us + SEC_US)
+		return;
+	t->searched_us = now_us;
+	HASH_ITER(by_eui, t->by_eui, g, next)
+		if (may_forget(g, now_us))
+			forget(t, g);
+}
+
+static struct gateway *make(struct gateways *t, uint64_t eui, uint64_t now_us, size_t most)
 {
 	struct gateway *g = gateways_find(t, eui);
-	if (g || HASH_CNT(by_eui, t->by_eui) >= NS_GATEWAYS_MAX)
+	if (g) {
+		g->seen_us = now_us;
 		return g;
+	}
+	if (HASH_CNT(by_eui, t->by_eui) >= most)
+		forget_strangers(t, now_us);
+	if (HASH_CNT(by_eui, t->by_eui) >= most)
+		return NULL;
 	g = calloc(1, sizeof(*g));
 	if (!g)
 		return NULL;
 	g->eui = eui;
+	g->seen_us = now_us;
 	HASH_ADD(by_eui, t->by_eui, eui, sizeof(g->eui), g);
 	if (HASH_IS_IN(by_eui, g))
 		return g;
 	free(g);
 	return NULL;
+}
+
+struct gateway *gateways_make(struct gateways *t, uint64_t eui, uint64_t now_us)
+{
+	return make(t, eui, now_us, NS_GATEWAYS_MAX);
 }
 
 void gateways_unregister(struct gateways *t, struct gateway *g)
@@ -59,9 +98,10 @@ void gateways_unregister(struct gateways *t, struct gateway *g)
 	memset(&g->record, 0, sizeof(g->record));
 }
 
-struct gateway *gateways_register(struct gateways *t, uint64_t uid, const struct ns_gateway *record)
+struct gateway *gateways_register(struct gateways *t, uint64_t uid, const struct ns_gateway *record, uint64_t now_us)
 {
-	struct gateway *old = gateways_by_uid(t, uid), *g = gateways_make(t, record->gateway_eui);
+	/* Strangers, however many, take no room from registered ones. */
+	struct gateway *old = gateways_by_uid(t, uid), *g = make(t, record->gateway_eui, now_us, 2 * NS_GATEWAYS_MAX);
 	if (!g)
 		return NULL;
 	if (old)
@@ -119,14 +159,14 @@ void gateway_set_power_cap(struct gateway *g, uint32_t freq_hz, int eirp_dbm)
 void gateway_sub_bands(const struct gateway *g, uint64_t now_us, struct gateway_status *m)
 {
 	const struct region *r = g->ledger.region;
-	if (!r || g->ledger.is_exempt)
+	if (!r)
 		return;
 	m->sub_bands.len = 0;
 	for (size_t i = 0; i < r->n_bands && m->sub_bands.len < COUNT(m->sub_bands.v); i++)
 		m->sub_bands.v[m->sub_bands.len++] = (struct sub_band){
 			.min_hz = r->bands[i].min_hz,
 			.max_hz = r->bands[i].max_hz,
-			.limit_ppm = r->bands[i].duty_ppm,
+			.limit_ppm = g->ledger.is_exempt ? NO_LIMIT_PPM : r->bands[i].duty_ppm,
 			.used_ppm = (uint32_t)(ledger_used_us(&g->ledger, (unsigned)i, now_us) / (3600 * SEC_US / 1000000)),
 		};
 	MSG_MARK(m, sub_bands);

@@ -10,6 +10,7 @@ struct gateway {
 	uint64_t uid;             /**< registry number; 0: not registered */
 	struct ns_gateway record; /**< as the registry has it, if registered */
 	bool is_named;            /**< by the full set that is coming in */
+	uint64_t seen_us;         /**< last heard of, by the ledger's clock; 0: not since the start */
 	uint32_t gs;              /**< connection that it was heard through last; 0: none now */
 	bool can_send;
 	int8_t power_cap_dbm[REGION_BANDS]; /**< by sub-band: its forwarder refused more; 0: no such limit */
@@ -20,15 +21,17 @@ struct gateway {
 
 struct gateways {
 	struct gateway *by_eui, *by_uid;
+	uint64_t searched_us; /**< nobody could be forgotten then */
 };
 
 void gateways_done(struct gateways *t);
 struct gateway *gateways_find(const struct gateways *t, uint64_t eui);
 struct gateway *gateways_by_uid(const struct gateways *t, uint64_t uid);
-/** Find or make. NULL: too many, or no memory */
-struct gateway *gateways_make(struct gateways *t, uint64_t eui);
+/** Find or make. A full table forgets an unregistered one that was not heard of for a minute, which is longer than anything
+ * refers to it, and sent nothing for an hour. @param now_us  the ledger's clock. @return NULL: too many, or no memory */
+struct gateway *gateways_make(struct gateways *t, uint64_t eui, uint64_t now_us);
 /** Let it be what the registry says; one that had this number under another EUI is registered no longer. */
-struct gateway *gateways_register(struct gateways *t, uint64_t uid, const struct ns_gateway *record);
+struct gateway *gateways_register(struct gateways *t, uint64_t uid, const struct ns_gateway *record, uint64_t now_us);
 /** It stays known by its EUI, as its airtime still counts. */
 void gateways_unregister(struct gateways *t, struct gateway *g);
 /** Remember a status. @return 0; -ENOMEM */

@@ -177,8 +177,17 @@ void ns_as_joined(struct ns *ns, const struct now *now, uint64_t call, const str
 void join_close(struct ns *ns, struct reception *r)
 {
 	struct exchange *x = exchange_find(&ns->exchanges, r->exchange);
-	if (x)
-		transmit_reserve(ns, x); /* every copy has named its gateway by now */
+	struct dev *d = x ? devices_find(&ns->devices, x->device) : NULL;
+	if (!x || !d || !d->plan || x->n_attempts)
+		return;
+	/* Every copy has named its gateway and frequency by now. */
+	x->n_paths = 0;
+	for (const struct copy *c = r->first; c; c = c->next)
+		path_add(x->path, &x->n_paths, c);
+	downlink_windows(x, d, NULL, r->freq_hz, r->dr);
+	transmit_reserve(ns, x);
+	if (x->state == EXCHANGE_WAIT && x->due.at)
+		downlink_plan(ns, x);
 }
 
 void join_tell(struct ns *ns, struct session *s, const struct cid_list *cids)

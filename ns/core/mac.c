@@ -32,6 +32,11 @@ static void tell(struct mac_run *run, const char *name, const char *command, con
 	trace_end(run->ns);
 }
 
+void mac_unasked(struct mac_run *run, const char *command)
+{
+	tell(run, "ns.mac.command.process.fail", command, "no_request");
+}
+
 static void take_one(struct mac_run *run, const struct mac_cmd *c)
 {
 	const struct row *row = row_of(c->info->cid);

@@ -21,9 +21,13 @@ struct mac_run {
 /** Run the commands of a frame, FOpts or the deciphered payload of FPort 0. A repetition's are not executed twice: only
  * questions, which change nothing, are answered again. */
 void mac_take(struct mac_run *run, struct slice commands);
+/** An answer to a request that nobody made is told and ignored. */
+void mac_unasked(struct mac_run *run, const char *command);
 
 /* mac_query.c */
 void mac_link_check(struct mac_run *run, struct slice arg);
 void mac_device_time(struct mac_run *run, struct slice arg);
 /* mac_status.c */
 void mac_dev_status(struct mac_run *run, struct slice arg);
+/** Ask for the status if the operator wants that and it is time: DevStatusReq goes behind the answers. */
+void mac_status_ask(struct mac_run *run);

@@ -32,17 +32,24 @@ void mac_link_check(struct mac_run *run, struct slice arg)
 }
 
 /* The end of the uplink: by GPS where a gateway has it, else when a gs received it, which is right within a round trip. */
+static uint64_t end_gps_us(const struct reception *r)
+{
+	const struct copy *timed = NULL;
+	for (const struct copy *c = r->first; c; c = c->next) {
+		if (MSG_HAS(&c->rx, gps_ms))
+			return c->rx.gps_ms * MS_US;
+		if (!timed && MSG_HAS(&c->rx, time_unix_ns))
+			timed = c;
+	}
+	if (timed)
+		return clock_gps_us(timed->rx.time_unix_ns / 1000);
+	return r->first ? clock_gps_us(r->first->rx.received_unix_us) : 0;
+}
+
 void mac_device_time(struct mac_run *run, struct slice arg)
 {
 	(void)arg;
-	const struct copy *c = run->reception->first;
-	while (c && !MSG_HAS(&c->rx, gps_ms))
-		c = c->next;
-	uint64_t gps_us = 0;
-	if (c)
-		gps_us = c->rx.gps_ms * MS_US;
-	else if (run->reception->first)
-		gps_us = clock_gps_us(run->reception->first->rx.received_unix_us);
+	uint64_t gps_us = end_gps_us(run->reception);
 	struct mac_device_time_ans ans = mac_device_time_of(gps_us);
 	mac_device_time_ans_put(run->answers, &ans);
 	trace_add(run->ns, "ns.mac.device_time.answer", run->about);

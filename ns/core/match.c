@@ -14,12 +14,11 @@ static bool has_32_bits(const struct dev *d)
 	return !MSG_HAS(&d->mac, f_cnt_32) || d->mac.f_cnt_32;
 }
 
-/* The counter that the frame means if it is this session's. 16-bit devices wrap at 65536, and the wrap shows in nothing else. */
+/* The counter that the frame means if it is this session's. Those of 16 bits go on with 0, and frames may be lost there. */
 static uint64_t restore(const struct session *s, uint16_t low)
 {
-	if (has_32_bits(s->dev))
-		return fcnt_restore(s->up_next, low);
-	return s->up_next == 65536 && low < MAX_FCNT_GAP ? low : fcnt_restore(s->up_next, low);
+	bool is_wrap = !has_32_bits(s->dev) && (uint16_t)(low - (uint16_t)s->up_next) < MAX_FCNT_GAP;
+	return is_wrap ? low : fcnt_restore(s->up_next, low);
 }
 
 uint32_t match_content(const struct frame *f)
@@ -30,14 +29,23 @@ uint32_t match_content(const struct frame *f)
 	return h;
 }
 
-static enum drop judge(const struct session *s, uint64_t full, uint32_t content, struct match *ret)
+/* A device that knows of a downlink has not begun again. */
+static bool may_reset(const struct session *s, const struct frame *f)
+{
+	return s->is_by_hand && s->dev->mac.resets_f_cnt && !f->data.ack;
+}
+
+static enum drop judge(const struct session *s, const struct frame *f, uint64_t full, uint32_t content, struct match *ret)
 {
 	uint64_t next = s->up_next;
-	ret->is_repeat = next > 0 && full == next - 1;
+	bool is_last = next > 0 && full == next - 1;
+	ret->is_repeat = is_last && content == s->last_content;
 	if (full > UINT32_MAX)
 		return DROP_F_CNT_END;
-	if (ret->is_repeat && content != s->last_content)
-		return DROP_F_CNT_REUSED;
+	if (is_last && !ret->is_repeat) {
+		ret->is_reset = may_reset(s, f) && full == f->data.f_cnt16;
+		return ret->is_reset ? DROP_NONE : DROP_F_CNT_REUSED;
+	}
 	if (s->dev->rules && s->dev->rules->has_max_gap && fcnt_gap_too_big(next, full))
 		return DROP_F_CNT_GAP;
 	return DROP_NONE;
@@ -51,20 +59,23 @@ static bool try_session(struct ns *ns, struct session *s, const struct frame *f,
 	ret->dev = s->dev;
 	ret->f_cnt = (uint32_t)full;
 	if (is_mic_good(ns, s, f, (uint32_t)full)) {
-		ret->drop = judge(s, full, content, ret);
+		ret->drop = judge(s, f, full, content, ret);
 		return true;
 	}
-	/* An old frame of this very session: a replay, or a device that started again. */
-	uint64_t epoch = s->up_next >> 16 << 16 | f->data.f_cnt16;
-	if (epoch >= s->up_next && epoch >= 65536)
-		epoch -= 65536;
-	bool may_reset = s->is_by_hand && s->dev->mac.resets_f_cnt && !f->data.ack;
-	uint64_t old = may_reset ? f->data.f_cnt16 : epoch;
-	if (old >= s->up_next || !is_mic_good(ns, s, f, (uint32_t)old))
+	/* A device that started again, or an old frame of this very session: a replay. */
+	if (f->data.f_cnt16 < s->up_next && is_mic_good(ns, s, f, f->data.f_cnt16)) {
+		ret->f_cnt = f->data.f_cnt16;
+		ret->is_reset = may_reset(s, f);
+		ret->drop = ret->is_reset ? DROP_NONE : DROP_F_CNT;
+		return true;
+	}
+	uint64_t old = s->up_next >> 16 << 16 | f->data.f_cnt16;
+	if (old >= s->up_next && old >= 65536)
+		old -= 65536;
+	if (old < 65536 || old >= s->up_next || !is_mic_good(ns, s, f, (uint32_t)old))
 		return false;
 	ret->f_cnt = (uint32_t)old;
-	ret->is_reset = may_reset;
-	ret->drop = may_reset ? DROP_NONE : DROP_F_CNT;
+	ret->drop = DROP_F_CNT;
 	return true;
 }
 

@@ -37,7 +37,7 @@ void ns_gs_down(struct ns *ns, const struct now *now, uint32_t gs)
 void ns_gs_status(struct ns *ns, const struct now *now, uint32_t gs, const struct gateway_status *m)
 {
 	ns->now = *now;
-	struct gateway *g = gateways_make(&ns->gateways, m->gateway_eui);
+	struct gateway *g = gateways_make(&ns->gateways, m->gateway_eui, ns_ledger_us(ns, ns->now.mono_us));
 	if (!g || gateway_set_status(g, m) != 0)
 		return;
 	if (!g->uid)

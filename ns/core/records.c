@@ -188,6 +188,9 @@ void record_live_put(struct ns *ns, struct session *s)
 	writer_be64(&w, s->seen_unix_us);
 	writer_be32(&w, s->last_content);
 	writer_u8(&w, s->last_dr);
+	writer_be64(&w, s->status_unix_us);
+	writer_be64(&w, s->status_next);
+	writer_u8(&w, s->status_asked);
 	if (s->confirmed.is_there)
 		put_flight(&w, &s->confirmed);
 	ns_put(ns, NS_LIVE, s->dev->uid, slot_of(s), written(&w));
@@ -206,6 +209,9 @@ static int load_live(struct ns *ns, uint64_t uid, int slot, struct reader *r)
 	s->seen_unix_us = reader_be64(r);
 	s->last_content = reader_be32(r);
 	s->last_dr = reader_u8(r);
+	s->status_unix_us = reader_be64(r);
+	s->status_next = reader_be64(r);
+	s->status_asked = reader_u8(r);
 	if (flags & FLAG_CONFIRMED) {
 		s->confirmed = (struct flight){ .is_there = true, .is_confirmed = true };
 		get_flight(r, &s->confirmed);
@@ -258,7 +264,7 @@ static int load_gateway(struct ns *ns, uint64_t uid, struct reader *r)
 	get_msg(r, ns_gateway_schema(), &m);
 	if (r->failed)
 		return -EBADMSG;
-	return gateways_register(&ns->gateways, uid, &m) ? 0 : -ENOMEM;
+	return gateways_register(&ns->gateways, uid, &m, ns_ledger_us(ns, ns->now.mono_us)) ? 0 : -ENOMEM;
 }
 
 /* Keys of NS_META, one octet after the table's. */
@@ -310,7 +316,7 @@ static int load_meta(struct ns *ns, uint64_t what, struct reader *r)
 
 static int load_ledger(struct ns *ns, uint64_t eui, int band, struct slice value)
 {
-	struct gateway *g = gateways_make(&ns->gateways, eui);
+	struct gateway *g = gateways_make(&ns->gateways, eui, ns_ledger_us(ns, ns->now.mono_us));
 	return g ? ledger_load(&g->ledger, (unsigned)band, value, ns_ledger_us(ns, ns->now.mono_us)) : 0;
 }
 

@@ -202,7 +202,7 @@ static void gateway_gone(struct ns *ns, struct gateway *g)
 
 static int gateway_changed(struct ns *ns, uint64_t uid, const struct ns_gateway *m)
 {
-	struct gateway *g = gateways_register(&ns->gateways, uid, m);
+	struct gateway *g = gateways_register(&ns->gateways, uid, m, ns_ledger_us(ns, ns->now.mono_us));
 	if (!g)
 		return -ENOMEM;
 	g->is_named = true;

@@ -6,7 +6,8 @@
 #include "proto/tables.h"
 #include <string.h>
 
-enum { TRIES_MAX = 3 }; /* in one window, so that some are left for the next */
+enum { TRIES_MAX = 3 };    /* in one window, so that some are left for the next */
+enum { RESERVED_MAX = 3 }; /* gateways that may send one answer */
 
 /* ---- the frame ---- */
 
@@ -116,20 +117,29 @@ bool transmit_is_possible(struct ns *ns, const struct exchange *x, size_t len, c
 	return false;
 }
 
+static void reserve(struct ns *ns, struct gateway *g, const struct exchange *x)
+{
+	uint8_t record[LEDGER_RECORD];
+	unsigned band;
+	for (unsigned w = 0; w < WINDOWS; w++)
+		if (x->window[w].is_there && ledger_reserve(&g->ledger, x->window[w].freq_hz, ns_ledger_us(ns, ns->now.mono_us),
+			ns->batch, &band, record))
+			ns_put(ns, NS_LEDGER, g->eui, (int)band, (struct slice){ record, sizeof(record) });
+}
+
 void transmit_reserve(struct ns *ns, const struct exchange *x)
 {
 	const struct region *r = region_of(ns, x);
-	for (size_t i = 0; i < x->n_paths && i < 2 && r; i++)
-		for (unsigned w = 0; w < WINDOWS; w++) {
-			struct gateway *g = x->path[i].gateway;
-			uint8_t record[LEDGER_RECORD];
-			unsigned band;
-			if (!g->ledger.region)
-				gateway_set_region(g, r);
-			if (x->window[w].is_there && ledger_reserve(&g->ledger, x->window[w].freq_hz, ns_ledger_us(ns, ns->now.mono_us),
-				ns->batch, &band, record))
-				ns_put(ns, NS_LEDGER, g->eui, (int)band, (struct slice){ record, sizeof(record) });
-		}
+	size_t n = 0;
+	for (size_t i = 0; i < x->n_paths && n < RESERVED_MAX && r; i++) {
+		struct gateway *g = x->path[i].gateway;
+		if (!g->gs || !g->can_send)
+			continue;
+		if (!g->ledger.region)
+			gateway_set_region(g, r);
+		reserve(ns, g, x);
+		n++;
+	}
 }
 
 /* ---- emissions ---- */

@@ -35,7 +35,7 @@ static int modu_of(const struct modulation *m, struct modu *ret)
 
 static struct gateway *gateway_heard(struct ns *ns, uint32_t gs, const struct gs_uplink *m)
 {
-	struct gateway *g = gateways_make(&ns->gateways, m->rx.gateway_eui);
+	struct gateway *g = gateways_make(&ns->gateways, m->rx.gateway_eui, ns_ledger_us(ns, ns->now.mono_us));
 	if (!g)
 		return NULL;
 	if (!g->uid)
@@ -55,6 +55,7 @@ static void copy_fill(const struct ns *ns, struct copy *c, struct gateway *g, co
 	c->gateway = g;
 	c->rx = m->rx;
 	c->path_us = m->path_us;
+	c->freq_hz = m->freq_hz;
 	c->heard_mono_us = ns->now.mono_us > before ? ns->now.mono_us - before : 0;
 	if (id)
 		c->uplink = id->id;
@@ -85,7 +86,7 @@ static void copy_add(struct ns *ns, struct reception *r, struct gateway *g, cons
 	copy_fill(ns, c, g, m);
 	if (c == &late)
 		ns_accept(ns, request); /* not before the frame itself: it may be its first copy, sent again */
-	struct exchange *x = exchange_find(&ns->exchanges, r->exchange);
+	struct exchange *x = c->freq_hz == r->freq_hz ? exchange_find(&ns->exchanges, r->exchange) : NULL;
 	if (x && path_add(x->path, &x->n_paths, c) && x->state == EXCHANGE_WAIT && x->due.at)
 		downlink_plan(ns, x);
 }
@@ -154,7 +155,7 @@ void ns_gs_uplink(struct ns *ns, const struct now *now, uint32_t gs, uint64_t re
 static enum drop judge_repeat(const struct ns *ns, struct reception *r, struct session *s, bool is_confirmed)
 {
 	uint64_t since = s->seen_mono_us ? ns->now.mono_us - s->seen_mono_us : 0;
-	/* No device repeats a frame before its windows: this is a copy that came late, or on a frequency next to the true one. */
+	/* No device repeats a frame before its windows: this is a copy that came late. */
 	if (s->seen_mono_us && since < s->rx1_delay_s * SEC_US)
 		return DROP_GHOST;
 	if (s->repeats >= NS_REPEATS_MAX)
@@ -342,6 +343,7 @@ static void data_close(struct ns *ns, struct reception *r)
 		put_data(ns, r, s, &f);
 		s->up_stored = (uint64_t)r->f_cnt + 1;
 	}
+	mac_status_ask(&run);
 	record_live_put(ns, s);
 	struct text *t = trace_begin(ns, "ns.up.data.process", &a);
 	json_name(t, "f_cnt");
@@ -352,14 +354,25 @@ static void data_close(struct ns *ns, struct reception *r)
 	plan_answer(ns, r, s, &f, &answers);
 }
 
+static void accept_all(struct ns *ns, const struct copy *c)
+{
+	for (; c; c = c->next)
+		ns_accept(ns, c->request);
+}
+
 void uplink_close(struct ns *ns, struct reception *r)
 {
+	dedup_choose(r);
+	for (const struct copy *c = r->beside; c; c = c->next) {
+		struct about a = { .cids = &r->cids, .dev = devices_find(&ns->devices, r->device), .gateway = c->gateway };
+		drop_count(ns, DROP_GHOST);
+		trace_reason(ns, r->kind == RECEPTION_JOIN ? "ns.up.join.drop" : "ns.up.data.drop", &a, drop_word(DROP_GHOST));
+	}
 	if (r->kind == RECEPTION_DATA)
 		data_close(ns, r);
 	else if (r->kind == RECEPTION_JOIN)
 		join_close(ns, r);
-	for (struct copy *c = r->first; c; c = c->next)
-		if (c->request)
-			ns_accept(ns, c->request);
+	accept_all(ns, r->first);
+	accept_all(ns, r->beside);
 	dedup_drop_copies(&ns->dedup, r);
 }

@@ -331,7 +331,7 @@ static inline void w_heard(struct world *w, struct w_device *d, uint32_t gateway
 	MSG_MARK(&m->mod, coding_rate);
 	memcpy(m->phy.p, phy.p, phy.n);
 	m->phy.len = (uint16_t)phy.n;
-	m->path_us = g->path_us;
+	m->path_us = g->told_path_us ? g->told_path_us : g->path_us;
 	str_copy(str_of(w->plan->id), m->plan, sizeof(m->plan));
 	MSG_MARK(m, plan);
 }

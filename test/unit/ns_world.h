@@ -34,7 +34,7 @@ enum w_mood { W_SENDS, W_REFUSES, W_SILENT, W_BUS_REFUSES };
 struct w_gateway {
 	char id[37];
 	uint64_t eui, offset_us; /**< its counter is the clock plus that */
-	uint32_t path_us;
+	uint32_t path_us, told_path_us; /**< and what its gs thinks it is; 0: the same */
 	bool can_send;
 	enum w_mood mood;
 	enum tx_result result; /**< of a refusal */
@@ -391,9 +391,12 @@ static inline int w_schedule(void *ctx, uint32_t gs, const struct tx_request *m)
 		w_hear(w, t);
 	}
 	e = w_at(w, w->now.mono_us + (mood == W_SILENT ? m->wait_us + SEC_US : w->ack_us), W_TX_ACK);
+	uint32_t ack_us = (uint32_t)w->ack_us;
 	e->ack = (struct tx_ack){ .transmission = m->transmission, .gateway_eui = g->eui,
 		.result = mood == W_SENDS ? TX_RESULT_SUCCESS : mood == W_SILENT ? TX_RESULT_NO_TX_ACK : g->result };
 	CIDS_ADD_ALL(&e->ack.cids, &m->cids);
+	if (mood != W_SILENT)
+		MSG_SET(&e->ack, rtt_us, ack_us);
 	CIDS_ADD(&e->ack.cids, CID_GS_TX_ACK, ulid_make(w->now.unix_us, &w->rng));
 	if (mood == W_BUS_REFUSES) {
 		free(w->ev[--w->n_ev]);

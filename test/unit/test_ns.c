@@ -245,13 +245,33 @@ START_TEST(link_check_and_device_time_are_answered_with_all_copies)
 }
 END_TEST
 
-START_TEST(a_device_status_goes_to_the_as)
+START_TEST(a_device_is_asked_for_its_status_and_that_goes_to_the_as)
 {
 	static const uint8_t status[] = { 0x06, 0xfe, 0x3f };
+	MSG_SET(&dev->mac, status_every_n, 3);
+	w_sync(w, 0);
+	for (int i = 0; i < 3; i++) {
+		ck_assert_uint_eq(dev->n_heard, 0);
+		w_uplink(w, dev, &hello, 1);
+		w_rest(w);
+	}
+	ck_assert(dev->n_heard == 1 && dev->heard.n_opts == 1 && dev->heard.opts[0] == 0x06);
 	w_uplink(w, dev, &(struct w_say){ .port = -1, .opts = status, .n_opts = 3 }, 1);
 	w_rest(w);
 	ck_assert(w->n_statuses == 1 && w->last_status.battery == 254 && w->last_status.margin_db == -1);
-	ck_assert_uint_eq(w->n_up, 1);
+	ck_assert(w->n_up == 4 && dev->n_heard == 1);
+}
+END_TEST
+
+START_TEST(a_device_that_does_not_say_its_status_is_asked_three_times)
+{
+	MSG_SET(&dev->mac, status_every_s, 86400);
+	w_sync(w, 0);
+	for (int i = 0; i < 6; i++) {
+		w_uplink(w, dev, &hello, 1);
+		w_rest(w);
+	}
+	ck_assert_uint_eq(dev->n_heard, 3);
 }
 END_TEST
 
@@ -452,7 +472,8 @@ int main(void)
 	tcase_add_test(t, counters_have_32_bits);
 	tcase_add_test(t, a_sync_does_not_move_live_counters);
 	tcase_add_test(t, link_check_and_device_time_are_answered_with_all_copies);
-	tcase_add_test(t, a_device_status_goes_to_the_as);
+	tcase_add_test(t, a_device_is_asked_for_its_status_and_that_goes_to_the_as);
+	tcase_add_test(t, a_device_that_does_not_say_its_status_is_asked_three_times);
 	tcase_add_test(t, a_device_joins_and_the_join_is_told_once);
 	tcase_add_test(t, a_join_whose_tx_ack_is_lost_is_told_with_the_first_uplink);
 	tcase_add_test(t, the_old_session_works_until_the_new_one_is_used);

@@ -338,11 +338,12 @@ START_TEST(a_status_goes_to_the_as_with_the_airtime_used)
 }
 END_TEST
 
-START_TEST(an_exempt_gateway_has_no_sub_bands)
+START_TEST(an_exempt_gateway_has_sub_bands_without_a_limit)
 {
 	tell_gateway(5, "near", w->gw[0].eui, false, true);
 	w_hello_gs(w);
-	ck_assert_uint_eq(status.sub_bands.len, 0);
+	ck_assert_uint_ge(status.sub_bands.len, 5);
+	ck_assert_uint_eq(status.sub_bands.v[0].limit_ppm, 1000000);
 }
 END_TEST
 
@@ -495,7 +496,7 @@ int main(void)
 	tcase_add_test(t, gateways_are_passed_on_to_every_gs);
 	tcase_add_test(t, gateways_outlive_a_crash);
 	tcase_add_test(t, a_status_goes_to_the_as_with_the_airtime_used);
-	tcase_add_test(t, an_exempt_gateway_has_no_sub_bands);
+	tcase_add_test(t, an_exempt_gateway_has_sub_bands_without_a_limit);
 	tcase_add_test(t, airtime_is_remembered_over_a_crash);
 	tcase_add_test(t, records_are_of_no_use_without_their_key);
 	tcase_add_test(t, damaged_records_are_refused);
