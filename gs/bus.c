@@ -4,9 +4,10 @@
 #include "gs/outbox.h"
 #include "proto/bus/bus.h"
 #include <stdlib.h>
+#include <string.h>
 
 enum { HOLD_US = 500 * 1000 };
-enum { CALL_TIMEOUT_US = 10 * 1000 * 1000, TX_ACK_USEFUL_US = 60 * 1000 * 1000 };
+enum { CALL_TIMEOUT_US = 10 * 1000 * 1000, TX_ACK_USEFUL_US = 60 * 1000 * 1000, REFUSED_RETRY_US = 1000 * 1000 };
 /* Events are the first to be left out when the network server does not keep up, long before frames are. */
 enum { EVENTS_BACKLOG_BYTES = 4 << 20 };
 
@@ -17,21 +18,45 @@ struct gs_bus {
 	struct loop_timer *hold;
 	uint64_t hold_us; /**< until then uplinks wait for the registry, which says what their gateways are
 			     called */
+	uint64_t retry_us; /**< the network server has no room: nothing is sent before */
 	struct gs *gs;
 	struct outbox outbox;
 	struct trace_events events;
 	uint64_t lost_logged, lost_logged_us;
 };
 
+/** Refused for now only: what is kept is taken once there is room again. */
+static bool is_for_now(const struct failure *f)
+{
+	static const char *const words[] = {"store_unavailable", "outbox_full", "busy", "no_memory"};
+	for (size_t i = 0; i < COUNT(words); i++)
+		if (strcmp(f->name, words[i]) == 0)
+			return true;
+	return false;
+}
+
+static void refused_log(const struct outbox_slot *s, const struct failure *f)
+{
+	LOG(LOG_WARN, "refused", KV_Z("what", s->kind == OUTBOX_UPLINK ? "uplink" : "tx_ack"), KV_Z("error", f->name),
+		KV_Z("why", f->message));
+}
+
 static void on_done(void *ctx, int status, const struct failure *failure, const void *reply)
 {
 	struct outbox_slot *s = ctx;
+	struct gs_bus *b = CONTAINER_OF(s->outbox, struct gs_bus, outbox);
+	uint64_t now_us = loop_now(b->loop)->mono_us;
+	bool is_refused = status == BUS_E_REFUSED, waits = is_refused && is_for_now(failure);
 	(void)reply;
-	if (status == BUS_E_REFUSED)
-		LOG(LOG_WARN, "refused", KV_Z("what", s->kind == OUTBOX_UPLINK ? "uplink" : "tx_ack"),
-			KV_Z("error", failure->name), KV_Z("why", failure->message));
-	/* What it refused or cannot be understood it will not take the second time. */
-	gs_outbox_end(s, status == 0 || status == BUS_E_REFUSED || status == -EBADMSG);
+	/* Many are refused at once: one line tells it, and one pause serves all. */
+	if (is_refused && !(waits && now_us < b->retry_us))
+		refused_log(s, failure);
+	if (waits && now_us >= b->retry_us) {
+		b->retry_us = now_us + REFUSED_RETRY_US;
+		loop_timer_at(b->hold, b->retry_us);
+	}
+	/* What else it refused or cannot understand it will not take the second time. */
+	gs_outbox_end(s, status == 0 || (is_refused && !waits) || status == -EBADMSG);
 }
 
 static uint32_t age_of(const struct outbox_slot *s, uint64_t now_us)
@@ -66,7 +91,7 @@ static int slot_send(struct gs_bus *b, struct outbox_slot *s, uint64_t now_us)
 static void waiting_send(struct gs_bus *b)
 {
 	uint64_t now_us = loop_now(b->loop)->mono_us;
-	if (!b->gs->registry.complete && now_us < b->hold_us)
+	if (now_us < b->retry_us || (!b->gs->registry.complete && now_us < b->hold_us))
 		return;
 	for (struct outbox_slot *s; b->peer && (s = gs_outbox_next(&b->outbox));)
 		if (slot_send(b, s, now_us))

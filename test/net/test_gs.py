@@ -34,6 +34,7 @@ class FakeNs:
         self.heard = queue.Queue()
         self.kept = []
         self.answers = True
+        self.refusal = None  # a word: every call is refused with it
         self.connection = None
         self.next_id = 0
         self.replies = queue.Queue()
@@ -97,7 +98,9 @@ class FakeNs:
                 self.sync([], first=True, last=True)
             return
         self.heard.put((method, params))
-        if m[0] == 0 and self.answers:
+        if m[0] == 0 and self.refusal:
+            self._send([1, m[1], {1: self.refusal, 2: "said the test"}, None])
+        elif m[0] == 0 and self.answers:
             self._send([1, m[1], None, {}])
 
     def call(self, method, params):
@@ -301,6 +304,25 @@ class GsTest(unittest.TestCase):
         self.assertGreater(again[0][6], first[0][6])
         with self.assertRaises(AssertionError):
             ns.uplinks(1, 0.5)
+
+    def test_what_is_refused_for_want_of_room_is_kept_and_what_is_refused_for_good_is_not(self):
+        gs, ns = self.start()
+        gw = self.gateway()
+        ns.refusal = "store_unavailable"
+        for i in range(5):
+            gw.uplink(bytes([0x40, i, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]), tmst=1000 + i)
+        first = ns.uplinks(5)
+        again = ns.uplinks(5, 3)
+        self.assertEqual([u[1] for u in again], [u[1] for u in first])
+        ns.refusal = None
+        last = ns.uplinks(5, 3)
+        self.assertEqual([u[1] for u in last], [u[1] for u in first])
+        self.assertGreater(last[0][6], 1000000)
+        ns.refusal = "wrong_role"
+        gw.uplink(bytes(12))
+        ns.uplinks(1)
+        with self.assertRaises(AssertionError):
+            ns.uplinks(1, 2)
 
     def test_it_ends_in_time_even_if_the_network_server_says_nothing(self):
         _, ns = self.start()
