@@ -1,5 +1,6 @@
 /** @file Messages of the ns's outbox: decrypted, published, and acknowledged once it is durable that they
  * were taken. */
+#include "as/core/intake.h"
 #include "as/downlinks.h"
 #include "as/store.h"
 #include "as/traces.h"
@@ -10,12 +11,6 @@
 #include <string.h>
 
 enum { INTAKE_KEY = 17, INTAKE_NS = 4, CIDS_SHOWN = 16 };
-
-/** How far the outbox of one ns store has been taken. */
-struct intake {
-	struct ulid store_id;
-	uint64_t seq;
-};
 
 struct uplinks {
 	struct intake v[INTAKE_NS]; /* an ns that lost its store gets a new line; the oldest gives way */
@@ -154,34 +149,35 @@ static void acknowledge(void *request)
 	bus_reply(request, &(struct ack){ 0 });
 }
 
+/** Take a new message and note that it was. @return 0; -errno of the store */
+static int take_new(struct as *as, struct intake *intake, struct ns_up *m)
+{
+	uint8_t key[INTAKE_KEY], seq[8];
+	struct writer w = writer_of(seq, sizeof seq);
+	writer_be64(&w, m->seq);
+	TRY(take(as, m));
+	TRY(store_put(as->store, intake_key(key, &m->store_id), (struct slice){ seq, sizeof seq }));
+	intake_took(intake, m->seq);
+	return 0;
+}
+
 static void on_uplink(void *ctx, struct bus_peer *peer, struct bus_request *request, const void *msg)
 {
-	static const char full[] = "the store cannot take it now";
 	struct as *as = ctx;
 	/* The bus's own buffer; decrypting in place spares a copy of 15 kB a message. */
 	struct ns_up *m = (struct ns_up *)(uintptr_t)msg;
 	struct intake *intake = intake_of(as, &m->store_id);
-	uint8_t key[INTAKE_KEY], seq[8];
+	enum intake_verdict verdict = intake_judge(intake, m->seq);
 	(void)peer;
-	if (store_failing(as->store)) {
-		bus_refuse(request, "store_unavailable", full);
-		return;
-	}
-	int r = 0;
-	if (m->seq > intake->seq) {
-		struct writer w = writer_of(seq, sizeof seq);
-		writer_be64(&w, m->seq);
-		r = take(as, m);
-		if (!r)
-			r = store_put(
-				as->store, intake_key(key, &m->store_id), (struct slice){ seq, sizeof seq });
-		if (!r)
-			intake->seq = m->seq;
-	}
+	int r = verdict == INTAKE_EARLY || store_failing(as->store) ? -EAGAIN : 0;
+	if (!r && verdict == INTAKE_NEW)
+		r = take_new(as, intake, m);
 	if (!r)
 		r = store_after(as->store, acknowledge, request);
-	if (r)
-		bus_refuse(request, "store_unavailable", full);
+	if (!r)
+		return;
+	intake_refused(intake, m->seq);
+	bus_refuse(request, "store_unavailable", "the store cannot take it now");
 }
 
 int uplinks_start(struct as *as, struct text *err)
