@@ -41,16 +41,23 @@ struct up {
 	struct loop_watch *watch;
 };
 
+static const int handled[] = { SIGCHLD, SIGTERM, SIGINT, SIGHUP };
+
 static void start_child(struct child *c)
 {
 	struct up *up = c->up;
 	char program[PATH_MAX + 32];
 	snprintf(program, sizeof program, "%s/%s", up->programs, c->name);
+	sigset_t all, before;
+	sigfillset(&all);
+	/* Until it is another program, a signal would be taken by the copy of our own handlers, and be lost to it. */
+	sigprocmask(SIG_SETMASK, &all, &before);
 	pid_t parent = getpid(), pid = fork();
 	if (pid == 0) {
-		sigset_t none;
-		sigemptyset(&none);
-		sigprocmask(SIG_SETMASK, &none, NULL);
+		for (size_t i = 0; i < COUNT(handled); i++)
+			signal(handled[i], SIG_DFL);
+		sigemptyset(&all);
+		sigprocmask(SIG_SETMASK, &all, NULL);
 		prctl(PR_SET_PDEATHSIG, SIGTERM);
 		if (getppid() != parent)
 			_exit(1);
@@ -59,6 +66,7 @@ static void start_child(struct child *c)
 		fprintf(stderr, "error: cannot run %s: %s\n", program, strerror(errno));
 		_exit(1);
 	}
+	sigprocmask(SIG_SETMASK, &before, NULL);
 	if (pid < 0)
 		fprintf(stderr, "error: cannot start %s: %s\n", c->name, strerror(errno));
 	c->pid = pid > 0 ? pid : 0;

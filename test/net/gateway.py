@@ -61,12 +61,20 @@ class Gateway:
         self.token = (self.token + 1) & 0xffff
         return struct.pack(">BHBQ", self.version, self.token, kind, self.eui)
 
+    @staticmethod
+    def _send(s, datagram):
+        """UDP: nobody at the other end is no error, though the kernel tells of the datagram before."""
+        try:
+            s.send(datagram)
+        except ConnectionRefusedError:
+            try:
+                s.send(datagram)
+            except ConnectionRefusedError:
+                pass
+
     def _keep_alive(self):
         while not self.stopped:
-            try:
-                self.pull.send(self._header(2))
-            except OSError:
-                pass
+            self._send(self.pull, self._header(2))
             end = time.monotonic() + self.keepalive
             while not self.stopped and time.monotonic() < end:
                 time.sleep(0.05)
@@ -98,7 +106,7 @@ class Gateway:
         emission.answered = body
         self.emissions.append(emission)
         if body is not None:
-            self.pull.send(struct.pack(">BHBQ", self.version, token, 5, self.eui) + body.encode())
+            self._send(self.pull, struct.pack(">BHBQ", self.version, token, 5, self.eui) + body.encode())
 
     def rxpk(self, phy, freq=868.1, datr="SF7BW125", rssi=-57, snr=9.2, tmst=None, chan=0, **more):
         """One rxpk object with the members of an sx1302 forwarder."""
@@ -108,7 +116,7 @@ class Gateway:
         return {**head, **rest, **more}
 
     def send_json(self, body):
-        self.push.send(self._header(0) + (body if isinstance(body, bytes) else body.encode()))
+        self._send(self.push, self._header(0) + (body if isinstance(body, bytes) else body.encode()))
 
     def uplink(self, phy, **how):
         """Send one frame; returns its tmst."""

@@ -108,12 +108,10 @@ class Stack:
 
     def kill(self):
         """kill -9 of all four at once."""
-        pids = []
-        for name in ("gs", "ns", "as"):
-            try:
-                pids.append(self.pid(name))
-            except (OSError, ValueError):
-                pass
+        pid = self.process.pid
+        os.kill(pid, signal.SIGSTOP)  # it shall not start another one meanwhile
+        with open("/proc/%d/task/%d/children" % (pid, pid)) as f:
+            pids = [int(p) for p in f.read().split()]
         self.process.kill()
         for pid in pids:
             try:

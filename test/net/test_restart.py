@@ -1,13 +1,14 @@
 """What survives: stop and start, and kill -9, of each process and of all of them."""
 import os
 import signal
+import subprocess
 import sys
 import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(__file__))
 from gateway import Gateway  # noqa: E402
-from godwit import Stack, Subscriber  # noqa: E402
+from godwit import Stack, Subscriber, environment, program  # noqa: E402
 from lorawan import Device  # noqa: E402
 
 
@@ -102,6 +103,17 @@ class Restart(unittest.TestCase):
                     if time.time() > end:
                         raise
         self.check_counters()
+
+    def test_a_stop_is_heard_at_any_moment_of_the_start(self):
+        self.stack.stop()
+        for n in range(25):
+            up = subprocess.Popen([program("godwit"), "up"] + self.stack.flags(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                                  env=environment())
+            time.sleep(0.001 + n * 0.0004)
+            up.terminate()
+            _, err = up.communicate(timeout=20)
+            self.assertNotIn("does not end", err.decode())
+        self.stack.start()
 
     def test_uplinks_wait_for_an_application_server_that_is_away(self):
         """What the ns accepted while the as was away arrives once the as is back."""
