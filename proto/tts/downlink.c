@@ -39,13 +39,16 @@ void tts_downlink_object(struct text *t, const struct tts_downlink *d)
 	json_open(t, '{');
 	if (d->has_session)
 		tts_bytes(t, "session_key_id", d->session_key_id.b, sizeof d->session_key_id.b);
-	json_name(t, "f_port");
-	json_unum(t, d->f_port);
+	if (d->f_port) {
+		json_name(t, "f_port");
+		json_unum(t, d->f_port);
+	}
 	if (d->has_f_cnt && d->f_cnt) {
 		json_name(t, "f_cnt");
 		json_unum(t, d->f_cnt);
 	}
-	tts_bytes(t, "frm_payload", d->payload.p, d->payload.n);
+	if (d->payload.n)
+		tts_bytes(t, "frm_payload", d->payload.p, d->payload.n);
 	if (d->confirmed) {
 		json_name(t, "confirmed");
 		json_truth(t, true);

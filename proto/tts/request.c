@@ -1,6 +1,7 @@
 /** @file Reading the body of down/push and down/replace. */
 #include "proto/tts/request.h"
 #include "common/core/clock.h"
+#include "common/core/json_out.h"
 #include <string.h>
 
 static int refuse(struct tts_error *err, const char *name)
@@ -25,15 +26,15 @@ static int refuse_nums(struct tts_error *err, const char *name, const char *a, u
 	return refuse(err, name);
 }
 
-json_val tts_request_items(const struct json *j, const char **ret_reason)
+json_val tts_request_items(const struct json *j, const char **refusaleason)
 {
 	json_val root = json_root(j), items = json_get(j, root, "downlinks");
 	if (json_type(j, root) != JSON_OBJECT)
-		*ret_reason = "it is not an object";
+		*refusaleason = "it is not an object";
 	else if (items < 0)
-		*ret_reason = "it has no array `downlinks`";
+		*refusaleason = "it has no array `downlinks`";
 	else if (json_type(j, items) != JSON_ARRAY)
-		*ret_reason = "`downlinks` is not an array";
+		*refusaleason = "`downlinks` is not an array";
 	else
 		return items;
 	return -1;
@@ -49,63 +50,88 @@ int tts_request_device(const struct json *j, char *ret_application, char *ret_de
 	return 0;
 }
 
-static int read_cids(const struct json *j, json_val list, struct tts_item *ret, struct tts_error *err)
+/** One id: a text of at most TTS_OWN_CID characters, well-formed. @return 0; -EINVAL */
+static int read_cid(const struct json *j, json_val v, char *ret, size_t cap)
 {
+	size_t n = 0;
+	TRY(json_string(j, v, ret, cap));
+	struct str s = str_of(ret);
+	if (!utf8_valid(s))
+		return -EINVAL;
+	for (; s.n; n++) {
+		size_t octets = utf8_length(s);
+		s = (struct str){ s.p + octets, s.n - octets };
+	}
+	return n > TTS_OWN_CID ? -EINVAL : 0;
+}
+
+static int read_cids(const struct json *j, json_val item, struct tts_item *ret, struct tts_error *err)
+{
+	json_val list = json_get(j, item, "correlation_ids");
 	size_t n = 0;
 	if (list < 0 || json_type(j, list) == JSON_NULL)
 		return 0;
 	if (json_type(j, list) != JSON_ARRAY)
 		return refuse_nums(err, "invalid_correlation_ids", "max", TTS_OWN_CIDS, NULL, 0);
 	for (json_val v = json_first(j, list); v >= 0; v = json_next(j, v)) {
-		char one[TTS_OWN_CID + 1];
-		if (n == TTS_OWN_CIDS || json_string(j, v, one, sizeof one) || !utf8_valid(str_of(one)))
+		char one[4 * TTS_OWN_CID + 1];
+		if (n == TTS_OWN_CIDS || read_cid(j, v, one, sizeof one))
 			return refuse_nums(err, "invalid_correlation_ids", "max", TTS_OWN_CIDS, NULL, 0);
-		if (!*one)
+		size_t octets = strlen(one) + 1;
+		if (octets == 1)
 			continue;
-		memcpy(ret->own_cids + ret->own_cids_n, one, strlen(one) + 1);
-		ret->own_cids_n += strlen(one) + 1;
+		if (octets > sizeof ret->own_cids - ret->own_cids_n)
+			return refuse_nums(err, "invalid_correlation_ids", "max", n, NULL, 0);
+		memcpy(ret->own_cids + ret->own_cids_n, one, octets);
+		ret->own_cids_n += octets;
 		n++;
 	}
 	return 0;
 }
 
-static int read_port(const struct json *j, json_val v, struct tts_item *ret, struct tts_error *err)
+static int read_port(const struct json *j, json_val item, struct tts_item *ret, struct tts_error *err)
 {
+	json_val v = json_get(j, item, "f_port");
 	uint64_t port;
 	if (v < 0 || json_type(j, v) == JSON_NULL)
 		return refuse(err, "no_f_port");
-	if (json_u64(j, v, &port))
-		port = UINT32_MAX;
-	if (port < 1 || port > TTS_PORT_MAX)
-		return refuse_nums(err, "invalid_f_port", "f_port", port, NULL, 0);
-	ret->f_port = (uint8_t)port;
-	return 0;
+	if (json_u64(j, v, &port)) {
+		struct str raw = json_raw(j, v);
+		str_copy(raw.n < sizeof ret->refused ? raw : STR("?"), ret->refused, sizeof ret->refused);
+		return refuse_text(err, "invalid_f_port", "f_port", ret->refused);
+	}
+	ret->f_port = (uint8_t)(port <= UINT8_MAX ? port : 0);
+	return port < 1 || port > TTS_PORT_MAX ? refuse_nums(err, "invalid_f_port", "f_port", port, NULL, 0) : 0;
 }
 
-static int read_priority(const struct json *j, json_val v, struct tts_item *ret, struct tts_error *err)
+static int read_priority(const struct json *j, json_val item, struct tts_item *ret, struct tts_error *err)
 {
-	char *word = ret->refused;
+	json_val v = json_get(j, item, "priority");
+	char word[sizeof ret->refused];
 	uint64_t number;
 	if (v < 0 || json_type(j, v) == JSON_NULL)
 		return 0;
-	if (json_string(j, v, word, sizeof ret->refused))
-		str_copy(STR("?"), word, sizeof ret->refused);
+	if (json_string(j, v, word, sizeof word))
+		str_copy(STR("?"), word, sizeof word);
 	for (unsigned p = 0; *tts_priority(p); p++)
 		if (!strcmp(word, tts_priority(p)) || (!json_u64(j, v, &number) && number == p)) {
 			ret->priority = (uint8_t)p;
 			return 0;
 		}
-	return refuse_text(err, "invalid_priority", "priority", word);
+	if (!*ret->refused)
+		memcpy(ret->refused, word, sizeof word);
+	return refuse_text(err, "invalid_priority", "priority", ret->refused);
 }
 
 static int read_payload(const struct json *j, json_val item, struct tts_item *ret, struct tts_error *err)
 {
 	uint8_t all[1024];
 	json_val frm = json_get(j, item, "frm_payload"), decoded = json_get(j, item, "decoded_payload");
+	bool has_decoded = decoded >= 0 && json_type(j, decoded) != JSON_NULL;
 	size_t n = 0;
 	int r = json_base64(j, frm, all, sizeof all, &n);
-	if (r == -ENOENT)
-		return refuse(err, decoded >= 0 ? "no_encoder" : "no_payload");
+	if (r == -ENOENT || (!r && !n && has_decoded))
+		return refuse(err, has_decoded ? "no_encoder" : "no_payload");
 	if (r == -ENOSPC || n > TTS_PAYLOAD_MAX)
 		return refuse_nums(err, "payload_too_long", "length", r ? json_raw(j, frm).n * 3 / 4 : n, "max", TTS_PAYLOAD_MAX);
 	if (r)
@@ -127,46 +153,112 @@ static int read_retry(const struct json *j, json_val item, struct tts_item *ret,
 	return 0;
 }
 
-static int read_class_b_c(const struct json *j, json_val v, struct tts_item *ret, struct tts_error *err)
+static void copy_index(struct text *t, const struct json *j, json_val gateway, const char *name)
 {
+	uint64_t n;
+	if (json_u64(j, json_get(j, gateway, name), &n) || !n || n > UINT32_MAX)
+		return;
+	json_name(t, name);
+	json_unum(t, n);
+}
+
+/** One gateway, written anew: what was read leniently must not leave as it came. @return 0; -EINVAL it names none */
+static int copy_gateway(struct text *t, const struct json *j, json_val gateway)
+{
+	json_val ids = json_get(j, gateway, "gateway_ids"), eui = json_get(j, ids, "eui");
+	char id[37], hex[40];
+	uint64_t number;
+	bool has_id = !json_string(j, json_get(j, ids, "gateway_id"), id, sizeof id) && *id;
+	bool has_eui = !json_string(j, eui, hex, sizeof hex) && !hex_eui(str_of(hex), &number);
+	if (!has_id && !has_eui)
+		return -EINVAL;
+	json_open(t, '{');
+	json_name(t, "gateway_ids");
+	json_open(t, '{');
+	if (has_id) {
+		json_name(t, "gateway_id");
+		json_puts(t, id);
+	}
+	if (has_eui) {
+		json_name(t, "eui");
+		json_eui(t, number);
+	}
+	json_close(t, '}');
+	copy_index(t, j, gateway, "antenna_index");
+	copy_index(t, j, gateway, "group_index");
+	json_close(t, '}');
+	return 0;
+}
+
+/** @return NULL; else what is wrong, in words */
+static const char *copy_gateways(struct text *t, const struct json *j, json_val gateways)
+{
+	if (gateways < 0 || json_type(j, gateways) == JSON_NULL)
+		return NULL;
+	if (json_type(j, gateways) != JSON_ARRAY)
+		return "gateways is not an array";
+	json_name(t, "gateways");
+	json_open(t, '[');
+	for (json_val v = json_first(j, gateways); v >= 0; v = json_next(j, v))
+		if (copy_gateway(t, j, v))
+			return "an element of gateways has neither gateway_ids.gateway_id nor gateway_ids.eui";
+	json_close(t, ']');
+	return NULL;
+}
+
+static int read_class_b_c(const struct json *j, json_val item, struct tts_item *ret, struct tts_error *err)
+{
+	json_val v = json_get(j, item, "class_b_c"), at = json_get(j, v, "absolute_time");
+	struct text t = text_fixed(ret->class_b_c, sizeof ret->class_b_c);
 	char when[40];
 	uint64_t unix_ns;
 	if (v < 0 || json_type(j, v) == JSON_NULL)
 		return 0;
-	json_val at = json_get(j, v, "absolute_time"), gateways = json_get(j, v, "gateways");
 	if (json_type(j, v) != JSON_OBJECT)
 		return refuse_text(err, "invalid_class_b_c", "reason", "it is not an object");
-	if (gateways >= 0 && json_type(j, gateways) != JSON_ARRAY && json_type(j, gateways) != JSON_NULL)
-		return refuse_text(err, "invalid_class_b_c", "reason", "gateways is not an array");
-	if (at >= 0 && json_type(j, at) != JSON_NULL &&
-		(json_string(j, at, when, sizeof when) || clock_parse_rfc3339(str_of(when), &unix_ns)))
-		return refuse_text(err, "invalid_class_b_c", "reason", "absolute_time is not RFC 3339");
-	if (str_copy(json_raw(j, v), ret->class_b_c, sizeof ret->class_b_c))
+	json_open(&t, '{');
+	const char *wrong = copy_gateways(&t, j, json_get(j, v, "gateways"));
+	if (wrong)
+		return refuse_text(err, "invalid_class_b_c", "reason", wrong);
+	if (at >= 0 && json_type(j, at) != JSON_NULL) {
+		if (json_string(j, at, when, sizeof when) || clock_parse_rfc3339(str_of(when), &unix_ns))
+			return refuse_text(err, "invalid_class_b_c", "reason", "absolute_time is not RFC 3339");
+		json_name(&t, "absolute_time");
+		json_time(&t, unix_ns);
+	}
+	json_close(&t, '}');
+	if (t.failed)
 		return refuse_text(err, "invalid_class_b_c", "reason", "it is too long");
 	ret->has_class_b_c = true;
 	return 0;
 }
 
+static int read_confirmed(const struct json *j, json_val item, struct tts_item *ret, struct tts_error *err)
+{
+	json_val v = json_get(j, item, "confirmed");
+	if (v >= 0 && json_type(j, v) != JSON_NULL && json_bool(j, v, &ret->confirmed))
+		return refuse_text(err, "invalid_json", "reason", "confirmed is neither true nor false");
+	return 0;
+}
+
 int tts_request_item(const struct json *j, json_val item, struct tts_item *ret, struct tts_error *err)
 {
-	json_val confirmed = json_get(j, item, "confirmed");
+	/* All are read even after one was refused, so that what goes back is what was asked for. */
+	static int (*const readers[])(const struct json *, json_val, struct tts_item *, struct tts_error *) = {
+		read_cids, read_port, read_payload, read_priority, read_retry, read_class_b_c, read_confirmed,
+	};
+	int refusal = 0;
 	*ret = (struct tts_item){ 0 };
 	*err = (struct tts_error){ 0 };
 	if (json_type(j, item) != JSON_OBJECT)
 		return refuse_text(err, "invalid_json", "reason", "an item of `downlinks` is not an object");
-	/* Ids first: whoever asked can tell by them which item an error is about. */
-	int r = read_cids(j, json_get(j, item, "correlation_ids"), ret, err);
-	if (!r)
-		r = read_port(j, json_get(j, item, "f_port"), ret, err);
-	if (!r)
-		r = read_payload(j, item, ret, err);
-	if (!r)
-		r = read_priority(j, json_get(j, item, "priority"), ret, err);
-	if (!r)
-		r = read_retry(j, item, ret, err);
-	if (!r)
-		r = read_class_b_c(j, json_get(j, item, "class_b_c"), ret, err);
-	if (!r && confirmed >= 0 && json_type(j, confirmed) != JSON_NULL && json_bool(j, confirmed, &ret->confirmed))
-		r = refuse_text(err, "invalid_json", "reason", "confirmed is neither true nor false");
-	return r;
+	for (size_t i = 0; i < COUNT(readers); i++) {
+		struct tts_error e = { 0 };
+		int r = readers[i](j, item, ret, &e);
+		if (r && !refusal) {
+			refusal = r;
+			*err = e;
+		}
+	}
+	return refusal;
 }
