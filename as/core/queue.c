@@ -1,8 +1,11 @@
 /** @file The downlink queue of each device. */
 #include "as/core/queue.h"
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
+/* An item without its octets: what an attempt changes. */
+enum { ITEM_HEAD = offsetof(struct item, bytes) };
 enum { RECORD_VERSION = 1, FLAG_CONFIRMED = 1, FLAG_RECALLED = 2, FLAG_SENT = 4 };
 enum { RECORD_MAX = 64 + TTS_PAYLOAD_MAX + TTS_OWN_CIDS * (TTS_OWN_CID + 1) + TTS_CLASS_B_C_MAX + 1 };
 
@@ -70,25 +73,52 @@ static int save(const struct queue_sink *sink, uint64_t uid, const struct item *
 	return w.failed ? -ENOSPC : sink->put(sink->ctx, uid, i->seq, (struct slice){ record, w.len });
 }
 
-/** Link in before the first of a lower priority or a younger age. */
+/** The item that one of this priority and age stands behind; NULL: it is the first. */
+static struct item *item_before(const struct queue *q, const struct item *i)
+{
+	struct item *at = NULL;
+	for (unsigned p = i->priority; p < QUEUE_PRIORITIES && !at; p++)
+		at = q->last[p];
+	while (at && at->priority == i->priority && at->seq > i->seq)
+		at = at->prev;
+	return at;
+}
+
 static void insert(struct queue *q, struct item *i)
 {
-	struct item **at = &q->first;
-	while (*at && ((*at)->priority > i->priority || ((*at)->priority == i->priority && (*at)->seq < i->seq)))
-		at = &(*at)->next;
-	i->next = *at;
-	*at = i;
+	struct item *before = item_before(q, i), *after = before ? before->next : q->first;
+	i->prev = before;
+	i->next = after;
+	if (before)
+		before->next = i;
+	else
+		q->first = i;
+	if (after)
+		after->prev = i;
+	if (!after || after->priority != i->priority)
+		q->last[i->priority] = i;
 	q->n++;
 }
 
 static void take_out(struct queue *q, struct item *i)
 {
-	struct item **at = &q->first;
-	while (*at != i)
-		at = &(*at)->next;
-	*at = i->next;
-	i->next = NULL;
+	if (i->prev)
+		i->prev->next = i->next;
+	else
+		q->first = i->next;
+	if (i->next)
+		i->next->prev = i->prev;
+	if (q->last[i->priority] == i)
+		q->last[i->priority] = i->prev && i->prev->priority == i->priority ? i->prev : NULL;
+	i->next = i->prev = NULL;
 	q->n--;
+}
+
+/** Is every member within the bounds that a push keeps? */
+static bool is_sound(const struct item *head, size_t payload_n, size_t cids_n, size_t class_n)
+{
+	return head->state <= ITEM_AWAITED && head->priority < QUEUE_PRIORITIES && head->f_port >= 1 && head->f_port <= TTS_PORT_MAX &&
+		payload_n <= TTS_PAYLOAD_MAX && cids_n <= TTS_OWN_CIDS * (TTS_OWN_CID + 1) && class_n <= TTS_CLASS_B_C_MAX + 1;
 }
 
 int queue_load(struct queue *q, uint64_t seq, struct slice record)
@@ -111,7 +141,7 @@ int queue_load(struct queue *q, uint64_t seq, struct slice record)
 	struct slice bytes = reader_take(&r, payload_n + cids_n + class_n);
 	bool ends = !cids_n || (bytes.p && !bytes.p[payload_n + cids_n - 1]);
 	bool ends_too = !class_n || (bytes.p && !bytes.p[payload_n + cids_n + class_n - 1]);
-	if (r.failed || head.state > ITEM_AWAITED || !ends || !ends_too)
+	if (r.failed || !is_sound(&head, payload_n, cids_n, class_n) || !ends || !ends_too)
 		return -EPROTO;
 	struct item *i = item_new(payload_n, cids_n, class_n);
 	if (!i)
@@ -124,7 +154,7 @@ int queue_load(struct queue *q, uint64_t seq, struct slice record)
 	head.was_sent = flags & FLAG_SENT;
 	memcpy(head.id.b, id.p, id.n);
 	memcpy(head.session_key_id.b, session.p, session.n);
-	memcpy(i, &head, sizeof head);
+	memcpy(i, &head, ITEM_HEAD);
 	if (bytes.n)
 		memcpy(i->bytes, bytes.p, bytes.n);
 	insert(q, i);
@@ -211,6 +241,38 @@ static bool more_than(const struct queue *q, const struct item *taken)
 	return false;
 }
 
+/** A window is too small for the first item. @return 0, *ret_too_long set if that was once too often; -errno of the sink */
+static int miss(struct queue *q, const struct queue_sink *sink, const struct pull *p, struct item *i, struct item **ret_too_long)
+{
+	if (i->payload_n > p->room_max || i->misses + 1 >= QUEUE_WINDOWS) {
+		TRY(sink->del(sink->ctx, p->device, i->seq));
+		take_out(q, i);
+		*ret_too_long = i;
+		return 0;
+	}
+	i->misses++;
+	int r = save(sink, p->device, i);
+	if (r < 0)
+		i->misses--;
+	return r;
+}
+
+/** Hand an item out. @return 0; -errno of the sink: it stays where it is */
+static int let_fly(const struct queue_sink *sink, const struct pull *p, const struct now *now, struct item *i)
+{
+	struct item before;
+	memcpy(&before, i, ITEM_HEAD);
+	i->state = ITEM_FLYING;
+	i->f_cnt = p->f_cnt;
+	i->session_key_id = p->session_key_id;
+	i->flying_us = now->mono_us;
+	i->is_repeat = false;
+	int r = save(sink, p->device, i);
+	if (r < 0)
+		memcpy(i, &before, ITEM_HEAD);
+	return r;
+}
+
 int queue_pull(struct queue *q, const struct queue_sink *sink, const struct pull *p, const struct now *now, struct item **ret,
 	struct item **ret_too_long, bool *ret_more)
 {
@@ -226,23 +288,9 @@ int queue_pull(struct queue *q, const struct queue_sink *sink, const struct pull
 	i = q->first;
 	bool is_waiting = i && i->state == ITEM_WAITING;
 	if (is_waiting && i->payload_n > p->room) {
-		i->misses = (uint8_t)(i->misses + 1);
-		if (i->payload_n > p->room_max || i->misses >= QUEUE_WINDOWS) {
-			TRY(sink->del(sink->ctx, p->device, i->seq));
-			take_out(q, i);
-			*ret_too_long = i;
-		} else {
-			TRY(save(sink, p->device, i));
-		}
-		is_waiting = false;
-	}
-	if (is_waiting) {
-		i->state = ITEM_FLYING;
-		i->f_cnt = p->f_cnt;
-		i->session_key_id = p->session_key_id;
-		i->flying_us = now->mono_us;
-		i->is_repeat = false;
-		TRY(save(sink, p->device, i));
+		TRY(miss(q, sink, p, i, ret_too_long));
+	} else if (is_waiting) {
+		TRY(let_fly(sink, p, now, i));
 		*ret = i;
 	}
 	*ret_more = more_than(q, *ret);
@@ -293,15 +341,36 @@ int queue_outcome(struct queue *q, const struct queue_sink *sink, uint64_t uid, 
 	*ret_news = NEWS_NONE;
 	if (!i)
 		return 0;
+	struct item before;
+	memcpy(&before, i, ITEM_HEAD);
 	/* What the ns says it was sent with counts, also where a crash lost our note of the pull. */
 	i->f_cnt = o->f_cnt;
 	i->session_key_id = o->session_key_id;
 	*ret_news = settle(i, o, ret_gone);
-	if (*ret_gone) {
+	int r = *ret_gone ? sink->del(sink->ctx, uid, i->seq) : save(sink, uid, i);
+	if (r < 0) {
+		memcpy(i, &before, ITEM_HEAD);
+		*ret = NULL;
+		*ret_gone = false;
+	} else if (*ret_gone) {
 		take_out(q, i);
-		return sink->del(sink->ctx, uid, i->seq);
 	}
-	return save(sink, uid, i);
+	return r;
+}
+
+struct item *queue_stranded(const struct queue *q, const struct ulid *session_key_id)
+{
+	for (struct item *i = q->first; i; i = i->next)
+		if (i->state == ITEM_AWAITED && !ulid_eq(&i->session_key_id, session_key_id))
+			return i;
+	return NULL;
+}
+
+void queue_leases_renew(struct queue *q, uint64_t mono_us)
+{
+	for (struct item *i = q->first; i; i = i->next)
+		if (i->state == ITEM_FLYING)
+			i->flying_us = mono_us;
 }
 
 struct item *queue_expired(const struct queue *q, uint64_t mono_us)

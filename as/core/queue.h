@@ -16,7 +16,7 @@ enum { QUEUE_MAX = 10000, QUEUE_ATTEMPTS = 8, QUEUE_WINDOWS = 8 };
 enum item_state { ITEM_WAITING, ITEM_FLYING, ITEM_AWAITED };
 
 struct item {
-	struct item *next;
+	struct item *next, *prev;
 	uint64_t seq;       /**< age: rises with every push */
 	struct ulid id;     /**< as:downlink */
 	uint64_t queued_unix_us;
@@ -47,12 +47,14 @@ struct queue_sink {
 	void *ctx;
 };
 
+enum { QUEUE_PRIORITIES = 7 };
 struct queue {
 	struct item *first; /**< in the order of sending */
+	struct item *last[QUEUE_PRIORITIES]; /**< the youngest of each priority; NULL: none */
 	size_t n;
 };
 
-/** An item from the store. @return 0; -EPROTO; -ENOMEM */
+/** An item from the store, best in the order of age. @return 0; -EPROTO it is damaged; -ENOMEM */
 int queue_load(struct queue *q, uint64_t seq, struct slice record);
 void queue_done(struct queue *q);
 /** Put an item at its place. @param seq above every one before. @return 0; QUEUE_E_FULL; -errno of the sink; -ENOMEM */
@@ -64,7 +66,7 @@ int queue_clear(struct queue *q, const struct queue_sink *sink, uint64_t uid);
 /** How many items wait for a window. */
 size_t queue_waiting(const struct queue *q);
 
-/** The next item for a window.
+/** The next item for a window. On failure nothing has changed.
  * @param p            the question
  * @param ret          the item, in flight from now; NULL: nothing for this window
  * @param ret_too_long an item that no data rate can carry, or that missed QUEUE_WINDOWS windows: taken out, the caller's to free
@@ -79,9 +81,13 @@ enum { OUTCOME_RETURNED, OUTCOME_SENT, OUTCOME_FAILED, OUTCOME_ACK, OUTCOME_NACK
 /** Take an outcome that the ns reports, or that an expired lease means.
  * @param ret       the item, NULL if it is not known (reported before)
  * @param ret_gone  it has left the queue and is the caller's to free
- * @return 0; -errno of the sink */
+ * @return 0; -errno of the sink: nothing has changed */
 int queue_outcome(struct queue *q, const struct queue_sink *sink, uint64_t uid, const struct up_outcome *o, struct item **ret,
 	bool *ret_gone, enum queue_news *ret_news);
+/** An item that awaits its acknowledgement in another session than this one, which will never tell; NULL: none. */
+struct item *queue_stranded(const struct queue *q, const struct ulid *session_key_id);
+/** All leases begin again: what became of the items may just be on its way. */
+void queue_leases_renew(struct queue *q, uint64_t mono_us);
 /** The first item whose lease is over; NULL: none. */
 struct item *queue_expired(const struct queue *q, uint64_t mono_us);
 uint64_t queue_deadline(const struct queue *q); /**< when the first lease is over; UINT64_MAX: none is out */
