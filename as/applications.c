@@ -22,7 +22,10 @@ enum {
 	REASON_NOT_AUTHORIZED = 0x87,
 	REASON_UNAVAILABLE = 0x88,
 	REASON_TOPIC_INVALID = 0x90,
+	REASON_PAYLOAD_INVALID = 0x99,
 	QOS_MAX = 2,
+	QUEUED_BYTES_MAX = 16 << 20,
+	DEVICE_NAME_MAX = 100, /**< longer than any device id: what is wrong with one is answered, too */
 	MQTT_PORT = 1883,
 	MQTTS_PORT = 8883
 };
@@ -44,12 +47,15 @@ struct applications {
 	struct mqtt_keep keep;
 	struct login *logins;
 	uint64_t next_login;
+	struct loop_timer *expiry; /**< of the first key of a login to end */
+	uint64_t expiry_unix_us;   /**< UINT64_MAX: none does */
 };
 
 /** A push that waits for its commit before it is acknowledged. */
 struct pending_push {
 	struct as *as;
 	uint64_t ticket;
+	uint8_t reason;
 };
 
 static struct login *login_find(const struct applications *m, uint64_t number)
@@ -94,6 +100,36 @@ static bool is_application(const struct app *a, const struct mqtt_login_request 
 	return a || (rq->password.is_present && str_starts(rq->password.s, "NNSXS."));
 }
 
+static void expect_expiry(struct applications *m, const struct api_key *k)
+{
+	const struct now *now = loop_now(m->as->loop);
+	if (!k->expires_unix_us || k->expires_unix_us >= m->expiry_unix_us)
+		return;
+	m->expiry_unix_us = k->expires_unix_us;
+	loop_timer_in(m->expiry, k->expires_unix_us > now->unix_us ? k->expires_unix_us - now->unix_us : 0);
+}
+
+static bool has_expired(const void *arg, uint64_t login)
+{
+	const struct applications *m = arg;
+	const struct login *l = login_find(m, login);
+	const struct api_key *k = l ? keyring_find(&m->as->keyring, str_of(l->key_id)) : NULL;
+	return k && k->expires_unix_us && k->expires_unix_us <= loop_now(m->as->loop)->unix_us;
+}
+
+/** A key that has ended ends what was begun with it, as one that is deleted does. */
+static void expire(void *ctx)
+{
+	struct applications *m = ctx;
+	m->expiry_unix_us = UINT64_MAX;
+	mqtt_engine_kick(m->engine, has_expired, m, REASON_NOT_AUTHORIZED, loop_now(m->as->loop));
+	for (const struct login *l = m->logins; l; l = l->hh.next) {
+		const struct api_key *k = keyring_find(&m->as->keyring, str_of(l->key_id));
+		if (k && !has_expired(m, l->number))
+			expect_expiry(m, k);
+	}
+}
+
 static enum mqtt_connack_code on_connect(
 	void *ctx, const struct mqtt_login_request *rq, struct mqtt_login *ret_login, struct text *ret_why)
 {
@@ -131,6 +167,7 @@ static enum mqtt_connack_code on_connect(
 	str_copy(str_of(a->key), l->app, sizeof l->app);
 	str_copy(str_of(key->id), l->key_id, sizeof l->key_id);
 	HASH_ADD(hh, m->logins, number, sizeof l->number, l);
+	expect_expiry(m, key);
 	ret_login->login = l->number;
 	struct text owner = text_fixed(ret_login->owner, sizeof ret_login->owner);
 	text_printf(&owner, "app:%s", l->name);
@@ -166,8 +203,16 @@ static uint8_t on_filter(void *ctx, uint64_t login, struct str filter, struct te
 	return 0;
 }
 
-/** "v3/{name}/devices/{device}/down/push": the device, and whether it is a replace. */
-static bool parse_push(const struct login *l, struct str topic, struct str *ret_device, bool *ret_replace)
+/** Is this a name of the login's application? Its own is; so is the other one that as.default-tenant gives. */
+static bool is_name_of(const struct applications *m, const struct login *l, struct str name)
+{
+	const struct app *a = registry_app(&m->as->registry, name);
+	return a && !strcmp(a->key, l->app);
+}
+
+/** "v3/{name}/devices/{device}/down/push": the device, which need not exist, and whether it is a replace. */
+static bool parse_push(const struct applications *m, const struct login *l, struct str topic,
+	struct str *ret_device, bool *ret_replace)
 {
 	struct str root, name, devices, down, verb;
 	struct str rest = str_cut(topic, '/', &root);
@@ -177,8 +222,9 @@ static bool parse_push(const struct login *l, struct str topic, struct str *ret_
 	rest = str_cut(rest, '/', &down);
 	verb = rest;
 	*ret_replace = str_is(verb, "replace");
-	return str_is(root, "v3") && str_is(name, l->name) && str_is(devices, "devices") &&
-	       id_valid(*ret_device) && str_is(down, "down") && (*ret_replace || str_is(verb, "push"));
+	return str_is(root, "v3") && is_name_of(m, l, name) && str_is(devices, "devices") && ret_device->n &&
+	       ret_device->n <= DEVICE_NAME_MAX && str_is(down, "down") &&
+	       (*ret_replace || str_is(verb, "push"));
 }
 
 static void drop(struct applications *m, const struct login *l, struct str topic, const char *why)
@@ -201,36 +247,47 @@ static void drop(struct applications *m, const struct login *l, struct str topic
 static void push_durable(void *ctx)
 {
 	struct pending_push *p = ctx;
-	mqtt_engine_taken(p->as->applications->engine, p->ticket, 0, loop_now(p->as->loop));
+	mqtt_engine_taken(p->as->applications->engine, p->ticket, p->reason, loop_now(p->as->loop));
 	free(p);
+}
+
+/** Acknowledge once all that was written so far is on disk. */
+static enum mqtt_verdict taken_when_durable(struct as *as, uint64_t ticket, uint8_t reason)
+{
+	struct pending_push *p = malloc(sizeof *p);
+	if (!p)
+		return MQTT_TAKEN;
+	*p = (struct pending_push){ as, ticket, reason };
+	if (!store_after(as->store, push_durable, p))
+		return MQTT_TAKEN_LATER;
+	free(p);
+	return MQTT_TAKEN;
 }
 
 static enum mqtt_verdict take_push(struct applications *m, const struct login *l,
 	const struct mqtt_publication *pub, struct str device, bool is_replace, uint8_t *ret_reason)
 {
 	const struct app *a = registry_app(&m->as->registry, str_of(l->app));
-	struct pending_push *p = pub->qos && !pub->is_will ? malloc(sizeof *p) : NULL;
-	struct downlinks_result result;
-	char device_id[ID_MAX + 1];
-	if ((pub->qos && !pub->is_will && !p) || !a || str_copy(device, device_id, sizeof device_id)) {
-		free(p);
-		return MQTT_CLOSE;
-	}
-	if (p)
-		*p = (struct pending_push){ m->as, pub->ticket };
+	bool is_acknowledged = pub->qos && !pub->is_will;
 	struct str body = { (const char *)pub->payload.p, pub->payload.n };
-	int r = downlinks_request(m->as, a, device_id, body, is_replace, p ? push_durable : NULL, p, &result);
+	struct downlinks_result result;
+	char device_id[DEVICE_NAME_MAX + 1];
+	if (!a || str_copy(device, device_id, sizeof device_id))
+		return MQTT_DROP;
+	int r = downlinks_request(m->as, a, device_id, body, is_replace, &result);
 	if (r) {
-		free(p);
 		LOG(LOG_ERROR, "push_not_taken", KV_Z("application", a->key), KV_Z("device", device_id),
 			KV_Z("error", strerror(-r)));
 		*ret_reason = REASON_UNAVAILABLE;
 		/* Not acknowledged: the client keeps it, and sends it again when it connects again. */
-		return pub->qos ? MQTT_CLOSE : MQTT_DROP;
+		if (is_acknowledged)
+			return MQTT_CLOSE;
+		downlinks_refuse(m->as, a, device_id, "store_unavailable");
+		return MQTT_DROP;
 	}
 	if (result.error)
-		*ret_reason = 0x99; /* payload format invalid */
-	return p ? MQTT_TAKEN_LATER : MQTT_TAKEN;
+		*ret_reason = REASON_PAYLOAD_INVALID;
+	return is_acknowledged ? taken_when_durable(m->as, pub->ticket, *ret_reason) : MQTT_TAKEN;
 }
 
 static enum mqtt_verdict on_publish(void *ctx, const struct mqtt_publication *pub, uint8_t *ret_reason)
@@ -241,7 +298,7 @@ static enum mqtt_verdict on_publish(void *ctx, const struct mqtt_publication *pu
 	bool is_replace;
 	if (!l)
 		return MQTT_DROP;
-	if (!parse_push(l, pub->topic, &device, &is_replace)) {
+	if (!parse_push(m, l, pub->topic, &device, &is_replace)) {
 		drop(m, l, pub->topic,
 			"publish to v3/{application id}/devices/{device id}/down/push or down/replace of "
 			"your own application");
@@ -300,6 +357,7 @@ static void on_key(void *ctx, const struct api_key *k, enum change c)
 			loop_now(m->as->loop));
 }
 
+/** Both names of an application, the second only where no application has it as its own. */
 static void for_each_name(
 	struct as *as, const struct app *a, void (*fn)(struct as *as, struct str name, void *ctx), void *ctx)
 {
@@ -308,7 +366,8 @@ static void for_each_name(
 	if (a->tenant[0] || !as->settings->default_tenant[0])
 		return;
 	snprintf(alias, sizeof alias, "%s@%s", a->id, as->settings->default_tenant);
-	fn(as, str_of(alias), ctx);
+	if (registry_app(&as->registry, str_of(alias)) == a)
+		fn(as, str_of(alias), ctx);
 }
 
 static void forget_name(struct as *as, struct str name, void *ctx)
@@ -325,6 +384,9 @@ static void on_app(void *ctx, struct app *a, enum change c)
 	struct applications *m = ctx;
 	if (c == CHANGE_DELETED)
 		for_each_name(m->as, a, forget_name, NULL);
+	else if (c == CHANGE_CREATED)
+		/* Until now this may have been the other name of another one: its clients have to leave. */
+		forget_name(m->as, str_of(a->key), NULL);
 }
 
 struct publication {
@@ -413,6 +475,9 @@ static int start_engine(struct as *as, struct text *err)
 		.seed = rng_u64(&as->rng),
 	};
 	o.limits.retained_messages = 0; /* the retain flag is accepted and ignored */
+	/* A device's whole queue may be pushed at once, and each item is announced. */
+	o.limits.queue_messages = 2 * QUEUE_MAX;
+	o.limits.queue_bytes = QUEUED_BYTES_MAX;
 	m->engine = mqtt_engine_new(&o);
 	if (!m->engine)
 		return -ENOMEM;
@@ -490,6 +555,10 @@ int applications_start(struct as *as, struct text *err)
 	if (!m)
 		return -ENOMEM;
 	m->as = as;
+	m->expiry_unix_us = UINT64_MAX;
+	m->expiry = loop_timer_new(as->loop, expire, m);
+	if (!m->expiry)
+		return -ENOMEM;
 	TRY(start_engine(as, err));
 	registry_watch(&as->registry, &(struct registry_watch){ .app = on_app, .ctx = m });
 	keyring_watch(&as->keyring, on_key, m);
@@ -514,6 +583,7 @@ void applications_stop(struct as *as)
 		mqtt_engine_free(m->engine);
 	mqtt_listener_free(m->listener);
 	tls_free(m->tls);
+	loop_timer_free(m->expiry);
 	HASH_ITER(hh, m->logins, l, next) {
 		HASH_DEL(m->logins, l);
 		free(l);

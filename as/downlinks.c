@@ -11,11 +11,8 @@
 /** What is to be said once the items are on disk: whole JSON messages one after another, each terminated. */
 struct notice {
 	struct as *as;
-	char app[APP_KEY_TEXT], device_id[ID_MAX + 1];
-	uint64_t uid;
+	uint64_t uid; /**< of the device: never used again, unlike its name */
 	struct text messages;
-	void (*done)(void *ctx);
-	void *ctx;
 };
 
 /** A request being worked on. */
@@ -28,7 +25,8 @@ struct request {
 	struct downlinks_result *result;
 };
 
-enum { NOTICE_MAX = 64 << 20 };
+/* A request of 1 MiB holds 350000 bad items at worst: so many are told of each by itself, the rest in one. */
+enum { NOTICE_MAX = 64 << 20, REFUSALS_TOLD = 1000 };
 
 /** The message_format with its attributes filled in, for logs, answers and people. */
 static void explain(struct text *t, const struct tts_error *e)
@@ -49,43 +47,63 @@ static void explain(struct text *t, const struct tts_error *e)
 	}
 }
 
-/** Publish a down/failed. @param d  NULL: the request as a whole @param own  the application's correlation
- * ids */
-static void fail(
-	struct request *rq, struct tts_error *e, const struct tts_downlink *d, const char *own, size_t own_n)
+/** What an event says of a refusal. */
+static void write_refusal(struct text *t, const struct request *rq, const char *error, const char *why)
+{
+	json_open(t, '{');
+	if (!rq->device) {
+		json_name(t, "device_id");
+		json_puts(t, rq->device_id);
+	}
+	json_name(t, "error");
+	json_puts(t, error);
+	json_name(t, "message");
+	json_puts(t, why);
+	json_close(t, '}');
+}
+
+/** Publish a down/failed. @param d  NULL: the request as a whole */
+static void publish_refusal(struct request *rq, struct tts_error *e, const struct tts_downlink *d, const char *why)
 {
 	struct as *as = rq->as;
 	const struct now *now = loop_now(as->loop);
 	struct cid id = { .kind = CID_AS_DOWNLINK,
 		.id = d && d->item ? *d->item : ulid_make(now->unix_us, &as->rng) };
+	struct traces_of of = { .device = rq->device,
+		.app = rq->app,
+		.own = d ? d->own_cids : NULL,
+		.own_n = d ? d->own_cids_n : 0 };
 	struct tts_up u = { .device = { .device_id = rq->device_id, .application_id = rq->app->id },
 		.received_unix_ns = now->unix_us * 1000 };
-	char why[sizeof rq->result->message], data[400];
-	struct text w = text_fixed(why, sizeof why), j = text_fixed(data, sizeof data);
+	char data[TRACES_DATA_MAX];
+	struct text about = text_fixed(data, sizeof data), *t = traffic_json(as);
 	if (rq->device)
 		u = traffic_envelope(as, rq->device);
 	e->id = ulid_make(now->unix_us, &as->rng);
 	u.cids = &id;
 	u.n_cids = 1;
-	u.own_cids = own;
-	u.own_cids_n = own_n;
-	explain(&w, e);
-	if (!rq->result->refused++) {
-		rq->result->error = e->row;
-		str_copy(text_str(&w), rq->result->message, sizeof rq->result->message);
-	}
-	LOG(LOG_INFO, "downlink_refused", KV_Z("application", rq->app->key), KV_Z("device", rq->device_id),
-		KV_Z("reason", e->row->name));
-	json_open(&j, '{');
-	json_name(&j, "error");
-	json_puts(&j, e->row->name);
-	json_name(&j, "message");
-	json_puts(&j, why);
-	json_close(&j, '}');
-	traces_add(as, "as.down.data.drop", rq->device, &id, 1, j.failed ? "" : data);
-	struct text *t = traffic_json(as);
+	u.own_cids = of.own;
+	u.own_cids_n = of.own_n;
+	write_refusal(&about, rq, e->row->name, why);
+	traces_note(as, "as.down.data.drop", &of, &id, 1, about.failed ? "" : data);
 	tts_down(t, &u, TTS_FAILED, d, e);
 	traffic_publish(as, rq->app, rq->device_id, tts_down_topic(TTS_FAILED), text_str(t));
+}
+
+/** Refuse an item, or the request as a whole (d NULL). */
+static void fail(struct request *rq, struct tts_error *e, const struct tts_downlink *d)
+{
+	struct downlinks_result *result = rq->result;
+	char why[sizeof result->message];
+	struct text w = text_fixed(why, sizeof why);
+	if (++result->refused > REFUSALS_TOLD)
+		return;
+	explain(&w, e);
+	if (result->refused == 1) {
+		result->error = e->row;
+		memcpy(result->message, why, sizeof why);
+	}
+	publish_refusal(rq, e, d, why);
 }
 
 static void fail_whole(struct request *rq, const char *name, const char *attribute, const char *value)
@@ -93,7 +111,23 @@ static void fail_whole(struct request *rq, const char *name, const char *attribu
 	struct tts_error e = {
 		.row = down_error_find(str_of(name)), .text_attribute = attribute, .text_value = value
 	};
-	fail(rq, &e, NULL, NULL, 0);
+	fail(rq, &e, NULL);
+}
+
+/** The last word on what was refused: how many were not told of each by itself; one line in the log. */
+static void sum_up(struct request *rq)
+{
+	const struct downlinks_result *result = rq->result;
+	if (!result->refused)
+		return;
+	if (result->refused > REFUSALS_TOLD) {
+		struct tts_error e = { .row = down_error_find(STR("more_refused")), .num_attribute = { "count" },
+			.num_value = { result->refused - REFUSALS_TOLD } };
+		publish_refusal(rq, &e, NULL, e.row->message_format);
+	}
+	LOG(LOG_INFO, "downlinks_refused", KV_Z("application", rq->app->key), KV_Z("device", rq->device_id),
+		KV_Z("reason", result->error->name), KV_U("refused", result->refused),
+		KV_U("queued", result->queued));
 }
 
 /** Everything of the request is on disk now. */
@@ -101,14 +135,10 @@ static void announce(void *ctx)
 {
 	struct notice *n = ctx;
 	struct as *as = n->as;
-	struct app *app = registry_app(&as->registry, str_of(n->app));
-	for (size_t at = 0; app && at < n->messages.len; at += strlen(n->messages.p + at) + 1)
-		traffic_publish(
-			as, app, n->device_id, tts_down_topic(TTS_QUEUED), str_of(n->messages.p + at));
-	if (n->uid)
-		downlinks_tell(as, n->uid);
-	if (n->done)
-		n->done(n->ctx);
+	const struct device *d = registry_device_by_uid(&as->registry, n->uid);
+	for (size_t at = 0; d && at < n->messages.len; at += strlen(n->messages.p + at) + 1)
+		traffic_publish(as, d->app, d->id, tts_down_topic(TTS_QUEUED), str_of(n->messages.p + at));
+	downlinks_tell(as, n->uid);
 	text_done(&n->messages);
 	free(n);
 }
@@ -127,13 +157,14 @@ static int enqueue(struct request *rq, struct device_traffic *t, const struct tt
 	struct cid cid = { .kind = CID_AS_DOWNLINK, .id = id };
 	struct tts_up u = traffic_envelope(as, rq->device);
 	struct tts_downlink d = item_show(item, false);
+	struct traces_of of = { .device = rq->device, .own = d.own_cids, .own_n = d.own_cids_n };
 	u.cids = &cid;
 	u.n_cids = 1;
 	u.own_cids = d.own_cids;
 	u.own_cids_n = d.own_cids_n;
 	tts_down(&rq->notice->messages, &u, TTS_QUEUED, &d, NULL);
 	text_putc(&rq->notice->messages, '\0');
-	traces_add_own(as, "as.down.data.receive", rq->device, &cid, 1, d.own_cids, d.own_cids_n);
+	traces_note(as, "as.down.data.receive", &of, &cid, 1, "");
 	rq->result->queued++;
 	return 0;
 }
@@ -177,7 +208,7 @@ static int take_item(struct request *rq, struct device_traffic *t, const struct 
 		}
 	}
 	if (r > 0) {
-		fail(rq, &e, &d, wish.own_cids, wish.own_cids_n);
+		fail(rq, &e, &d);
 		return 0;
 	}
 	return r;
@@ -220,30 +251,36 @@ static int take_body(struct request *rq, struct str body, bool is_replace)
 }
 
 int downlinks_request(struct as *as, const struct app *a, const char *device_id, struct str body,
-	bool is_replace, void (*done)(void *ctx), void *ctx, struct downlinks_result *ret_result)
+	bool is_replace, struct downlinks_result *ret_result)
 {
-	struct notice *n = calloc(1, sizeof *n);
 	*ret_result = (struct downlinks_result){ 0 };
+	if (store_failing(as->store))
+		return -EAGAIN;
+	struct notice *n = calloc(1, sizeof *n);
 	if (!n)
 		return -ENOMEM;
-	if (store_failing(as->store)) {
-		free(n);
-		return -EAGAIN;
-	}
-	*n = (struct notice){ .as = as, .messages = text_growing(NOTICE_MAX), .done = done, .ctx = ctx };
-	str_copy(str_of(a->key), n->app, sizeof n->app);
-	str_copy(str_of(device_id), n->device_id, sizeof n->device_id);
 	struct request rq = { as, a, device_id, registry_device(&as->registry, a, str_of(device_id)), n,
 		ret_result };
+	*n = (struct notice){ as, rq.device ? rq.device->entry.uid : 0, text_growing(NOTICE_MAX) };
 	int r = take_body(&rq, body, is_replace);
-	n->uid = rq.device ? rq.device->entry.uid : 0;
-	if (r < 0)
-		n->done = NULL; /* the caller hears it from us; what was queued before is announced all the
-				   same */
-	int after = store_after(as->store, announce, n);
+	sum_up(&rq);
+	/* Also after a failure: what was queued before it is announced all the same. */
+	int after = rq.device ? store_after(as->store, announce, n) : -ENODEV;
 	if (after) {
 		text_done(&n->messages);
 		free(n);
 	}
-	return r < 0 ? r : after;
+	return r < 0 || !rq.device ? r : after;
+}
+
+void downlinks_refuse(struct as *as, const struct app *a, const char *device_id, const char *error)
+{
+	struct downlinks_result result = { 0 };
+	struct request rq = { .as = as,
+		.app = a,
+		.device_id = device_id,
+		.device = registry_device(&as->registry, a, str_of(device_id)),
+		.result = &result };
+	fail_whole(&rq, error, NULL, NULL);
+	sum_up(&rq);
 }

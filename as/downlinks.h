@@ -10,14 +10,15 @@ struct downlinks_result {
 	char message[200];              /**< the same in words, attributes filled in */
 };
 
-/** Take the body of a push or replace. Each refused item becomes a down/failed, each good one is queued and
- * becomes a down/queued once it is durable.
+/** Take the body of a push or replace. Each refused item becomes a down/failed (from the 1001st on, one for all
+ * together), each good one is queued and becomes a down/queued once it is durable.
  * @param device_id  need not exist
- * @param done       called once all that was queued is on disk (or at once, if nothing was)
- * @return 0, *ret_result set; -errno the store cannot take it now: nothing was queued, `done` will not be
- * called */
+ * @return 0, *ret_result set: what was queued is durable once store_after says so; -errno the store cannot take
+ * it now: of its items only those are queued that *ret_result counts */
 int downlinks_request(struct as *as, const struct app *a, const char *device_id, struct str body,
-	bool is_replace, void (*done)(void *ctx), void *ctx, struct downlinks_result *ret_result);
+	bool is_replace, struct downlinks_result *ret_result);
+/** Refuse a request as a whole: a down/failed with this row of proto/errors.def, which has no attributes. */
+void downlinks_refuse(struct as *as, const struct app *a, const char *device_id, const char *error);
 
 /** The outcome of an item, from the ns. @return 0; -errno of the store */
 int downlinks_outcome(
@@ -26,5 +27,5 @@ int downlinks_outcome(
 void downlinks_lease_over(struct as *as, struct device_traffic *t);
 /** The HTTP API's routes of the queue. */
 extern const struct http_route downlinks_routes[];
-/** Tell the ns how many items wait for a device, if that has changed what it should do. */
+/** Tell the ns how many items wait for a device. */
 void downlinks_tell(struct as *as, uint64_t uid);

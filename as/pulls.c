@@ -9,28 +9,37 @@
 
 enum { CIDS_SHOWN = 16 };
 #define TELL_TIMEOUT_US (10 * SEC_US)
+#define TELL_AGAIN_US   (1 * SEC_US)
+_Static_assert((int)TTS_PAYLOAD_MAX <= (int)sizeof ((struct pulled *)0)->frm.p, "each item fits an answer");
 
 struct downlinks {
 	struct pulled answer;
 	struct downlink_queued queued;
+	struct loop_timer *again; /**< to tell the ns everything */
 };
+
+/** An ns that does not know of an item never asks for it: it is told everything, a little later. */
+static void not_told(struct as *as, int status)
+{
+	LOG(LOG_WARN, "queued_not_told", KV_I("status", status));
+	if (as->downlinks)
+		loop_timer_in(as->downlinks->again, TELL_AGAIN_US);
+}
 
 static void told(void *ctx, int status, const struct failure *failure, const void *reply)
 {
-	struct as *as = ctx;
 	(void)failure;
 	(void)reply;
-	/* Nothing to do on a failure: when the link is up again, the ns is told everything. */
-	if (status)
-		LOG(LOG_DEBUG, "queued_not_told", KV_I("status", status));
-	(void)as;
+	/* When a link is lost, the next one begins with everything. */
+	if (status && status != -ECONNRESET)
+		not_told(ctx, status);
 }
 
 static void send_queued(struct as *as, struct bus_peer *ns, struct downlink_queued *q)
 {
 	int r = bus_call(ns, ASNS_QUEUED, q, TELL_TIMEOUT_US, told, as);
 	if (r)
-		LOG(LOG_WARN, "queued_not_told", KV_Z("error", strerror(-r)));
+		not_told(as, r);
 	q->v.len = 0;
 	q->has = 0;
 }
@@ -48,8 +57,7 @@ void downlinks_tell(struct as *as, uint64_t uid)
 	send_queued(as, ns, q);
 }
 
-/** The ns is there: it gets the whole list. */
-static void link_up(struct as *as, struct bus_peer *ns)
+static void tell_all(struct as *as, struct bus_peer *ns)
 {
 	struct downlink_queued *q = &as->downlinks->queued;
 	q->has = 0;
@@ -70,6 +78,23 @@ static void link_up(struct as *as, struct bus_peer *ns)
 		send_queued(as, ns, q);
 }
 
+static void tell_again(void *ctx)
+{
+	struct as *as = ctx;
+	if (as_ns(as))
+		tell_all(as, as_ns(as));
+}
+
+/** The ns is there: it gets the whole list, and time to say what became of what it was handed before. */
+static void link_up(struct as *as, struct bus_peer *ns)
+{
+	for (struct device_traffic *t = as->traffic->devices; t; t = t->hh.next) {
+		queue_leases_renew(&t->queue, loop_now(as->loop)->mono_us);
+		traffic_lease(as, t);
+	}
+	tell_all(as, ns);
+}
+
 /** Publish what became of an item. @param cids  those of the ns's report */
 static void publish(struct as *as, const struct device *d, enum tts_down_kind kind, const struct item *item,
 	bool as_sent, const struct cid *cids, size_t n_cids, const struct tts_error *e)
@@ -86,6 +111,11 @@ static void publish(struct as *as, const struct device *d, enum tts_down_kind ki
 	cids_add_all(&list.len, list.v, COUNT(list.v), cids, n_cids);
 	struct tts_up u = traffic_envelope(as, d);
 	struct tts_downlink shown = item_show(item, as_sent);
+	struct device_traffic *traffic = traffic_of(as, d->entry.uid, false);
+	const struct session *s =
+		traffic && as_sent ? sessions_find(&traffic->sessions, &item->session_key_id) : NULL;
+	if (s)
+		u.device.dev_addr = s->dev_addr; /* not that of a join that came in between */
 	u.cids = list.v;
 	u.n_cids = list.len;
 	u.own_cids = shown.own_cids;
@@ -127,7 +157,7 @@ int downlinks_outcome(
 {
 	struct device_traffic *t = traffic_of(as, d->entry.uid, false);
 	struct item *item = NULL;
-	bool gone = false;
+	bool gone = false, was_on_air;
 	enum queue_news news = NEWS_NONE;
 	if (!t)
 		return 0;
@@ -149,7 +179,8 @@ int downlinks_outcome(
 		break;
 	case NEWS_FAILED:
 		e = error_of(item, o);
-		publish_failure(as, d, item, true, cids, n_cids, &e);
+		was_on_air = item->was_sent || !strcmp(e.row->name, "transmission");
+		publish_failure(as, d, item, was_on_air, cids, n_cids, &e);
 		break;
 	case NEWS_NONE: break;
 	}
@@ -223,6 +254,20 @@ static void report_too_long(struct as *as, const struct device *d, struct item *
 	item_free(item);
 }
 
+/** What was sent in a session that is over is never acknowledged: it counts as not heard, and has another try.
+ * @return 0; -errno of the store */
+static int give_up_stranded(struct as *as, struct device *d, struct device_traffic *t, const struct pull *p)
+{
+	for (struct item *i; (i = queue_stranded(&t->queue, &p->session_key_id));) {
+		struct up_outcome o = { .item = i->id,
+			.outcome = OUTCOME_NACK,
+			.f_cnt = i->f_cnt,
+			.session_key_id = i->session_key_id };
+		TRY(downlinks_outcome(as, d, p->cids.v, p->cids.len, &o));
+	}
+	return 0;
+}
+
 /** Answer a pull. @return 0; -errno: nothing is handed out */
 static int answer_pull(struct as *as, const struct pull *p, struct pulled *a)
 {
@@ -234,6 +279,7 @@ static int answer_pull(struct as *as, const struct pull *p, struct pulled *a)
 	a->has = 0;
 	if (!s || store_failing(as->store))
 		return 0;
+	TRY(give_up_stranded(as, d, t, p));
 	do {
 		TRY(queue_pull(
 			&t->queue, &as->traffic->queue_sink, p, loop_now(as->loop), &item, &too_long, &more));
@@ -258,7 +304,10 @@ static int answer_pull(struct as *as, const struct pull *p, struct pulled *a)
 	}
 	fill(a, item, more);
 	traffic_lease(as, t);
-	traces_add(as, "as.down.data.forward", d, a->cids.v, a->cids.len, "");
+	struct { uint16_t len; struct cid v[CIDS_SHOWN]; } list = { 0 };
+	CIDS_ADD(&list, CID_AS_DOWNLINK, item->id);
+	cids_add_all(&list.len, list.v, COUNT(list.v), p->cids.v, p->cids.len);
+	traces_add(as, "as.down.data.forward", d, list.v, list.len, "");
 	return 0;
 }
 
@@ -285,6 +334,9 @@ int downlinks_start(struct as *as, struct text *err)
 	as->downlinks = calloc(1, sizeof *as->downlinks);
 	if (!as->downlinks)
 		return -ENOMEM;
+	as->downlinks->again = loop_timer_new(as->loop, tell_again, as);
+	if (!as->downlinks->again)
+		return -ENOMEM;
 	as_add_method(as, NSAS_PULL, on_pull);
 	as_add_routes(as, downlinks_routes);
 	as_add_link(as, link_up, NULL);
@@ -293,6 +345,8 @@ int downlinks_start(struct as *as, struct text *err)
 
 void downlinks_stop(struct as *as)
 {
+	if (as->downlinks)
+		loop_timer_free(as->downlinks->again);
 	free(as->downlinks);
 	as->downlinks = NULL;
 }

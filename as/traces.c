@@ -5,9 +5,11 @@
 #include "as/core/trace_ring.h"
 #include "common/core/json_out.h"
 #include "common/log.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+enum { PROCESS_AS = 2 };
 enum { ANSWER_MAX = 32 << 20, ROWS_MAX = 20000, LIST_ROWS = 1000 };
 
 /** What somebody wants to see, and may. */
@@ -19,6 +21,8 @@ struct view {
 
 struct follower {
 	struct as *as;
+	char key_id[API_KEY_ID + 1];
+	uint64_t expires_unix_us; /* of the key; 0: never */
 	struct http_request *request;
 	struct view view;
 	struct follower *next;
@@ -110,69 +114,144 @@ static bool sees(struct as *as, const struct view *v, const struct trace_event *
 
 /* ---- coming in ---- */
 
+/** The end of a stream that we end, not its reader. */
+static void follower_end(struct follower *f)
+{
+	struct traces *t = f->as->traces;
+	struct follower **at = &t->followers;
+	while (*at != f)
+		at = &(*at)->next;
+	*at = f->next;
+	t->n_followers--;
+	http_stream_end(f->request);
+	free(f);
+}
+
+static bool send_line(struct as *as, struct follower *f, const struct trace_event *e)
+{
+	struct text *line = &as->traces->line;
+	text_reset(line);
+	write_event(as, line, e);
+	text_putc(line, '\n');
+	return !http_stream_send(f->request, text_str(line));
+}
+
+/** A follower that does not keep up loses events, never holds up traffic; once it goes on, it hears how many. */
+static void follow_on(struct as *as, struct follower *f, const struct trace_event *e)
+{
+	struct trace_event gap = { .name = "as.events.lost", .time_unix_us = e->time_unix_us, .process = PROCESS_AS };
+	if (f->lost) {
+		snprintf(gap.data, sizeof gap.data, "{\"lost\":%llu}", (unsigned long long)f->lost);
+		MSG_MARK(&gap, data);
+		if (send_line(as, f, &gap))
+			f->lost = 0;
+	}
+	if (f->lost || !send_line(as, f, e))
+		f->lost++;
+}
+
 static void keep(struct as *as, const struct trace_event *e)
 {
 	struct traces *t = as->traces;
 	trace_ring_add(&t->ring, e);
 	for (struct follower *f = t->followers, *next; f; f = next) {
 		next = f->next;
-		if (!sees(as, &f->view, e))
-			continue;
-		text_reset(&t->line);
-		write_event(as, &t->line, e);
-		text_putc(&t->line, '\n');
-		/* A follower that does not keep up loses events, never holds up traffic. */
-		if (http_stream_send(f->request, text_str(&t->line)))
-			f->lost++;
+		if (f->expires_unix_us && f->expires_unix_us <= loop_now(as->loop)->unix_us)
+			follower_end(f);
+		else if (sees(as, &f->view, e))
+			follow_on(as, f, e);
 	}
 }
 
-static void add(struct as *as, const char *name, const struct cid *cids, size_t n_cids, const char *data)
+/** The rights of a key have changed, or it is gone: what was begun with it ends. */
+static void on_key(void *ctx, const struct api_key *k, enum change c)
+{
+	struct as *as = ctx;
+	for (struct follower *f = as->traces->followers, *next; f && c != CHANGE_CREATED; f = next) {
+		next = f->next;
+		if (!strcmp(f->key_id, k->id))
+			follower_end(f);
+	}
+}
+
+/** One that is not JSON would spoil every answer it stands in. */
+static bool is_json(const char *data)
+{
+	size_t end;
+	return *data == '{' && !json_check(str_of(data), &end, NULL) && !data[end];
+}
+
+static void add(struct as *as, const char *name, const struct traces_of *of, const struct cid *cids, size_t n_cids,
+	const char *data)
 {
 	struct trace_event *e = &as->traces->scratch;
+	e->has = 0;
+	if (of->device)
+		MSG_SET(e, device, of->device->entry.uid);
+	else if (of->app && !str_copy(str_of(of->app->key), e->application_id, sizeof e->application_id))
+		MSG_MARK(e, application_id);
 	str_copy(str_of(name), e->name, sizeof e->name);
 	e->time_unix_us = loop_now(as->loop)->unix_us;
-	e->process = 2;
+	e->process = PROCESS_AS;
 	e->cids.len = 0;
 	cids_add_all(&e->cids.len, e->cids.v, COUNT(e->cids.v), cids, n_cids);
 	if (n_cids)
 		MSG_MARK(e, cids);
-	if (*data && !str_copy(str_of(data), e->data, sizeof e->data))
+	if (is_json(data) && !str_copy(str_of(data), e->data, sizeof e->data))
 		MSG_MARK(e, data);
 	keep(as, e);
+}
+
+/** The data of an event with as many own ids, from `at` on, as fit. @return where the next one goes on */
+static size_t write_data(struct text *t, const struct traces_of *of, size_t at, const char *data)
+{
+	size_t tail = strlen(data) > 2 ? strlen(data) : 1, n = 0;
+	text_puts(t, "{\"correlation_ids\":[");
+	size_t head = t->len;
+	for (; at < of->own_n; at += strlen(of->own + at) + 1) {
+		char quoted[TRACES_DATA_MAX];
+		struct text one = text_fixed(quoted, sizeof quoted);
+		json_puts(&one, of->own + at);
+		if (one.failed || head + one.len + sizeof "]}" > t->cap)
+			continue; /* too long for any event */
+		if (t->len + one.len + sizeof ",]" + tail > t->cap)
+			break;
+		text_puts(t, n++ ? "," : "");
+		text_puts(t, quoted);
+	}
+	text_putc(t, ']');
+	if (tail > 1)
+		text_putc(t, ',');
+	text_puts(t, tail > 1 ? data + 1 : "}");
+	if (!n) {
+		text_reset(t);
+		text_puts(t, data);
+	}
+	return at;
+}
+
+void traces_note(struct as *as, const char *name, const struct traces_of *of, const struct cid *cids,
+	size_t n_cids, const char *data)
+{
+	char buf[TRACES_DATA_MAX];
+	size_t at = 0;
+	do {
+		struct text t = text_fixed(buf, sizeof buf);
+		at = write_data(&t, of, at, data);
+		add(as, name, of, cids, n_cids, buf);
+		data = "";
+	} while (at < of->own_n);
 }
 
 void traces_add(struct as *as, const char *name, const struct device *d, const struct cid *cids,
 	size_t n_cids, const char *data)
 {
-	as->traces->scratch.has = 0;
-	if (d)
-		MSG_SET(&as->traces->scratch, device, d->entry.uid);
-	add(as, name, cids, n_cids, data);
-}
-
-void traces_add_own(struct as *as, const char *name, const struct device *d, const struct cid *cids,
-	size_t n_cids, const char *own, size_t own_n)
-{
-	char data[sizeof as->traces->scratch.data];
-	struct text t = text_fixed(data, sizeof data);
-	json_open(&t, '{');
-	json_name(&t, "correlation_ids");
-	json_open(&t, '[');
-	for (size_t i = 0; i < own_n && t.len + strlen(own + i) + 8 < sizeof data; i += strlen(own + i) + 1)
-		json_puts(&t, own + i);
-	json_close(&t, ']');
-	json_close(&t, '}');
-	traces_add(as, name, d, cids, n_cids, own_n && !t.failed ? data : "");
+	traces_note(as, name, &(struct traces_of){ .device = d }, cids, n_cids, data);
 }
 
 void traces_add_app(struct as *as, const char *name, const struct app *a, const char *data)
 {
-	struct trace_event *e = &as->traces->scratch;
-	e->has = 0;
-	if (a && !str_copy(str_of(a->key), e->application_id, sizeof e->application_id))
-		MSG_MARK(e, application_id);
-	add(as, name, NULL, 0, data);
+	traces_note(as, name, &(struct traces_of){ .app = a }, NULL, 0, data);
 }
 
 static void on_events(void *ctx, struct bus_peer *peer, struct bus_request *request, const void *msg)
@@ -189,43 +268,52 @@ static void on_events(void *ctx, struct bus_peer *peer, struct bus_request *requ
 
 /* ---- being asked ---- */
 
-/** Rows of an answer: each event's JSON in one text, sorted by time at the end. */
+/** The newest events that are asked for: where they are in the ring. */
 struct row {
-	uint64_t time_us;
-	size_t at, n;
+	uint64_t time_us, at;
 };
 struct rows {
 	struct as *as;
 	const struct view *view;
-	struct story *story; /**< NULL: all */
-	struct text json;
-	struct row *v;
+	struct story *story; /* NULL: all */
+	struct row *v;       /* a ring: the newest count */
 	size_t n, max;
-	bool is_following;
+	bool is_seen;        /* the asker may see some of the story */
 };
 
-static bool visit(void *ctx, const struct trace_event *e)
+static bool seed(void *ctx, uint64_t at, const struct trace_event *e)
 {
 	struct rows *r = ctx;
-	if (!sees(r->as, r->view, e) || (r->story && !story_has(r->story, e)))
-		return true;
-	if (r->is_following) {
-		story_follow(r->story, e);
-		return true;
-	}
-	if (r->n == r->max) {
-		/* The newest count: the oldest makes room. */
-		memmove(&r->v[0], &r->v[1], (r->max - 1) * sizeof r->v[0]);
-		r->n--;
-	}
-	r->v[r->n].time_us = e->time_unix_us;
-	r->v[r->n].at = r->json.len;
-	/* Each row is a document of its own, so that no comma gets before it. */
-	text_putc(&r->json, '\n');
-	write_event(r->as, &r->json, e);
-	r->v[r->n].n = r->json.len - r->v[r->n].at;
-	r->n += !r->json.failed;
-	return !r->json.failed;
+	(void)at;
+	if (sees(r->as, r->view, e))
+		story_seed(r->story, e);
+	return true;
+}
+
+static bool follow_up(void *ctx, uint64_t at, const struct trace_event *e)
+{
+	struct rows *r = ctx;
+	(void)at;
+	if (sees(r->as, r->view, e))
+		r->is_seen |= story_follow(r->story, e);
+	return true;
+}
+
+/** What only a gateway says of a message belongs to whom the message belongs. */
+static bool is_part(const struct rows *r, const struct trace_event *e)
+{
+	if (sees(r->as, r->view, e))
+		return !r->story || story_has(r->story, e);
+	return r->story && r->is_seen && r->view->app[0] && !MSG_HAS(e, device) && !MSG_HAS(e, application_id) &&
+	       story_has_message(r->story, e);
+}
+
+static bool collect(void *ctx, uint64_t at, const struct trace_event *e)
+{
+	struct rows *r = ctx;
+	if (is_part(r, e))
+		r->v[r->n++ % r->max] = (struct row){ e->time_unix_us, at };
+	return true;
 }
 
 static int by_time(const void *a, const void *b)
@@ -236,40 +324,44 @@ static int by_time(const void *a, const void *b)
 	return x->at < y->at ? -1 : x->at > y->at;
 }
 
+static void write_rows(struct as *as, struct text *out, const struct row *v, size_t n)
+{
+	struct traces *t = as->traces;
+	text_puts(out, "{\"events\":[");
+	for (size_t i = 0, written = 0; i < n; i++) {
+		if (trace_ring_at(&t->ring, v[i].at, &t->scratch))
+			continue;
+		/* Each is a document of its own. */
+		text_reset(&t->line);
+		write_event(as, &t->line, &t->scratch);
+		text_puts(out, written++ ? "," : "");
+		text_put(out, text_str(&t->line));
+	}
+	text_printf(out, "],\"lost\":%llu}", (unsigned long long)t->ring.lost);
+}
+
 static void answer(
 	struct as *as, struct http_request *request, const struct view *view, struct story *story, size_t max)
 {
 	struct traces *t = as->traces;
-	struct rows r = { .as = as,
-		.view = view,
-		.story = story,
-		.json = text_growing(ANSWER_MAX),
-		.v = calloc(max, sizeof *r.v),
-		.max = max };
-	struct text out = text_growing(ANSWER_MAX);
+	struct rows r = { .as = as, .view = view, .story = story, .v = calloc(max, sizeof *r.v), .max = max };
+	AUTO(text_done) struct text out = text_growing(ANSWER_MAX);
 	if (!r.v) {
 		http_reply_error(request, 503, "no memory for the answer");
 		return;
 	}
-	if (story) {
-		r.is_following = true;
-		trace_ring_each(&t->ring, &t->scratch, visit, &r);
-		r.is_following = false;
-	}
-	trace_ring_each(&t->ring, &t->scratch, visit, &r);
-	qsort(r.v, r.n, sizeof *r.v, by_time);
-	text_puts(&out, "{\"events\":[");
-	for (size_t i = 0; i < r.n; i++) {
-		text_puts(&out, i ? "," : "");
-		text_put(&out, (struct str){ r.json.p + r.v[i].at + 1, r.v[i].n - 1 });
-	}
-	text_printf(&out, "],\"lost\":%llu}", (unsigned long long)t->ring.lost);
+	if (story && story->own)
+		trace_ring_each(&t->ring, &t->scratch, seed, &r);
+	if (story)
+		trace_ring_each(&t->ring, &t->scratch, follow_up, &r);
+	trace_ring_each(&t->ring, &t->scratch, collect, &r);
+	size_t n = r.n < max ? r.n : max;
+	qsort(r.v, n, sizeof *r.v, by_time);
+	write_rows(as, &out, r.v, n);
 	if (out.failed)
 		http_reply_error(request, 503, "the answer is too large");
 	else
 		http_reply_json(request, 200, text_str(&out));
-	text_done(&out);
-	text_done(&r.json);
 	free(r.v);
 }
 
@@ -290,11 +382,11 @@ static int asked_app(struct api_call *c, const struct app **ret)
 	*ret = c->key->kind == KEY_APPLICATION ? c->key->app : NULL;
 	if (id && *id)
 		*ret = registry_app(&c->as->registry, str_of(id));
-	if (id && *id && !*ret) {
+	if (id && *id && !*ret && c->key->kind == KEY_ADMIN) {
 		api_error(c, 404, "application_id", "application %s not found", id);
 		return -1;
 	}
-	if (!may_see(c->key, *ret)) {
+	if ((id && *id && !*ret) || !may_see(c->key, *ret)) {
 		api_error(c, 403, "", "the api key lacks RIGHT_APPLICATION_TRAFFIC_READ on this application");
 		return -1;
 	}
@@ -347,7 +439,12 @@ static void follow(struct api_call *c, const struct view *view)
 		api_error(c, 429, "", "%d event streams are open already", TRACES_FOLLOWERS);
 		return;
 	}
-	*f = (struct follower){ .as = c->as, .request = c->r, .view = *view, .next = t->followers };
+	*f = (struct follower){ .as = c->as,
+		.expires_unix_us = c->key->expires_unix_us,
+		.request = c->r,
+		.view = *view,
+		.next = t->followers };
+	str_copy(str_of(c->key->id), f->key_id, sizeof f->key_id);
 	t->followers = f;
 	t->n_followers++;
 	http_stream_begin(c->r, "application/x-ndjson", follower_gone, f);
@@ -383,7 +480,7 @@ static void get_related(void *ctx, struct http_request *r)
 		if (cid_parse(str_of(id), &story.ids[0]))
 			story.own = id;
 		else
-			story.n = 1;
+			story.n = story.n_seeds = 1;
 		answer(c.as, r, &view, &story, ROWS_MAX);
 	}
 	api_done(&c);
@@ -408,6 +505,7 @@ int traces_start(struct as *as, struct text *err)
 	t->line = text_growing(64 * 1024);
 	as_add_routes(as, routes);
 	as_add_method(as, NSAS_EVENT, on_events);
+	keyring_watch(&as->keyring, on_key, as);
 	return 0;
 }
 

@@ -73,12 +73,23 @@ int traffic_save_sessions(struct as *as, const struct device_traffic *d)
 	return store_put(as->store, uid_key(key, TABLE_SESSIONS, d->uid), (struct slice){ record, n });
 }
 
+/** One record that cannot be read costs its device something, not everybody the service. */
+static int damaged(const char *what, uint64_t uid)
+{
+	LOG(LOG_ERROR, "record_damaged", KV_Z("what", what), KV_U("device", uid));
+	return 0;
+}
+
 static int load_sessions(void *ctx, struct slice key, struct slice value)
 {
 	struct as *as = ctx;
 	struct reader r = reader_of(key.p + 1, key.n - 1);
-	struct device_traffic *d = traffic_of(as, reader_be64(&r), true);
-	return d ? sessions_unpack(value, &as->envelope, &d->sessions) : -ENOMEM;
+	uint64_t uid = reader_be64(&r);
+	if (r.failed)
+		return damaged("sessions", uid);
+	struct device_traffic *d = traffic_of(as, uid, true);
+	int res = d ? sessions_unpack(value, &as->envelope, &d->sessions) : -ENOMEM;
+	return res == -EPROTO ? damaged("sessions", uid) : res;
 }
 
 static int load_item(void *ctx, struct slice key, struct slice value)
@@ -86,18 +97,13 @@ static int load_item(void *ctx, struct slice key, struct slice value)
 	struct as *as = ctx;
 	struct reader r = reader_of(key.p + 1, key.n - 1);
 	uint64_t uid = reader_be64(&r), seq = reader_be64(&r);
-	struct device_traffic *d = traffic_of(as, uid, true);
-	if (!d)
-		return -ENOMEM;
+	if (r.failed)
+		return damaged("downlink", uid);
 	if (seq >= as->traffic->next_seq)
 		as->traffic->next_seq = seq + 1;
-	int res = queue_load(&d->queue, seq, value);
-	/* What was out when this process ended is out from now: its outcome has the lease's time to come in.
-	 */
-	for (struct item *i = d->queue.first; i; i = i->next)
-		i->flying_us = loop_now(as->loop)->mono_us;
-	traffic_lease(as, d);
-	return res;
+	struct device_traffic *d = traffic_of(as, uid, true);
+	int res = d ? queue_load(&d->queue, seq, value) : -ENOMEM;
+	return res == -EPROTO ? damaged("downlink", uid) : res;
 }
 
 /** The session that the operator made by hand is a session like any other; a new generation of it starts its
@@ -124,27 +130,42 @@ static void take_abp_session(struct as *as, const struct device *d)
 		LOG(LOG_ERROR, "session_not_stored", KV_Z("device", d->path), KV_Z("error", strerror(-r)));
 }
 
-static int forget_record(void *ctx, struct slice key, struct slice value)
+/** A helping of keys to delete: a scan may not write. */
+struct helping {
+	uint8_t key[64][ITEM_KEY];
+	size_t n[64], used;
+};
+
+static int help_oneself(void *ctx, struct slice key, struct slice value)
 {
-	struct { uint8_t key[64][ITEM_KEY]; size_t n[64], used; } *found = ctx;
+	struct helping *h = ctx;
 	(void)value;
-	if (found->used == COUNT(found->n))
+	if (h->used == COUNT(h->n))
 		return 1;
-	memcpy(found->key[found->used], key.p, key.n);
-	found->n[found->used++] = key.n;
+	if (key.n > ITEM_KEY)
+		return 0;
+	memcpy(h->key[h->used], key.p, key.n);
+	h->n[h->used++] = key.n;
 	return 0;
 }
 
-/** Delete every record below a prefix; a scan may not write, so it is done in helpings. */
+/** Delete every record below a prefix. */
 static void forget_all(struct as *as, struct slice prefix)
 {
-	struct { uint8_t key[64][ITEM_KEY]; size_t n[64], used; } found;
+	struct helping h;
+	uint8_t last[ITEM_KEY];
+	struct slice from = { 0 };
 	int more;
 	do {
-		found.used = 0;
-		more = store_scan(as->store, prefix, (struct slice){ 0 }, forget_record, &found);
-		for (size_t i = 0; i < found.used; i++)
-			store_del(as->store, (struct slice){ found.key[i], found.n[i] });
+		h.used = 0;
+		more = store_scan(as->store, prefix, from, help_oneself, &h);
+		for (size_t i = 0; i < h.used; i++)
+			store_del(as->store, (struct slice){ h.key[i], h.n[i] });
+		if (!h.used)
+			break;
+		/* On from there: what is deleted already need not be stepped over each time. */
+		memcpy(last, h.key[h.used - 1], ITEM_KEY);
+		from = (struct slice){ last, h.n[h.used - 1] };
 	} while (more == 1);
 }
 
@@ -199,6 +220,25 @@ static void leases_due(void *ctx)
 	loop_timer_at(t->lease_timer, heap_deadline(&t->leases));
 }
 
+/** After loading: what belongs to no device goes, leases begin, sessions made by hand are taken over. */
+static void settle_loaded(struct as *as)
+{
+	struct device_traffic *d, *next;
+	HASH_ITER(hh, as->traffic->devices, d, next) {
+		/* A crash can cut a deletion in two. */
+		if (!registry_device_by_uid(&as->registry, d->uid)) {
+			forget_device(as, d->uid);
+			continue;
+		}
+		/* What was out when this process ended is out from now: its outcome has the lease's time
+		 * to come in. */
+		queue_leases_renew(&d->queue, loop_now(as->loop)->mono_us);
+		traffic_lease(as, d);
+	}
+	for (struct device *dev = as->registry.by_uid; dev; dev = dev->by_uid.next)
+		take_abp_session(as, dev);
+}
+
 int traffic_start(struct as *as, struct text *err)
 {
 	struct traffic *t = as->traffic = calloc(1, sizeof *t);
@@ -219,8 +259,7 @@ int traffic_start(struct as *as, struct text *err)
 			strerror(-r));
 		return r;
 	}
-	for (struct device *d = as->registry.by_uid; d; d = d->by_uid.next)
-		take_abp_session(as, d);
+	settle_loaded(as);
 	registry_watch(&as->registry, &(struct registry_watch){ .device = on_device, .ctx = as });
 	t->lease_timer = loop_timer_new(as->loop, leases_due, as);
 	if (!t->lease_timer)

@@ -1,19 +1,6 @@
 /** @file The downlink queue over HTTP: push, replace, list. */
 #include "as/api/api.h"
 #include "as/downlinks.h"
-#include <stdlib.h>
-
-/** A request that is answered once its items are on disk. */
-struct down_call {
-	struct http_request *r; /**< NULL: the asker has gone */
-	struct downlinks_result result;
-};
-
-static void asker_gone(void *ctx)
-{
-	struct down_call *d = ctx;
-	d->r = NULL;
-}
 
 static int status_of(const struct down_error *e)
 {
@@ -21,38 +8,26 @@ static int status_of(const struct down_error *e)
 	return e->code == NOT_FOUND ? 404 : e->code == EXHAUSTED ? 429 : 400;
 }
 
-static void durable(void *ctx)
-{
-	struct down_call *d = ctx;
-	if (d->r && d->result.error)
-		http_reply_error(d->r, status_of(d->result.error), d->result.message);
-	else if (d->r)
-		http_reply_json(d->r, 200, STR("{}"));
-	free(d);
-}
-
 static void send_items(void *ctx, struct http_request *r, bool is_replace)
 {
+	static const struct api_need need = { .what = API_APP | API_CHANGE,
+		.right = RIGHT_APPLICATION_TRAFFIC_DOWN_WRITE };
 	struct api_call c;
-	if (api_begin(&c, ctx, r,
-		    &(struct api_need){
-			    .what = API_APP | API_CHANGE, .right = RIGHT_APPLICATION_TRAFFIC_DOWN_WRITE }))
+	struct downlinks_result result;
+	if (api_begin(&c, ctx, r, &need))
 		return;
-	struct down_call *d = calloc(1, sizeof *d);
 	const char *device_id = http_param(r, "device_id");
-	if (!d || !id_valid(str_of(device_id))) {
-		api_error(&c, d ? 400 : 503, d ? "device_id" : "", d ? "not a device id" : "no memory");
-		free(d);
+	int e = downlinks_request(c.as, c.app, device_id, http_body(r), is_replace, &result);
+	if (e) {
+		api_fail(&c, e);
+	} else if (result.error && result.queued) {
+		api_error(&c, status_of(result.error), "", "%zu of %zu items refused, the others are queued: %s",
+			result.refused, result.refused + result.queued, result.message);
+	} else if (result.error) {
+		api_error(&c, status_of(result.error), "", "%s", result.message);
 	} else {
-		d->r = r;
-		http_on_close(r, asker_gone, d);
-		int e = downlinks_request(
-			c.as, c.app, device_id, http_body(r), is_replace, durable, d, &d->result);
-		if (e) {
-			http_on_close(r, NULL, NULL);
-			api_fail(&c, e);
-			free(d);
-		}
+		text_puts(&c.out, "{}");
+		api_commit(&c);
 	}
 	api_done(&c);
 }
@@ -69,10 +44,10 @@ static void replace(void *ctx, struct http_request *r)
 
 static void list(void *ctx, struct http_request *r)
 {
+	static const struct api_need need = { .what = API_APP | API_DEVICE,
+		.right = RIGHT_APPLICATION_TRAFFIC_READ };
 	struct api_call c;
-	if (api_begin(&c, ctx, r,
-		    &(struct api_need){
-			    .what = API_APP | API_DEVICE, .right = RIGHT_APPLICATION_TRAFFIC_READ }))
+	if (api_begin(&c, ctx, r, &need))
 		return;
 	struct device_traffic *t = traffic_of(c.as, c.device->entry.uid, false);
 	json_open(&c.out, '{');
