@@ -77,7 +77,7 @@ static int take_flag(int argc, char *const *argv, int *at, struct args *ret, str
 	const char *next = *at + 1 < argc ? argv[*at + 1] : NULL;
 	if (!a->value && stands_alone(a, next))
 		a->value = "true";
-	else if (!a->value && next && ++*at)
+	else if (!a->value && next && strncmp(next, "--", 2) && ++*at)
 		a->value = next;
 	if (!a->value) {
 		text_printf(err, "--%.*s wants a value", (int)n, name);

@@ -35,6 +35,10 @@ extern const struct command cli_commands[];
 int cli_call(struct cli *c, const char *method, const char *path, struct str body, const char *member);
 /** Append `/` and each part to the path, percent-encoded; parts end with NULL. */
 void cli_path(struct text *path, ...) __attribute__((sentinel));
+/** Append a member of the query, percent-encoded; nothing where the value is NULL. */
+void cli_query(struct text *path, const char *name, const char *value);
+/** Say why the API refused: the message of its answer. @return CLI_FAILED */
+int cli_refused(struct cli *c, int status, struct str body);
 /** The JSON object that the flags of `groups` say; `wrap`: the member it is put into, or NULL. @return exit status */
 int cli_body(struct cli *c, int groups, const char *wrap, const struct arg *extra, size_t n_extra, struct text *ret);
 /** Print JSON for people: indented, or as a table. */

@@ -48,16 +48,44 @@ static int local_address(const char *dir, char *ret, size_t cap, struct text *er
 	return 0;
 }
 
+/** Does the address stay on this host? */
+static bool is_this_host(const char *address)
+{
+	const char *host = strstr(address, "://") + 3;
+	struct str name = { host, *host == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":/") };
+	return str_is(name, "localhost") || str_is(name, "[::1]") ||
+	       (str_starts(name, "127.") && strspn(host, "0123456789.") == name.n);
+}
+
+/** The operator's key on this host. @param is_found  the address is of the same folder: then there is one */
+static int local_key(struct client *c, const char *dir, bool is_found, struct text *err)
+{
+	int r = read_small(dir, "admin.key", c->key, sizeof c->key);
+	if (!r)
+		return 0;
+	c->key[0] = '\0';
+	if (r != -EACCES || !is_found)
+		return 0;
+	text_printf(err, "no permission to read %s/admin.key: run as its owner (sudo), or give --api-key", dir);
+	return -ENOENT;
+}
+
+/** What a flag says, or else the environment; NULL: neither. */
+static const char *said(const char *flag, const char *variable)
+{
+	const char *env = getenv(variable);
+	return flag ? flag : env && *env ? env : NULL;
+}
+
 int client_find(struct client *c, const char *address, const char *key, const char *state_dir, struct text *err)
 {
-	const char *from_env = getenv("GODWIT_ADDRESS"), *key_env = getenv("GODWIT_API_KEY"), *dir_env = getenv("GODWIT_STATE_DIR");
-	const char *dir = state_dir ? state_dir : dir_env && *dir_env ? dir_env : "/var/lib/godwit";
-	if (!address && from_env && *from_env)
-		address = from_env;
-	if (!key && key_env && *key_env)
-		key = key_env;
+	const char *dir = said(state_dir, "GODWIT_STATE_DIR");
+	address = said(address, "GODWIT_ADDRESS");
+	key = said(key, "GODWIT_API_KEY");
+	if (!dir)
+		dir = "/var/lib/godwit";
 	if (address)
-		snprintf(c->address, sizeof c->address, "%s", address);
+		snprintf(c->address, sizeof c->address, "%s%s", strstr(address, "://") ? "" : "http://", address);
 	else
 		TRY(local_address(dir, c->address, sizeof c->address, err));
 	if (key && strlen(key) >= sizeof c->key) {
@@ -66,9 +94,7 @@ int client_find(struct client *c, const char *address, const char *key, const ch
 	}
 	if (key)
 		snprintf(c->key, sizeof c->key, "%s", key);
-	else if (read_small(dir, "admin.key", c->key, sizeof c->key))
-		c->key[0] = '\0';
-	return 0;
+	return key || (address && !is_this_host(c->address)) ? 0 : local_key(c, dir, !address, err);
 }
 
 struct request {
@@ -81,7 +107,9 @@ struct call {
 	struct text *body, *err;
 	int (*chunk)(void *ctx, struct str piece);
 	void *ctx;
-	int status;
+	int status;       /**< 0: no answer yet */
+	bool is_whole;    /**< the answer has come to its end */
+	bool is_stopped;  /**< `chunk` wants no more */
 };
 
 static void on_chunk(struct evhttp_request *req, void *ctx)
@@ -90,8 +118,10 @@ static void on_chunk(struct evhttp_request *req, void *ctx)
 	struct evbuffer *in = evhttp_request_get_input_buffer(req);
 	size_t n = evbuffer_get_length(in);
 	struct str piece = { n ? (const char *)evbuffer_pullup(in, -1) : "", n };
-	if (call->chunk && evhttp_request_get_response_code(req) == HTTP_OK) {
-		if (call->chunk(call->ctx, piece))
+	call->status = evhttp_request_get_response_code(req);
+	if (call->chunk && call->status == HTTP_OK) {
+		call->is_stopped = n && call->chunk(call->ctx, piece);
+		if (call->is_stopped)
 			event_base_loopbreak(call->base);
 	} else {
 		text_put(call->body, piece);
@@ -105,7 +135,7 @@ static void on_done(struct evhttp_request *req, void *ctx)
 	int status = req ? evhttp_request_get_response_code(req) : 0;
 	if (status) {
 		on_chunk(req, ctx);
-		call->status = status;
+		call->is_whole = true;
 	}
 	event_base_loopbreak(call->base);
 }
@@ -188,13 +218,14 @@ int client_call(const struct client *c, const char *method, const char *path, st
 	int r = call.base ? parse_address(c, &uri, host, &port, err) : -ENOMEM;
 	if (!r)
 		r = exchange(&call, c, uri, host, port, &(struct request){ method, path, body });
-	if (!r && !call.status && !chunk) {
-		text_printf(err, "no answer from %s: is Godwit running there?", c->address);
-		r = -ECONNREFUSED;
+	if (!r && !call.is_whole && !call.is_stopped) {
+		text_printf(err, call.status ? "the answer of %s broke off" : "no answer from %s: is Godwit running there?",
+			c->address);
+		r = call.status ? -ECONNRESET : -ECONNREFUSED;
 	}
 	if (uri)
 		evhttp_uri_free(uri);
 	if (call.base)
 		event_base_free(call.base);
-	return r ? r : call.status ? call.status : HTTP_OK;
+	return r ? r : call.status;
 }

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PATH_MAX_ = 512, BODY_MAX_ = 1 << 20 };
+enum { PATH_MAX_ = 2048, BODY_MAX_ = 1 << 20 };
 #define APPLICATIONS "/api/v3/applications"
 #define GATEWAYS     "/api/v3/gateways"
 
@@ -35,14 +35,11 @@ static int call_list(struct cli *c, const char *start, const char *app, const ch
 {
 	char buf[PATH_MAX_];
 	struct text path = path_buffer(&buf, start);
-	const char *limit = args_get(&c->args, "limit"), *page = args_get(&c->args, "page");
 	if (app)
 		cli_path(&path, app, NULL);
 	text_puts(&path, leaf);
-	if (limit)
-		text_printf(&path, "?limit=%s", limit);
-	if (page)
-		text_printf(&path, "%cpage=%s", limit ? '&' : '?', page);
+	cli_query(&path, "limit", args_get(&c->args, "limit"));
+	cli_query(&path, "page", args_get(&c->args, "page"));
 	return cli_call(c, "GET", buf, STR(""), member);
 }
 
@@ -160,6 +157,21 @@ static int random_key(char ret_hex[33])
 	return n == sizeof b ? CLI_OK : CLI_FAILED;
 }
 
+/** Is anything said that only a device with a LoRaWAN radio has? */
+static bool says_lorawan(const struct args *a)
+{
+	static const char *const paths[] = { "ids.", "lorawan_", "root_keys.", "session.", "frequency_plan_id", "supports_class", "multicast" };
+	for (size_t i = 0; i < a->n_flags; i++) {
+		const struct flag *f = a->flags[i].flag;
+		for (size_t k = 0; f && k < COUNT(paths); k++)
+			if (str_starts(str_of(f->path), paths[k]))
+				return true;
+		if (!f && args_is_mac_setting(&a->flags[i]))
+			return true;
+	}
+	return args_on(a, "abp") || args_on(a, "with-root-keys");
+}
+
 static int dev_create(struct cli *c)
 {
 	static const struct flag app_key = { .path = "root_keys.app_key.key", .kind = FLAG_VALUE },
@@ -167,11 +179,11 @@ static int dev_create(struct cli *c)
 	char buf[PATH_MAX_], made[2][33];
 	struct text path = path_buffer(&buf, APPLICATIONS);
 	const char *version = args_get(&c->args, "lorawan-version");
-	bool abp = args_on(&c->args, "abp"), ip = !abp && !args_get(&c->args, "dev-eui") && !args_on(&c->args, "multicast");
+	bool by_hand = args_on(&c->args, "abp") || args_on(&c->args, "multicast");
 	struct arg extra[5] = { WORD(&device_id, c->operand[1]), WORD(&application_id, c->operand[0]) };
 	size_t n = 2;
-	if (!ip)
-		extra[n++] = WORD(&supports_join, abp || args_on(&c->args, "multicast") ? "false" : "true");
+	if (says_lorawan(&c->args))
+		extra[n++] = WORD(&supports_join, by_hand ? "false" : "true");
 	if (args_on(&c->args, "with-root-keys")) {
 		if (random_key(made[0]) || random_key(made[1]))
 			return CLI_FAILED;
@@ -261,39 +273,42 @@ static int gtw_stats(struct cli *c)
 
 static int print_piece(void *ctx, struct str piece)
 {
-	(void)ctx;
+	bool *is_closed = ctx;
 	fwrite(piece.p, 1, piece.n, stdout);
-	return fflush(stdout) || ferror(stdout);
+	*is_closed = fflush(stdout) || ferror(stdout);
+	return *is_closed;
+}
+
+/** Print events as they come, until whoever reads them has enough. */
+static int follow(struct cli *c, const char *path)
+{
+	__attribute__((cleanup(text_done_auto))) struct text answer = text_growing(BODY_MAX_);
+	bool is_closed = false;
+	int status = client_call(&c->client, "GET", path, STR(""), &answer, print_piece, &is_closed, &c->err);
+	if (status >= 300)
+		return cli_refused(c, status, text_str(&answer));
+	if (status > 0 && !is_closed)
+		text_printf(&c->err, "%s has ended the stream", c->client.address);
+	return is_closed ? CLI_OK : CLI_FAILED;
 }
 
 static int events(struct cli *c)
 {
-	static const char *const filters[] = { "application-id", "device-id", "gateway-id" };
-	__attribute__((cleanup(text_done_auto))) struct text answer = text_growing(BODY_MAX_);
 	char buf[PATH_MAX_];
 	struct text path = path_buffer(&buf, "/api/v3/events");
-	bool follow = args_on(&c->args, "follow");
-	text_puts(&path, follow ? "?follow=true" : "?follow=false");
-	for (size_t i = 0; i < COUNT(filters); i++) {
-		const char *v = args_get(&c->args, filters[i]);
-		if (v)
-			text_printf(&path, "&%.*s_id=%s", (int)strlen(filters[i]) - 3, filters[i], v);
-	}
-	if (!follow)
-		return cli_call(c, "GET", buf, STR(""), "events");
-	int status = client_call(&c->client, "GET", buf, STR(""), &answer, print_piece, NULL, &c->err);
-	if (status >= 300)
-		text_printf(&c->err, "%s answered with HTTP status %d", c->client.address, status);
-	return status == 200 ? CLI_OK : CLI_FAILED;
+	bool is_following = args_on(&c->args, "follow");
+	cli_query(&path, "follow", is_following ? "true" : "false");
+	cli_query(&path, "application_id", args_get(&c->args, "application-id"));
+	cli_query(&path, "device_id", args_get(&c->args, "device-id"));
+	cli_query(&path, "gateway_id", args_get(&c->args, "gateway-id"));
+	return is_following ? follow(c, buf) : cli_call(c, "GET", buf, STR(""), "events");
 }
 
 static int trace(struct cli *c)
 {
 	char buf[PATH_MAX_];
-	struct text path = path_buffer(&buf, "/api/v3/events/related?correlation_id=");
-	for (const char *p = c->operand[0]; *p; p++)
-		text_printf(&path, strchr("-._~:/", *p) || (*p >= '0' && *p <= '9') || (*p >= 'A' && *p <= 'Z') || (*p >= 'a' && *p <= 'z') ?
-			"%c" : "%%%02X", (unsigned char)*p);
+	struct text path = path_buffer(&buf, "/api/v3/events/related");
+	cli_query(&path, "correlation_id", c->operand[0]);
 	return cli_call(c, "GET", buf, STR(""), "events");
 }
 

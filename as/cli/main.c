@@ -119,11 +119,30 @@ static int run(const struct command *cmd, size_t words, struct cli *c)
 	return status;
 }
 
+static bool is_help(const char *word)
+{
+	return !strcmp(word, "help") || !strcmp(word, "-h");
+}
+
+/** `up` takes the flags of the three processes, which we do not know: if it is the first word, it is moved before them. */
+static bool put_up_first(int argc, char **argv)
+{
+	int at = 1;
+	for (; at < argc && argv[at][0] == '-'; at++)
+		at += !strcmp(argv[at], "--config") || !strcmp(argv[at], "--state-dir");
+	if (at >= argc || strcmp(argv[at], "up"))
+		return false;
+	char *up = argv[at];
+	memmove(&argv[2], &argv[1], (size_t)(at - 1) * sizeof *argv);
+	argv[1] = up;
+	return true;
+}
+
 int main(int argc, char **argv)
 {
 	char err[ERR_MAX];
 	signal(SIGPIPE, SIG_IGN);
-	if (argc > 1 && !strcmp(argv[1], "up"))
+	if (put_up_first(argc, argv))
 		return up_main(argc - 1, argv + 1);
 	struct cli *c = calloc(1, sizeof *c);
 	if (!c)
@@ -136,7 +155,7 @@ int main(int argc, char **argv)
 		status = fprintf(stderr, "error: %s; godwit --help shows what there is\n", err) < 0 ? CLI_FAILED : CLI_USAGE;
 	else if (args_on(&c->args, "version"))
 		status = printf("godwit %s\n", VERSION) < 0;
-	else if (args_on(&c->args, "help") || !c->args.n_words || !strcmp(c->args.words[0], "help"))
+	else if (args_on(&c->args, "help") || !c->args.n_words || is_help(c->args.words[0]))
 		status = help(&c->args);
 	else if (!(cmd = find(&c->args, &n)))
 		status = usage(&c->args, "there is no such command; these are:");

@@ -6,26 +6,39 @@
 
 enum { ANSWER_MAX = 256 << 20 };
 
+static void encode(struct text *t, const char *z)
+{
+	for (; *z; z++) {
+		bool plain = strchr("-._~@", *z) || (*z >= '0' && *z <= '9') || (*z >= 'a' && *z <= 'z') ||
+			     (*z >= 'A' && *z <= 'Z');
+		if (plain)
+			text_putc(t, *z);
+		else
+			text_printf(t, "%%%02X", (unsigned char)*z);
+	}
+}
+
 void cli_path(struct text *path, ...)
 {
 	va_list parts;
 	va_start(parts, path);
 	for (const char *part; (part = va_arg(parts, const char *));) {
 		text_putc(path, '/');
-		for (; *part; part++) {
-			bool plain = strchr("-._~@", *part) || (*part >= '0' && *part <= '9') || (*part >= 'a' && *part <= 'z') ||
-				(*part >= 'A' && *part <= 'Z');
-			if (plain)
-				text_putc(path, *part);
-			else
-				text_printf(path, "%%%02X", (unsigned char)*part);
-		}
+		encode(path, part);
 	}
 	va_end(parts);
 }
 
+void cli_query(struct text *path, const char *name, const char *value)
+{
+	if (!value)
+		return;
+	text_printf(path, "%c%s=", strchr(path->p, '?') ? '&' : '?', name);
+	encode(path, value);
+}
+
 /** {"code":5,"message":"…","details":[]} as "error: …" */
-static int say_refusal(struct cli *c, int status, struct str body)
+int cli_refused(struct cli *c, int status, struct str body)
 {
 	struct json_tok tok[256];
 	struct json j;
@@ -63,7 +76,7 @@ int cli_call(struct cli *c, const char *method, const char *path, struct str bod
 	if (status < 0)
 		return CLI_FAILED;
 	if (status >= 300)
-		return say_refusal(c, status, text_str(&answer));
+		return cli_refused(c, status, text_str(&answer));
 	struct str json = text_str(&answer).n ? text_str(&answer) : STR("{}");
 	if (member)
 		return print_member(c, json, member);
