@@ -384,9 +384,6 @@ static void on_app(void *ctx, struct app *a, enum change c)
 	struct applications *m = ctx;
 	if (c == CHANGE_DELETED)
 		for_each_name(m->as, a, forget_name, NULL);
-	else if (c == CHANGE_CREATED)
-		/* Until now this may have been the other name of another one: its clients have to leave. */
-		forget_name(m->as, str_of(a->key), NULL);
 }
 
 struct publication {

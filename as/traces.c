@@ -177,8 +177,8 @@ static void on_key(void *ctx, const struct api_key *k, enum change c)
 /** One that is not JSON would spoil every answer it stands in. */
 static bool is_json(const char *data)
 {
-	size_t end;
-	return *data == '{' && !json_check(str_of(data), &end, NULL) && !data[end];
+	size_t end, wrong;
+	return *data == '{' && !json_check(str_of(data), &end, &wrong) && !data[end];
 }
 
 static void add(struct as *as, const char *name, const struct traces_of *of, const struct cid *cids, size_t n_cids,
