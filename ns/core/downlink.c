@@ -45,10 +45,11 @@ static bool has_own_reason(const struct exchange *x)
 	return x->wants_ack || x->wants_any || x->mac_len;
 }
 
-/* Only one item of a device is handed out at a time. */
-static bool wants_pull(const struct ns *ns, const struct exchange *x, const struct dev *d)
+/* Only one item of a device is handed out at a time, and none before the last one's ACK: not to a repeated uplink either. */
+static bool wants_pull(const struct ns *ns, const struct exchange *x, const struct dev *d, const struct session *s)
 {
-	return ns->as_is_up && !x->no_pull && !d->flight.is_there && downlink_waiting(ns, d) != 0;
+	bool is_out = d->flight.is_there || (s && s->confirmed.is_there);
+	return ns->as_is_up && !x->no_pull && !is_out && downlink_waiting(ns, d) != 0;
 }
 
 static uint64_t moment_us(const struct exchange *x)
@@ -173,7 +174,7 @@ static void decide(struct ns *ns, struct exchange *x)
 		decide_again(ns, x, d);
 		return;
 	}
-	bool may_pull = wants_pull(ns, x, d);
+	bool may_pull = wants_pull(ns, x, d, s);
 	if (!has_own_reason(x) && !may_pull) {
 		downlink_next_window(ns, x, NULL);
 		return;

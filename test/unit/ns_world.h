@@ -79,7 +79,7 @@ struct w_item {
 	bool confirmed;
 	uint32_t priority, f_cnt;
 	enum w_item_state state;
-	unsigned n_sent, n_nacks, n_returned, n_failed;
+	unsigned n_sent, n_nacks, n_returned, n_failed, n_heard;
 };
 
 struct w_up {
@@ -440,6 +440,9 @@ static inline void w_hear_data(struct world *w, struct w_device *d, const struct
 	cipher_frm(w->crypto, &d->app, &id, d->heard.frm, d->heard.n);
 	d->owes_ack |= d->heard.confirmed;
 	d->n_heard++;
+	for (uint32_t i = 0; i < w->n_item && d->heard.n; i++)
+		if (w->item[i].device == d->uid && w->item[i].state == W_FLIGHT && w->item[i].f_cnt == full)
+			w->item[i].n_heard++;
 }
 
 /** Every device that listens there and then hears it. */

@@ -138,6 +138,40 @@ START_TEST(a_refusal_that_comes_late_leaves_rx2)
 }
 END_TEST
 
+START_TEST(a_confirmed_item_that_no_gateway_spoke_of_is_known_by_its_ack)
+{
+	w->gw[0].mood = W_SILENT;
+	struct w_item *it = w_push(w, dev, 1, "abc", true);
+	w_uplink(w, dev, &hello, 1);
+	w_rest(w);
+	ck_assert(dev->n_heard == 1 && it->n_failed == 0);
+	w->gw[0].mood = W_SENDS;
+	w_uplink(w, dev, &(struct w_say){ .port = 1, .ack = true }, 1);
+	w_rest(w);
+	ck_assert_int_eq(it->state, W_ACKED);
+}
+END_TEST
+
+START_TEST(a_repeated_uplink_gets_no_other_item_while_an_ack_is_awaited)
+{
+	struct w_item *first = w_push(w, dev, 1, "first", true);
+	uint8_t phy[PHY_MAX];
+	size_t n = w_frame(w, dev, dev->f_cnt_up++, &sure, phy);
+	for (int i = 0; i < 2; i++) {
+		dev->last_up_us = w->now.mono_us;
+		w_heard(w, dev, 0, (struct slice){ phy, n }, 90, 0);
+		w_run(w, 3 * SEC_US);
+		if (i == 0)
+			w_push(w, dev, 1, "second", true)->priority = 6;
+	}
+	ck_assert(dev->n_heard == 2 && dev->heard.ack && dev->heard.n == 0);
+	w_uplink(w, dev, &(struct w_say){ .port = 1, .ack = true }, 1);
+	w_rest(w);
+	ck_assert_int_eq(first->state, W_ACKED);
+	ck_assert_uint_eq(w->item[1].n_sent, 1);
+}
+END_TEST
+
 /* ---- sessions that end ---- */
 
 START_TEST(a_confirmed_item_of_a_session_that_ended_is_sent_in_the_new_one)
@@ -232,6 +266,8 @@ int main(void)
 	tcase_add_test(t, every_refusal_in_rx1_leads_to_rx2_and_in_both_back_to_the_queue);
 	tcase_add_test(t, the_next_gateway_is_tried_in_rx1_while_there_is_time);
 	tcase_add_test(t, a_refusal_that_comes_late_leaves_rx2);
+	tcase_add_test(t, a_confirmed_item_that_no_gateway_spoke_of_is_known_by_its_ack);
+	tcase_add_test(t, a_repeated_uplink_gets_no_other_item_while_an_ack_is_awaited);
 	tcase_add_test(t, a_confirmed_item_of_a_session_that_ended_is_sent_in_the_new_one);
 	tcase_add_test(t, a_confirmed_item_of_a_session_that_the_operator_replaced_is_sent_again);
 	tcase_add_test(t, a_forged_join_request_disturbs_nobody);
