@@ -156,6 +156,12 @@ static const struct {
 	{ "{\"ids\":{\"device_id\":\"dev\"},\"root_keys\":{\"app_key\":{\"encrypted_key\":\"AAAA\"}}}",
 		"root_keys.app_key" },
 	{ "{\"ids\":{\"device_id\":\"dev\"},\"frequency_plan_id\":\"EU_863\"}", "frequency_plan_id" },
+	{ "{\"ids\":{\"device_id\":\"dev\"},\"frequency_plan_id\":\"EU_863_870\",\"mac_settings\":{\"desired_rx1_data_rate_offset\":6}}",
+		"mac_settings.desired_rx1_data_rate_offset" },
+	{ "{\"ids\":{\"device_id\":\"dev\"},\"frequency_plan_id\":\"EU_863_870\",\"mac_settings\":{\"rx2_data_rate_index\":14}}",
+		"mac_settings.rx2_data_rate_index" },
+	{ "{\"ids\":{\"device_id\":\"dev\"},\"frequency_plan_id\":\"EU_863_870\",\"mac_settings\":{\"rx2_frequency\":869300000}}",
+		"mac_settings.rx2_frequency" },
 };
 
 START_TEST(what_is_wrong_with_a_device_is_named)

@@ -1,5 +1,6 @@
 /** @file What the operator says about a device's MAC, read along the table of the bus message. */
 #include "as/core/registry/mac_settings.h"
+#include "proto/region/region.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -102,5 +103,37 @@ int mac_settings_read(const struct json *j, json_val object, struct mac_settings
 		m.has |= UINT64_C(1) << i;
 	}
 	*ret = m;
+	return 0;
+}
+
+static int refuse(struct problem *p, const char *name, const char *what, const char *plan)
+{
+	char path[64];
+	snprintf(path, sizeof path, "mac_settings.%s", name);
+	return problem_say(p, REGISTRY_E_INVALID, path, "is no %s of %s", what, plan);
+}
+
+int mac_settings_check(const struct mac_settings *m, const char *plan, struct problem *p)
+{
+	const struct plan *known = plan_find(str_of(plan));
+	const struct region *r = known ? known->region : NULL;
+	const struct {
+		bool has;
+		const char *name;
+		uint32_t value;
+	} offset[] = { { MSG_HAS(m, rx1_dr_offset), "rx1_data_rate_offset", m->rx1_dr_offset },
+		{ MSG_HAS(m, desired_rx1_dr_offset), "desired_rx1_data_rate_offset", m->desired_rx1_dr_offset } },
+	  dr[] = { { MSG_HAS(m, rx2_dr), "rx2_data_rate_index", m->rx2_dr },
+		{ MSG_HAS(m, desired_rx2_dr), "desired_rx2_data_rate_index", m->desired_rx2_dr } },
+	  freq[] = { { MSG_HAS(m, rx2_freq_hz), "rx2_frequency", m->rx2_freq_hz },
+		{ MSG_HAS(m, desired_rx2_freq_hz), "desired_rx2_frequency", m->desired_rx2_freq_hz } };
+	for (size_t i = 0; r && i < 2; i++) {
+		if (offset[i].has && offset[i].value > r->rx1_offset_max)
+			return refuse(p, offset[i].name, "RX1 data rate offset", plan);
+		if (dr[i].has && !region_modu(r, false, dr[i].value))
+			return refuse(p, dr[i].name, "data rate for downlinks", plan);
+		if (freq[i].has && !region_band(r, freq[i].value))
+			return refuse(p, freq[i].name, "frequency for downlinks", plan);
+	}
 	return 0;
 }

@@ -11,3 +11,5 @@
  * @param object  absent: nothing was said
  * @return 0; REGISTRY_E_INVALID */
 int mac_settings_read(const struct json *j, json_val object, struct mac_settings *ret, struct problem *p);
+/** Is it possible in the device's band? @param plan  "": none, anything is. @return 0; REGISTRY_E_INVALID */
+int mac_settings_check(const struct mac_settings *m, const char *plan, struct problem *p);

@@ -2,6 +2,7 @@
  */
 #include "as/core/registry/device_json.h"
 #include "as/core/registry/entity_json.h"
+#include "as/core/registry/mac_settings.h"
 #include "as/core/registry/registry_records.h"
 #include "proto/lorawan/version.h"
 #include <inttypes.h>
@@ -237,6 +238,8 @@ int registry_device_create(
 		e = root_keys_check(d, p);
 	if (!e)
 		e = plan_settle(r, d, p);
+	if (!e)
+		e = mac_settings_check(&d->mac, d->plan, p);
 	if (!e && HASH_CNT(by_uid, r->by_uid) >= DEVICES_MAX)
 		e = problem_say(
 			p, REGISTRY_E_FULL, "", "there are %d devices, more are not allowed", DEVICES_MAX);
@@ -290,6 +293,8 @@ int registry_device_update(
 		e = device_conflict(r, wish, d, p);
 	if (!e)
 		e = plan_settle(r, wish, p);
+	if (!e)
+		e = mac_settings_check(&wish->mac, wish->plan, p);
 	if (e)
 		return e;
 	wish->app = d->app;
