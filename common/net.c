@@ -82,6 +82,9 @@ int net_parse(struct str s, uint16_t default_port, struct net_address *ret)
 		return -EINVAL;
 	struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST };
 	struct addrinfo *found = NULL;
+	/* RFC 6761 6.3: this one name needs no resolver, and small systems have none that knows it. */
+	if (strcasecmp(name, "localhost") == 0)
+		str_copy(STR("127.0.0.1"), name, sizeof name);
 	if (getaddrinfo(name, NULL, &hints, &found)) {
 		hints.ai_flags = 0;
 		if (getaddrinfo(name, NULL, &hints, &found))

@@ -18,7 +18,7 @@ START_TEST(an_address_reads_back_as_it_was_written)
 		{ "127.0.0.1:1700", "127.0.0.1:1700" }, { "[::]:1700", "[::]:1700" }, { "[::1]", "[::1]:1910" },
 		{ "::1", "[::1]:1910" }, { "10.0.0.1", "10.0.0.1:1910" }, { "tcp:10.0.0.1", "10.0.0.1:1910" },
 		{ "tcp:[fe80::1]:5", "[fe80::1]:5" }, { "0.0.0.0:0", "0.0.0.0:0" }, { "unix:/run/x.sock", "unix:/run/x.sock" },
-		{ "localhost:1883", "127.0.0.1:1883" },
+		{ "localhost:1883", "127.0.0.1:1883" }, { "LocalHost", "127.0.0.1:1910" },
 	};
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct net_address a;
@@ -32,7 +32,7 @@ START_TEST(what_is_no_address_is_refused)
 {
 	static const char *const rows[] = {
 		"", ":1700", "1.2.3.4:", "1.2.3.4:65536", "1.2.3.4:x", "1.2.3.4:-1", "[::1", "[::1]x", "[::1]:", "unix:", "tcp:",
-		"no such host.invalid:1", "[]:1",
+		"no..such.name:1", "[]:1", /* an empty label: no resolver is asked */
 	};
 	struct net_address a;
 	for (size_t i = 0; i < COUNT(rows); i++)

@@ -368,10 +368,11 @@ START_TEST(every_character_survives_utf8)
 		char c[5] = { 0 };
 		size_t n = utf8_encode(code, c);
 		bool is_surrogate = code >= 0xd800 && code <= 0xdfff;
-		ck_assert_uint_eq(n, code < 0x80 ? 1U : code < 0x800 ? 2U : code < 0x10000 ? 3U : 4U);
-		ck_assert_int_eq(utf8_valid((struct str){ c, n }), !is_surrogate);
-		if (n > 1)
-			ck_assert(!utf8_valid((struct str){ c, n - 1 }));
+		size_t octets = code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+		bool is_cut_valid = n > 1 && utf8_valid((struct str){ c, n - 1 });
+		/* check writes a line for each assertion that holds: one for a million characters would take half a minute. */
+		if (n != octets || utf8_valid((struct str){ c, n }) == is_surrogate || is_cut_valid)
+			ck_abort_msg("U+%04X: %zu octets", code, n);
 	}
 }
 END_TEST
