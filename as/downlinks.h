@@ -23,7 +23,13 @@ void downlinks_refuse(struct as *as, const struct app *a, const char *device_id,
 /** The outcome of an item, from the ns. @return 0; -errno of the store */
 int downlinks_outcome(
 	struct as *as, struct device *d, const struct cid *cids, size_t n_cids, const struct up_outcome *o);
-/** The first item's lease is over. */
+/** The device was heard, and may ask for its next item: offer that. @return 0; -errno of the store */
+int downlinks_heard(struct as *as, const struct device *d);
+/** Its queue has changed: offer the next item to a device that listens always, or, if an item is new, that was heard just now. */
+int downlinks_changed(struct as *as, const struct device *d, bool is_new);
+/** The ns is a new process, and has told all that it knows of what the old one was handed. @return 0; -errno of the store */
+int downlinks_ns_restarted(struct as *as);
+/** The lease or the offer of an item is over. */
 void downlinks_lease_over(struct as *as, struct device_traffic *t);
 /** The HTTP API's routes of the queue. */
 extern const struct http_route downlinks_routes[];

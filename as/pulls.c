@@ -110,7 +110,7 @@ static void publish(struct as *as, const struct device *d, enum tts_down_kind ki
 	CIDS_ADD(&list, CID_AS_DOWNLINK, item->id);
 	cids_add_all(&list.len, list.v, COUNT(list.v), cids, n_cids);
 	struct tts_up u = traffic_envelope(as, d);
-	struct tts_downlink shown = item_show(item, as_sent);
+	struct tts_downlink shown = item_show(item, as_sent && !ulid_is_none(&item->session_key_id));
 	struct device_traffic *traffic = traffic_of(as, d->entry.uid, false);
 	const struct session *s =
 		traffic && as_sent ? sessions_find(&traffic->sessions, &item->session_key_id) : NULL;
@@ -187,33 +187,7 @@ int downlinks_outcome(
 	if (gone)
 		item_free(item);
 	downlinks_tell(as, t->uid);
-	return 0;
-}
-
-void downlinks_lease_over(struct as *as, struct device_traffic *t)
-{
-	struct device *d = registry_device_by_uid(&as->registry, t->uid);
-	uint64_t now_us = loop_now(as->loop)->mono_us;
-	for (struct item *i; d && (i = queue_expired(&t->queue, now_us));) {
-		if (!as_ns(as)) {
-			i->flying_us = now_us; /* its outcome may wait in the ns */
-			continue;
-		}
-		/* An unconfirmed one may have been heard: it is not sent again. A confirmed one the device
-		 * can tell from its repetition. */
-		struct up_outcome o = { .item = i->id,
-			.outcome = i->confirmed ? OUTCOME_RETURNED : OUTCOME_FAILED,
-			.f_cnt = i->f_cnt,
-			.session_key_id = i->session_key_id };
-		MSG_SET(&o, tx_result, TX_RESULT_NO_TX_ACK);
-		LOG(LOG_WARN, "downlink_outcome_unknown", KV_Z("device", d->path), KV_U("fcnt", o.f_cnt));
-		int r = downlinks_outcome(as, d, NULL, 0, &o);
-		if (r) {
-			LOG(LOG_ERROR, "downlink_not_stored", KV_Z("device", d->path),
-				KV_Z("error", strerror(-r)));
-			i->flying_us = now_us;
-		}
-	}
+	return downlinks_changed(as, d, false);
 }
 
 /** Encrypt for the counter that the ns has spent. @return 0; -EPERM the counter has gone by; -errno */
@@ -281,14 +255,14 @@ static int answer_pull(struct as *as, const struct pull *p, struct pulled *a)
 		return 0;
 	TRY(give_up_stranded(as, d, t, p));
 	do {
-		TRY(queue_pull(
-			&t->queue, &as->traffic->queue_sink, p, loop_now(as->loop), &item, &too_long, &more));
+		TRY(queue_pull(&t->queue, &as->traffic->queue_sink, p, as->traffic->offers_durable,
+			loop_now(as->loop), &item, &too_long, &more));
 		if (too_long)
 			report_too_long(as, d, too_long, p);
 	} while (too_long);
 	MSG_SET(a, more, more);
 	if (!item)
-		return 0;
+		return more ? downlinks_heard(as, d) : 0; /* in time for the next window */
 	int r = encrypt(as, t, s, item, p, a);
 	if (r) {
 		struct up_outcome back = { .item = item->id,

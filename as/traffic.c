@@ -247,6 +247,7 @@ int traffic_start(struct as *as, struct text *err)
 	static const uint8_t sessions[] = { TABLE_SESSIONS }, items[] = { TABLE_QUEUE };
 	t->as = as;
 	t->next_seq = 1;
+	t->offers = t->offers_durable = 1; /* those found in the store */
 	t->json = text_growing(JSON_MAX);
 	t->queue_sink = (struct queue_sink){ put_item, del_item, as };
 	int r = store_scan(as->store, (struct slice){ sessions, 1 }, (struct slice){ 0 }, load_sessions, as);

@@ -11,7 +11,8 @@ struct device_traffic {
 	uint64_t uid;
 	struct sessions sessions;
 	struct queue queue;
-	struct heap_node lease; /**< of the first item that is out */
+	struct heap_node lease; /**< of the first item that is out or offered */
+	uint64_t heard_us;      /**< monotonic: its last uplink; 0: none since the start */
 	UT_hash_handle hh;
 };
 
@@ -21,6 +22,8 @@ struct traffic {
 	struct queue_sink queue_sink;
 	struct heap leases;
 	struct loop_timer *lease_timer;
+	uint64_t offers, offers_committing, offers_durable; /**< numbers: the last one, and how far they are on disk */
+	bool is_offer_commit_due;
 	uint64_t next_seq;              /**< age of the next item; over all devices */
 	struct text json;               /**< scratch for messages */
 };

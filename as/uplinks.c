@@ -130,17 +130,21 @@ static int take(struct as *as, struct ns_up *m)
 	struct device *d = registry_device_by_uid(&as->registry, m->device);
 	struct { uint16_t len; struct cid v[CIDS_SHOWN]; } list = { 0 };
 	cids_add_all(&list.len, list.v, COUNT(list.v), m->cids.v, m->cids.len);
+	if (MSG_HAS(m, restarted))
+		return downlinks_ns_restarted(as);
 	if (!d)
 		return 0; /* deleted meanwhile */
 	if (MSG_HAS(m, outcome))
 		return downlinks_outcome(as, d, list.v, list.len, &m->outcome);
 	CIDS_ADD(&list, CID_AS_UP, ulid_make(loop_now(as->loop)->unix_us, &as->rng));
-	if (MSG_HAS(m, data))
+	if (MSG_HAS(m, data)) {
+		TRY(downlinks_heard(as, d));
 		publish_data(as, d, &m->data, list.v, list.len);
-	else if (MSG_HAS(m, join))
+	} else if (MSG_HAS(m, join)) {
 		publish_join(as, d, &m->join, list.v, list.len);
-	else if (MSG_HAS(m, status))
+	} else if (MSG_HAS(m, status)) {
 		publish_status(as, d, &m->status, list.v, list.len);
+	}
 	return 0;
 }
 

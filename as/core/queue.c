@@ -6,7 +6,8 @@
 
 /* An item without its octets: what an attempt changes. */
 enum { ITEM_HEAD = offsetof(struct item, bytes) };
-enum { RECORD_VERSION = 1, FLAG_CONFIRMED = 1, FLAG_RECALLED = 2, FLAG_SENT = 4 };
+enum { RECORD_VERSION = 1, FLAG_CONFIRMED = 1, FLAG_RECALLED = 2, FLAG_SENT = 4, FLAG_OFFERED = 8 };
+enum { OFFER_BEFORE = 1 }; /* number of offers that were on disk at the start */
 enum { RECORD_MAX = 64 + TTS_PAYLOAD_MAX + TTS_OWN_CIDS * (TTS_OWN_CID + 1) + TTS_CLASS_B_C_MAX + 1 };
 
 struct slice item_payload(const struct item *i)
@@ -56,7 +57,8 @@ static int save(const struct queue_sink *sink, uint64_t uid, const struct item *
 	struct writer w = writer_of(record, sizeof record);
 	writer_u8(&w, RECORD_VERSION);
 	writer_u8(&w, i->state);
-	writer_u8(&w, (uint8_t)((i->confirmed ? FLAG_CONFIRMED : 0) | (i->is_recalled ? FLAG_RECALLED : 0) | (i->was_sent ? FLAG_SENT : 0)));
+	writer_u8(&w, (uint8_t)((i->confirmed ? FLAG_CONFIRMED : 0) | (i->is_recalled ? FLAG_RECALLED : 0) | (i->was_sent ? FLAG_SENT : 0) |
+		(i->offer ? FLAG_OFFERED : 0)));
 	writer_u8(&w, i->f_port);
 	writer_u8(&w, i->priority);
 	writer_u8(&w, i->attempt);
@@ -152,6 +154,8 @@ int queue_load(struct queue *q, uint64_t seq, struct slice record)
 	head.confirmed = flags & FLAG_CONFIRMED;
 	head.is_recalled = flags & FLAG_RECALLED;
 	head.was_sent = flags & FLAG_SENT;
+	head.is_doubtful = flags & FLAG_OFFERED && head.state == ITEM_WAITING;
+	head.offer = head.is_doubtful ? OFFER_BEFORE : 0;
 	memcpy(head.id.b, id.p, id.n);
 	memcpy(head.session_key_id.b, session.p, session.n);
 	memcpy(i, &head, ITEM_HEAD);
@@ -224,13 +228,36 @@ size_t queue_waiting(const struct queue *q)
 	return n;
 }
 
-/** The item that this very question was answered with before; NULL: none. */
-static struct item *answered_before(const struct queue *q, const struct pull *p)
+/** The item that is out for this counter; NULL: none. */
+static struct item *out_for(const struct queue *q, const struct ulid *session_key_id, uint32_t f_cnt)
 {
 	for (struct item *i = q->first; i; i = i->next)
-		if (i->state == ITEM_FLYING && i->f_cnt == p->f_cnt && ulid_eq(&i->session_key_id, &p->session_key_id))
+		if (i->state == ITEM_FLYING && i->f_cnt == f_cnt && ulid_eq(&i->session_key_id, session_key_id))
 			return i;
 	return NULL;
+}
+
+int queue_offer(struct queue *q, const struct queue_sink *sink, uint64_t uid, uint64_t number, bool is_standing, const struct now *now)
+{
+	struct item *i = q->first;
+	if (!i || i->state != ITEM_WAITING)
+		return 0;
+	i->is_standing = is_standing;
+	i->flying_us = now->mono_us;
+	if (i->offer)
+		return 0;
+	i->offer = number;
+	int r = save(sink, uid, i);
+	if (r)
+		i->offer = 0;
+	return r ? r : 1;
+}
+
+int queue_withdraw(const struct queue_sink *sink, uint64_t uid, struct item *i)
+{
+	i->offer = 0;
+	i->is_doubtful = false;
+	return save(sink, uid, i);
 }
 
 static bool more_than(const struct queue *q, const struct item *taken)
@@ -267,16 +294,18 @@ static int let_fly(const struct queue_sink *sink, const struct pull *p, const st
 	i->session_key_id = p->session_key_id;
 	i->flying_us = now->mono_us;
 	i->is_repeat = false;
+	i->offer = 0;
+	i->is_doubtful = false;
 	int r = save(sink, p->device, i);
 	if (r < 0)
 		memcpy(i, &before, ITEM_HEAD);
 	return r;
 }
 
-int queue_pull(struct queue *q, const struct queue_sink *sink, const struct pull *p, const struct now *now, struct item **ret,
-	struct item **ret_too_long, bool *ret_more)
+int queue_pull(struct queue *q, const struct queue_sink *sink, const struct pull *p, uint64_t durable, const struct now *now,
+	struct item **ret, struct item **ret_too_long, bool *ret_more)
 {
-	struct item *i = answered_before(q, p);
+	struct item *i = out_for(q, &p->session_key_id, p->f_cnt);
 	*ret = *ret_too_long = NULL;
 	if (i) {
 		i->is_repeat = true;
@@ -286,7 +315,7 @@ int queue_pull(struct queue *q, const struct queue_sink *sink, const struct pull
 	}
 	/* One that is out and awaits its outcome may come back: nothing behind it overtakes it. */
 	i = q->first;
-	bool is_waiting = i && i->state == ITEM_WAITING;
+	bool is_waiting = i && i->state == ITEM_WAITING && i->offer && i->offer <= durable;
 	if (is_waiting && i->payload_n > p->room) {
 		TRY(miss(q, sink, p, i, ret_too_long));
 	} else if (is_waiting) {
@@ -306,6 +335,8 @@ static unsigned attempts_of(const struct item *i)
 static enum queue_news settle(struct item *i, const struct up_outcome *o, bool *ret_gone)
 {
 	*ret_gone = false;
+	i->offer = 0;
+	i->is_doubtful = false;
 	switch (o->outcome) {
 	case OUTCOME_RETURNED:
 		*ret_gone = i->is_recalled;
@@ -316,6 +347,9 @@ static enum queue_news settle(struct item *i, const struct up_outcome *o, bool *
 		i->state = ITEM_AWAITED;
 		i->was_sent = true;
 		return NEWS_SENT;
+	case OUTCOME_AWAITED:
+		i->state = ITEM_AWAITED;
+		return NEWS_NONE;
 	case OUTCOME_ACK:
 		*ret_gone = true;
 		return NEWS_ACK;
@@ -336,6 +370,8 @@ int queue_outcome(struct queue *q, const struct queue_sink *sink, uint64_t uid, 
 	struct item *i = q->first;
 	while (i && !ulid_eq(&i->id, &o->item))
 		i = i->next;
+	if (ulid_is_none(&o->item))
+		i = out_for(q, &o->session_key_id, o->f_cnt);
 	*ret = i;
 	*ret_gone = false;
 	*ret_news = NEWS_NONE;
@@ -373,10 +409,23 @@ void queue_leases_renew(struct queue *q, uint64_t mono_us)
 			i->flying_us = mono_us;
 }
 
+struct item *queue_doubtful(const struct queue *q)
+{
+	struct item *i = q->first;
+	while (i && i->state != ITEM_FLYING && !i->is_doubtful)
+		i = i->next;
+	return i;
+}
+
+static bool has_lease(const struct item *i)
+{
+	return i->state == ITEM_FLYING || (i->state == ITEM_WAITING && i->offer && !i->is_standing);
+}
+
 struct item *queue_expired(const struct queue *q, uint64_t mono_us)
 {
 	for (struct item *i = q->first; i; i = i->next)
-		if (i->state == ITEM_FLYING && mono_us - i->flying_us >= QUEUE_LEASE_US)
+		if (has_lease(i) && mono_us - i->flying_us >= QUEUE_LEASE_US)
 			return i;
 	return NULL;
 }
@@ -385,7 +434,7 @@ uint64_t queue_deadline(const struct queue *q)
 {
 	uint64_t first = UINT64_MAX;
 	for (const struct item *i = q->first; i; i = i->next)
-		if (i->state == ITEM_FLYING && i->flying_us + QUEUE_LEASE_US < first)
+		if (has_lease(i) && i->flying_us + QUEUE_LEASE_US < first)
 			first = i->flying_us + QUEUE_LEASE_US;
 	return first;
 }

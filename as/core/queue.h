@@ -1,5 +1,8 @@
 /** @file The downlink queue of each device: plaintext, ordered by priority and then age, durable through a sink.
  *
+ * The head is offered, durably, when its device has been heard: only then may it be pulled. So after a crash it is known which item
+ * may have been on its way, though the note of the pull itself was lost; no commit stands between pull and transmission.
+ *
  * An item's life:  WAITING -> FLYING (pulled, encrypted for one counter) -> gone (sent, failed)
  *                                   |-> WAITING (returned unsent: back to its place)
  *                                   `-> AWAITED (confirmed, sent) -> gone (ack, attempts used up) | WAITING (nack)
@@ -20,13 +23,16 @@ struct item {
 	uint64_t seq;       /**< age: rises with every push */
 	struct ulid id;     /**< as:downlink */
 	uint64_t queued_unix_us;
-	uint64_t flying_us; /**< monotonic: since when it is out */
+	uint64_t flying_us; /**< monotonic: since when it is out, or offered */
+	uint64_t offer;     /**< number of the offer; 0: none */
 	struct ulid session_key_id; /**< of the last pull */
 	uint32_t f_cnt;             /**< of the last pull */
 	uint8_t state, f_port, priority, attempt, max_attempts, misses; /**< misses: windows that were too small */
 	bool confirmed;
 	bool is_recalled;   /**< replaced or cleared while it was out: it does not come back */
 	bool was_sent;
+	bool is_standing;   /**< the offer stays until it is taken; not kept */
+	bool is_doubtful;   /**< offered to an ns before this process began, which may have pulled it; not kept */
 	bool is_repeat;     /**< the last pull was the same question again; not kept */
 	uint8_t payload_n;
 	uint16_t own_cids_n, class_b_c_n; /**< class_b_c with terminator; 0: none */
@@ -66,19 +72,23 @@ int queue_clear(struct queue *q, const struct queue_sink *sink, uint64_t uid);
 /** How many items wait for a window. */
 size_t queue_waiting(const struct queue *q);
 
-/** The next item for a window. On failure nothing has changed.
+/** Offer the head, if it waits and is not offered yet. @param number of the offer, for queue_pull @param is_standing  until it is
+ * taken; else for QUEUE_LEASE_US @return 1 it is; 0 nothing to offer; -errno of the sink */
+int queue_offer(struct queue *q, const struct queue_sink *sink, uint64_t uid, uint64_t number, bool is_standing, const struct now *now);
+/** The next item for a window: the head, if it is offered and that is durable. On failure nothing has changed.
  * @param p            the question
+ * @param durable      number of the last offer that is on disk
  * @param ret          the item, in flight from now; NULL: nothing for this window
  * @param ret_too_long an item that no data rate can carry, or that missed QUEUE_WINDOWS windows: taken out, the caller's to free
  * @param ret_more     another item waits
  * @return 0; -errno of the sink */
-int queue_pull(struct queue *q, const struct queue_sink *sink, const struct pull *p, const struct now *now, struct item **ret,
-	struct item **ret_too_long, bool *ret_more);
+int queue_pull(struct queue *q, const struct queue_sink *sink, const struct pull *p, uint64_t durable, const struct now *now,
+	struct item **ret, struct item **ret_too_long, bool *ret_more);
 
 /** What an outcome means for the application. */
 enum queue_news { NEWS_NONE, NEWS_SENT, NEWS_ACK, NEWS_NACK, NEWS_NACK_LAST, NEWS_FAILED };
-enum { OUTCOME_RETURNED, OUTCOME_SENT, OUTCOME_FAILED, OUTCOME_ACK, OUTCOME_NACK };
-/** Take an outcome that the ns reports, or that an expired lease means.
+enum { OUTCOME_RETURNED, OUTCOME_SENT, OUTCOME_FAILED, OUTCOME_ACK, OUTCOME_NACK, OUTCOME_AWAITED };
+/** Take an outcome that the ns reports, or that an expired lease means. Without an item it is that of what was pulled for its counter.
  * @param ret       the item, NULL if it is not known (reported before)
  * @param ret_gone  it has left the queue and is the caller's to free
  * @return 0; -errno of the sink: nothing has changed */
@@ -88,6 +98,10 @@ int queue_outcome(struct queue *q, const struct queue_sink *sink, uint64_t uid, 
 struct item *queue_stranded(const struct queue *q, const struct ulid *session_key_id);
 /** All leases begin again: what became of the items may just be on its way. */
 void queue_leases_renew(struct queue *q, uint64_t mono_us);
-/** The first item whose lease is over; NULL: none. */
+/** An offer that nobody took is over. @return 0; -errno of the sink */
+int queue_withdraw(const struct queue_sink *sink, uint64_t uid, struct item *i);
+/** An item of which nobody can tell whether it was sent, once the ns has forgotten it; NULL: none. */
+struct item *queue_doubtful(const struct queue *q);
+/** The first item whose lease or offer is over; NULL: none. */
 struct item *queue_expired(const struct queue *q, uint64_t mono_us);
-uint64_t queue_deadline(const struct queue *q); /**< when the first lease is over; UINT64_MAX: none is out */
+uint64_t queue_deadline(const struct queue *q); /**< when the first lease is over; UINT64_MAX: none */

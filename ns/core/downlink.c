@@ -45,10 +45,11 @@ static bool has_own_reason(const struct exchange *x)
 	return x->wants_ack || x->wants_any || x->mac_len;
 }
 
-/* Only one item of a device is handed out at a time, and none before the last one's ACK: not to a repeated uplink either. */
+/* Only one item of a device is handed out at a time, and none before the last one's ACK: not to a repeated uplink either; and none
+ * before the as was told what became of the last, which it may have forgotten in a crash. */
 static bool wants_pull(const struct ns *ns, const struct exchange *x, const struct dev *d, const struct session *s)
 {
-	bool is_out = d->flight.is_there || (s && s->confirmed.is_there);
+	bool is_out = d->flight.is_there || (s && s->confirmed.is_there) || ns->outbox.send < x->told;
 	return ns->as_is_up && !x->no_pull && !is_out && downlink_waiting(ns, d) != 0;
 }
 
@@ -246,9 +247,11 @@ void downlink_pulled(struct ns *ns, const struct ns_pull *call, const struct pul
 	struct session *s = d ? dev_session(d, &call->session) : NULL;
 	if (!d)
 		return;
+	struct flight f = { .is_there = true, .session = call->session, .f_cnt = call->f_cnt };
 	if (m)
 		downlink_set_waiting(ns, d, m->more);
-	struct flight f = { .is_there = true, .session = call->session, .f_cnt = call->f_cnt };
+	else /* whatever it handed out stayed on the way */
+		outbox_outcome(ns, d, NULL, &(struct outcome){ .kind = OUTCOME_RETURNED, .flight = &f, .result = -1 });
 	if (is_item) {
 		f.item = m->item;
 		f.is_confirmed = m->confirmed;

@@ -50,6 +50,7 @@ struct exchange {
 	bool is_join, wants_ack, wants_any, no_pull;
 	bool is_concluding; /**< OUT, and nothing more will be tried */
 	uint32_t hash;     /**< of the join-request's octets */
+	uint64_t told;     /**< end of the outbox when it was planned: the as is asked for an item once it was sent all before */
 	uint64_t batch;    /**< what is answered is in it: no answer before it is on disk */
 	uint64_t first_unix_us; /**< arrival of the uplink */
 	struct window window[WINDOWS];

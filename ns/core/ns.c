@@ -41,7 +41,8 @@ void ns_free(struct ns *ns)
 int ns_loaded(struct ns *ns, const struct now *now)
 {
 	ns->now = *now;
-	if (ulid_is_none(&ns->store_id)) {
+	bool is_first = ulid_is_none(&ns->store_id);
+	if (is_first) {
 		ns->store_id = ns_ulid(ns);
 		record_store_put(ns);
 	}
@@ -53,16 +54,18 @@ int ns_loaded(struct ns *ns, const struct now *now)
 		if (!f.is_there)
 			continue;
 		struct session *s = dev_session(d, &f.session);
+		struct outcome o = { .kind = OUTCOME_FAILED, .flight = &f, .error = "transmission", .result = TX_RESULT_NO_TX_ACK };
 		if (f.is_confirmed && s) {
 			s->confirmed = f;
 			record_live_put(ns, s);
-		} else {
-			outbox_outcome(ns, d, NULL, &(struct outcome){ .kind = OUTCOME_FAILED, .flight = &f, .error = "transmission",
-				.result = TX_RESULT_NO_TX_ACK });
+			o = (struct outcome){ .kind = OUTCOME_AWAITED, .flight = &f, .result = -1 };
 		}
+		outbox_outcome(ns, d, NULL, &o);
 		d->flight.is_there = false;
 		record_flight_put(ns, d);
 	}
+	if (!is_first)
+		outbox_restarted(ns);
 	return 0;
 }
 

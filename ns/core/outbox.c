@@ -56,6 +56,16 @@ void outbox_outcome(struct ns *ns, const struct dev *d, const struct cid_list *c
 	outbox_put(ns);
 }
 
+void outbox_restarted(struct ns *ns)
+{
+	struct ns_up *m = &ns->up;
+	m->has = 0;
+	m->device = 0;
+	m->cids.len = 0;
+	MSG_SET(m, restarted, true);
+	outbox_put(ns);
+}
+
 void outbox_load(struct outbox *o, uint64_t seq)
 {
 	/* In the order of seq, after the record that holds the tail. */

@@ -29,7 +29,9 @@ struct outcome {
 	int result;
 	const char *gateway_id;
 };
-enum { OUTCOME_RETURNED, OUTCOME_SENT, OUTCOME_FAILED, OUTCOME_ACK, OUTCOME_NACK };
+enum { OUTCOME_RETURNED, OUTCOME_SENT, OUTCOME_FAILED, OUTCOME_ACK, OUTCOME_NACK, OUTCOME_AWAITED };
+/** The as learns that this is a new process, behind all that is told of what the old one was handed. */
+void outbox_restarted(struct ns *ns);
 void outbox_outcome(struct ns *ns, const struct dev *d, const struct cid_list *cids, const struct outcome *o);
 
 /** Take a key back at start. */

@@ -42,9 +42,10 @@ static void tell_item(struct ns *ns, struct exchange *x, struct dev *d, const st
 	if ((is_sent || is_unknown) && f.is_confirmed && s) {
 		s->confirmed = f;
 		record_live_put(ns, s);
+		if (is_unknown)
+			o = (struct outcome){ .kind = OUTCOME_AWAITED, .flight = &f, .result = -1 };
 	}
-	if (!is_unknown || !f.is_confirmed || !s)
-		outbox_outcome(ns, d, cids, &o);
+	outbox_outcome(ns, d, cids, &o);
 	d->flight.is_there = false;
 	record_flight_put(ns, d);
 }

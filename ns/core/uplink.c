@@ -304,6 +304,7 @@ static void plan_answer(struct ns *ns, struct reception *r, struct session *s, c
 	x->wants_any = f->data.adr_ack_req;
 	x->no_pull = r->is_stale;
 	x->batch = ns->is_dirty ? ns->batch : ns->batch - 1;
+	x->told = ns->outbox.tail;
 	x->first_unix_us = r->first_unix_us;
 	x->cids = r->cids;
 	x->mac_len = (uint8_t)mac->len;

@@ -182,9 +182,9 @@ static inline void w_handle(struct world *w, struct w_event *e)
 		w_commit(w, e->number);
 		ns_committed(w->ns, &w->now, e->number);
 		break;
-	case W_PULLED: ns_as_pulled(w->ns, &w->now, &e->pull, &e->pulled); break;
+	case W_PULLED: ns_as_pulled(w->ns, &w->now, &e->pull, e->refusal ? NULL : &e->pulled); break;
 	case W_JOINED: ns_as_joined(w->ns, &w->now, e->number, e->refusal ? NULL : &e->join, e->refusal); break;
-	case W_TOOK: ns_as_took(w->ns, &w->now, e->number, true); break;
+	case W_TOOK: ns_as_took(w->ns, &w->now, e->number, !e->refusal); break;
 	case W_SCHEDULED: ns_gs_scheduled(w->ns, &w->now, &e->id, e->result != TX_RESULT_SUCCESS, e->result); break;
 	case W_TX_ACK: ns_gs_tx_ack(w->ns, &w->now, 0, &e->ack); break;
 	}
@@ -269,14 +269,6 @@ static inline void w_crash(struct world *w)
 	w->crash_us = w->now.mono_us;
 	w_start(w);
 	w_hello_gs(w);
-	/* A lease of the as that nobody speaks of: items whose pull the crash swallowed come back. */
-	for (uint32_t i = 0; i < w->n_item; i++) {
-		uint8_t key[9] = { NS_FLIGHT };
-		for (int b = 0; b < 8; b++)
-			key[8 - b] = (uint8_t)(w->item[i].device >> 8 * b);
-		if (w->item[i].state == W_FLIGHT && !w_record_find(w->disk, key, 9) && !w->item[i].confirmed)
-			w->item[i].state = W_FAILED;
-	}
 	if (w->as_is_up)
 		w_hello_as(w);
 	uint32_t n = w->n_held;

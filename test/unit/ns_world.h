@@ -133,6 +133,8 @@ struct world {
 	uint32_t n_up;
 	uint64_t seen_seq, as_delay_us, ack_us;
 	bool as_is_up, as_is_mute; /**< mute: takes calls and does not answer */
+	bool as_loses_answers;     /**< takes pulls, and the answers stay on the way */
+	bool as_is_full;           /**< refuses what the outbox holds */
 	const char *join_refusal;  /**< the next join-request is refused for this; NULL: none is */
 	unsigned n_joins, n_statuses, n_refused;
 	struct up_status last_status;
@@ -510,6 +512,7 @@ static inline int w_pull(void *ctx, const struct ns_pull *call, const struct pul
 		return 0;
 	struct w_event *e = w_at(w, w->now.mono_us + w->as_delay_us, W_PULLED);
 	e->pull = *call;
+	e->refusal = w->as_loses_answers ? "lost" : NULL;
 	e->pulled = (struct pulled){ .has = 0 };
 	if (!it || it->n > m->room) {
 		MSG_SET(&e->pulled, more, n > 0);
@@ -558,9 +561,21 @@ static inline int w_join(void *ctx, uint64_t call, const struct join_request *m)
 	return 0;
 }
 
-static inline void w_take_outcome(struct world *w, const struct up_outcome *o)
+/** What is out for this counter. */
+static inline struct w_item *w_item_out(struct world *w, uint64_t device, uint32_t f_cnt)
 {
-	struct w_item *it = w_item_of(w, &o->item);
+	for (uint32_t i = 0; i < w->n_item; i++)
+		if (w->item[i].device == device && w->item[i].state == W_FLIGHT && w->item[i].f_cnt == f_cnt)
+			return &w->item[i];
+	return NULL;
+}
+
+static inline void w_take_outcome(struct world *w, uint64_t device, const struct up_outcome *o)
+{
+	bool is_unanswered = ulid_is_none(&o->item);
+	struct w_item *it = is_unanswered ? w_item_out(w, device, o->f_cnt) : w_item_of(w, &o->item);
+	if (!it && is_unanswered)
+		return; /* nothing was handed out */
 	if (!it) {
 		W_BREAK(w, "an outcome of an item that nobody handed out");
 		return;
@@ -570,7 +585,21 @@ static inline void w_take_outcome(struct world *w, const struct up_outcome *o)
 	case 1: it->n_sent++; it->state = W_SENT; break;
 	case 2: it->n_failed++; it->state = W_FAILED; break;
 	case 3: it->state = W_ACKED; break;
+	case 5: it->state = W_SENT; break;
 	default: it->n_nacks++; it->state = W_QUEUED;
+	}
+}
+
+/** A new process knows nothing more of what is out: it may have been sent. */
+static inline void w_forgotten(struct world *w)
+{
+	for (uint32_t i = 0; i < w->n_item; i++) {
+		struct w_item *it = &w->item[i];
+		if (it->state != W_FLIGHT)
+			continue;
+		it->n_failed += !it->confirmed;
+		it->n_nacks += it->confirmed;
+		it->state = it->confirmed ? W_QUEUED : W_FAILED;
 	}
 }
 
@@ -602,7 +631,9 @@ static inline void w_take_up(struct world *w, const struct ns_up *m)
 		w->n_joins++;
 		w->joined_session = m->join.session_key_id;
 	} else if (MSG_HAS(m, outcome)) {
-		w_take_outcome(w, &m->outcome);
+		w_take_outcome(w, m->device, &m->outcome);
+	} else if (MSG_HAS(m, restarted)) {
+		w_forgotten(w);
 	} else if (MSG_HAS(m, status)) {
 		w->n_statuses++;
 		w->last_status = m->status;
@@ -617,10 +648,13 @@ static inline int w_up(void *ctx, uint64_t seq, struct slice encoded)
 		return -ENOTCONN;
 	if (msg_decode(ns_up_schema(), encoded.p, encoded.n, &m) != 0 || m.seq != seq)
 		W_BREAK(w, "the outbox holds what nobody can read");
-	else if (!w->as_is_mute)
+	else if (!w->as_is_mute && !w->as_is_full)
 		w_take_up(w, &m);
-	if (!w->as_is_mute)
-		w_at(w, w->now.mono_us + w->as_delay_us, W_TOOK)->number = seq;
+	if (w->as_is_mute)
+		return 0;
+	struct w_event *e = w_at(w, w->now.mono_us + w->as_delay_us, W_TOOK);
+	e->number = seq;
+	e->refusal = w->as_is_full ? "store_unavailable" : NULL;
 	return 0;
 }
 

@@ -436,7 +436,7 @@ START_TEST(a_full_outbox_refuses_new_uplinks)
 	w = w_new(2);
 	w_add_gateway(w, "near");
 	dev = w_add_device(w, "dev", false);
-	w->config.outbox_max = 3;
+	w->config.outbox_max = 4; /* one of them for the word of the crash */
 	w_run(w, SEC_US);
 	w_crash(w);
 	ns_as_down(w->ns, &w->now);

@@ -80,12 +80,12 @@ static const struct item *push(uint64_t seq, uint8_t port, uint8_t priority, boo
 	return i;
 }
 
-static struct item *pull(uint32_t f_cnt, uint32_t room, bool *ret_more, struct item **ret_too_long)
+static struct item *pull_offered(uint32_t f_cnt, uint32_t room, uint64_t durable, bool *ret_more, struct item **ret_too_long)
 {
 	struct item *i, *too_long;
 	bool more;
 	struct pull p = { .device = 1, .session_key_id = { { 9 } }, .f_cnt = f_cnt, .room = room, .room_max = 242 };
-	ck_assert_int_eq(queue_pull(&q, &sink, &p, &now, &i, &too_long, &more), 0);
+	ck_assert_int_eq(queue_pull(&q, &sink, &p, durable, &now, &i, &too_long, &more), 0);
 	if (ret_more)
 		*ret_more = more;
 	if (ret_too_long)
@@ -93,6 +93,21 @@ static struct item *pull(uint32_t f_cnt, uint32_t room, bool *ret_more, struct i
 	else
 		ck_assert_ptr_null(too_long);
 	return i;
+}
+
+/** The device was heard, and the offer is on disk. */
+static struct item *pull(uint32_t f_cnt, uint32_t room, bool *ret_more, struct item **ret_too_long)
+{
+	queue_offer(&q, &sink, 1, 1, false, &now);
+	return pull_offered(f_cnt, room, 1, ret_more, ret_too_long);
+}
+
+/** What the store kept, as another process finds it. */
+static void crash(void)
+{
+	queue_done(&q);
+	for (size_t k = 0; kept[k].seq; k++)
+		ck_assert_int_eq(queue_load(&q, kept[k].seq, (struct slice){ kept[k].bytes, kept[k].n }), 0);
 }
 
 static enum queue_news outcome(const struct item *of, uint32_t what, bool *ret_gone)
@@ -198,7 +213,8 @@ START_TEST(too_long_for_any_window_fails_at_once_and_for_this_one_after_eight)
 	struct item *i, *never;
 	bool more;
 	struct pull p = { .device = 1, .session_key_id = { { 9 } }, .f_cnt = 21, .room = 51, .room_max = 100 };
-	ck_assert_int_eq(queue_pull(&q, &sink, &p, &now, &i, &never, &more), 0);
+	queue_offer(&q, &sink, 1, 1, false, &now);
+	ck_assert_int_eq(queue_pull(&q, &sink, &p, 1, &now, &i, &never, &more), 0);
 	ck_assert_uint_eq(never->f_port, 3);
 	item_free(never);
 }
@@ -225,9 +241,7 @@ START_TEST(everything_is_there_again_after_a_restart)
 	push(2, 2, 4, false, 2);
 	struct item *out = pull(5, 50, NULL, NULL);
 	struct ulid id = out->id;
-	queue_done(&q);
-	for (size_t i = 0; kept[i].seq; i++)
-		ck_assert_int_eq(queue_load(&q, kept[i].seq, (struct slice){ kept[i].bytes, kept[i].n }), 0);
+	crash();
 	ck_assert_uint_eq(q.n, 2);
 	ck_assert_uint_eq(q.first->f_port, 2);
 	ck_assert_int_eq(q.first->state, ITEM_FLYING);
@@ -270,8 +284,9 @@ START_TEST(a_failing_store_changes_nothing)
 	bool more, gone;
 	struct pull p = { .device = 1, .session_key_id = { { 9 } }, .f_cnt = 7, .room = 50, .room_max = 242 };
 	push(1, 1, 0, true, 1);
+	queue_offer(&q, &sink, 1, 1, false, &now);
 	good_calls = 0;
-	ck_assert_int_eq(queue_pull(&q, &sink, &p, &now, &i, &too_long, &more), -ENOMEM);
+	ck_assert_int_eq(queue_pull(&q, &sink, &p, 1, &now, &i, &too_long, &more), -ENOMEM);
 	ck_assert_int_eq(q.first->state, ITEM_WAITING);
 	ck_assert_uint_eq(queue_waiting(&q), 1);
 	i = pull(7, 50, NULL, NULL);
@@ -361,7 +376,8 @@ START_TEST(a_full_queue_keeps_its_order_through_all_that_is_taken_out)
 		struct up_outcome o = { .outcome = OUTCOME_SENT };
 		enum queue_news news;
 		p.f_cnt++;
-		ck_assert_int_eq(queue_pull(&q, &nowhere, &p, &now, &i, &too_long, &more), 0);
+		queue_offer(&q, &nowhere, 1, 1, false, &now);
+		ck_assert_int_eq(queue_pull(&q, &nowhere, &p, 1, &now, &i, &too_long, &more), 0);
 		o.item = i->id;
 		ck_assert_int_eq(queue_outcome(&q, &nowhere, 1, &o, &i, &gone, &news), 0);
 		item_free(i);
@@ -377,6 +393,87 @@ START_TEST(a_full_queue_keeps_its_order_through_all_that_is_taken_out)
 	ck_assert_ptr_null(q.first);
 	for (size_t k = 0; k < QUEUE_PRIORITIES; k++)
 		ck_assert_ptr_null(q.last[k]);
+}
+END_TEST
+
+START_TEST(nothing_is_handed_out_before_its_offer_is_on_disk)
+{
+	bool more;
+	push(1, 1, 0, false, 1);
+	ck_assert_ptr_null(pull_offered(1, 50, 9, &more, NULL));
+	ck_assert(more);
+	ck_assert_int_eq(queue_offer(&q, &sink, 1, 10, false, &now), 1);
+	ck_assert_int_eq(queue_offer(&q, &sink, 1, 11, false, &now), 0);
+	ck_assert_ptr_null(pull_offered(2, 50, 9, &more, NULL));
+	struct item *i = pull_offered(3, 50, 10, &more, NULL);
+	ck_assert_ptr_nonnull(i);
+	ck_assert_int_eq(queue_offer(&q, &sink, 1, 12, false, &now), 0);
+}
+END_TEST
+
+START_TEST(what_was_offered_before_a_crash_is_doubtful_until_it_is_pulled_or_withdrawn)
+{
+	push(1, 1, 5, false, 1);
+	push(2, 2, 0, false, 1);
+	crash();
+	ck_assert_ptr_null(queue_doubtful(&q));
+	queue_offer(&q, &sink, 1, 7, false, &now);
+	ck_assert_ptr_null(queue_doubtful(&q)); /* this process would know of a pull */
+	crash();
+	ck_assert_ptr_eq(queue_doubtful(&q), q.first);
+	ck_assert_uint_eq(queue_waiting(&q), 2);
+	ck_assert_ptr_eq(pull_offered(3, 50, 1, NULL, NULL), q.first);
+	ck_assert_int_eq(q.first->state, ITEM_FLYING);
+	crash();
+	ck_assert_ptr_eq(queue_doubtful(&q), q.first);
+	bool gone;
+	outcome(q.first, OUTCOME_RETURNED, &gone);
+	ck_assert_ptr_null(queue_doubtful(&q));
+	queue_offer(&q, &sink, 1, 8, false, &now);
+	crash();
+	q.first->flying_us = now.mono_us;
+	ck_assert_ptr_eq(queue_expired(&q, now.mono_us + QUEUE_LEASE_US), q.first);
+	ck_assert_int_eq(queue_withdraw(&sink, 1, q.first), 0);
+	ck_assert_ptr_null(queue_doubtful(&q));
+	crash();
+	ck_assert_ptr_null(queue_doubtful(&q));
+}
+END_TEST
+
+START_TEST(a_standing_offer_does_not_end)
+{
+	push(1, 1, 0, false, 1);
+	queue_offer(&q, &sink, 1, 1, true, &now);
+	ck_assert_uint_eq(queue_deadline(&q), UINT64_MAX);
+}
+END_TEST
+
+START_TEST(a_pull_that_stayed_on_the_way_gives_back_what_is_out_for_its_counter)
+{
+	push(1, 1, 0, false, 1);
+	struct item *i = pull(7, 50, NULL, NULL), *got;
+	struct up_outcome o = { .outcome = OUTCOME_RETURNED, .f_cnt = 8, .session_key_id = { { 9 } } };
+	bool gone;
+	enum queue_news news;
+	ck_assert_int_eq(queue_outcome(&q, &sink, 1, &o, &got, &gone, &news), 0);
+	ck_assert_ptr_null(got);
+	o.f_cnt = 7;
+	ck_assert_int_eq(queue_outcome(&q, &sink, 1, &o, &got, &gone, &news), 0);
+	ck_assert_ptr_eq(got, i);
+	ck_assert(i->state == ITEM_WAITING && news == NEWS_NONE && !gone);
+}
+END_TEST
+
+START_TEST(a_confirmed_item_that_may_have_been_sent_waits_for_the_next_uplink_without_a_lease)
+{
+	bool gone;
+	push(1, 1, 0, true, 1);
+	struct item *i = pull(7, 50, NULL, NULL);
+	ck_assert_int_eq(outcome(i, OUTCOME_AWAITED, &gone), NEWS_NONE);
+	ck_assert_uint_eq(queue_deadline(&q), UINT64_MAX);
+	ck_assert_ptr_null(queue_doubtful(&q));
+	ck_assert_int_eq(outcome(i, OUTCOME_ACK, &gone), NEWS_ACK);
+	ck_assert(gone);
 }
 END_TEST
 
@@ -399,6 +496,11 @@ int main(void)
 	tcase_add_test(t, an_item_that_awaits_another_sessions_acknowledgement_is_found);
 	tcase_add_test(t, a_full_queue_keeps_its_order_through_all_that_is_taken_out);
 	tcase_add_test(t, a_lease_ends_after_thirty_seconds);
+	tcase_add_test(t, nothing_is_handed_out_before_its_offer_is_on_disk);
+	tcase_add_test(t, what_was_offered_before_a_crash_is_doubtful_until_it_is_pulled_or_withdrawn);
+	tcase_add_test(t, a_standing_offer_does_not_end);
+	tcase_add_test(t, a_pull_that_stayed_on_the_way_gives_back_what_is_out_for_its_counter);
+	tcase_add_test(t, a_confirmed_item_that_may_have_been_sent_waits_for_the_next_uplink_without_a_lease);
 	suite_add_tcase(s, t);
 	SRunner *r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);

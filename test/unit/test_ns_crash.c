@@ -1,0 +1,154 @@
+/** @file Items that a crash or a lost answer leaves in doubt: each comes to one end, and none is sent again unreported. */
+#include "test/unit/ns_life.h"
+#include <check.h>
+
+static struct world *w;
+static struct w_device *dev;
+static const struct w_say hello = { .port = 1, .text = "hello" }, acknowledges = { .port = 1, .text = "yes", .ack = true };
+
+static void setup(void)
+{
+	w = w_new(1);
+	w_add_gateway(w, "near");
+	dev = w_add_device(w, "dev", false);
+	w_run(w, SEC_US);
+}
+
+static void teardown(void)
+{
+	ck_assert_str_eq(w->broken, "");
+	w_free(w);
+}
+
+/** Until the answer was handed to the gateway server, and no commit since the pull has ended. */
+static void send_item_undurably(bool confirmed, struct w_item **ret)
+{
+	*ret = w_push(w, dev, 9, "item", confirmed);
+	w_uplink(w, dev, &hello, 1);
+	w_run(w, 500 * MS_US);
+	w->commit_us = 3 * SEC_US;
+	uint32_t before = w->n_tx;
+	while (w->n_tx == before)
+		w_run(w, MS_US);
+	ck_assert_int_eq((*ret)->state, W_FLIGHT);
+}
+
+START_TEST(what_a_dead_process_sent_without_a_note_of_it_is_told_as_unknown)
+{
+	struct w_item *it;
+	send_item_undurably(false, &it);
+	w_crash(w);
+	w->commit_us = 5 * MS_US;
+	w_rest(w);
+	ck_assert(it->state == W_FAILED && it->n_failed == 1 && it->n_sent == 0);
+	w_uplink(w, dev, &hello, 1);
+	w_rest(w);
+	ck_assert_uint_eq(w->n_tx, 1);
+}
+END_TEST
+
+START_TEST(a_confirmed_one_is_told_as_missed_and_sent_again)
+{
+	struct w_item *it;
+	send_item_undurably(true, &it);
+	w_crash(w);
+	w->commit_us = 5 * MS_US;
+	w_rest(w);
+	ck_assert(it->state == W_QUEUED && it->n_nacks == 1);
+	w_tell_waiting(w, dev->uid);
+	w_uplink(w, dev, &hello, 1);
+	w_rest(w);
+	ck_assert_uint_eq(w->n_tx, 2);
+	ck_assert_int_eq(it->state, W_SENT);
+}
+END_TEST
+
+START_TEST(a_confirmed_one_with_a_note_waits_for_the_next_uplink)
+{
+	struct w_item *it = w_push(w, dev, 9, "item", true);
+	w_uplink(w, dev, &hello, 1);
+	while (!w->n_tx)
+		w_run(w, MS_US);
+	w_run(w, 20 * MS_US); /* its record is on disk, the TX_ACK is not yet there */
+	w->gw[0].mood = W_SILENT;
+	w_crash(w);
+	w_rest(w);
+	ck_assert(it->state == W_SENT && it->n_nacks == 0 && it->n_failed == 0);
+	w_uplink(w, dev, &acknowledges, 1);
+	w_rest(w);
+	ck_assert_int_eq(it->state, W_ACKED);
+	ck_assert_uint_eq(w->n_tx, 1);
+}
+END_TEST
+
+START_TEST(a_confirmed_one_without_a_tx_ack_waits_for_the_next_uplink)
+{
+	w->gw[0].mood = W_SILENT;
+	struct w_item *it = w_push(w, dev, 9, "item", true);
+	w_uplink(w, dev, &hello, 1);
+	w_rest(w);
+	ck_assert(it->state == W_SENT && it->n_sent == 0 && it->n_failed == 0);
+	w_uplink(w, dev, &hello, 1);
+	w_run(w, 500 * MS_US);
+	ck_assert_uint_eq(it->n_nacks, 1);
+	w_rest(w);
+}
+END_TEST
+
+START_TEST(an_answer_that_stays_on_the_way_gives_its_item_back)
+{
+	struct w_item *it = w_push(w, dev, 9, "item", false);
+	w->as_loses_answers = true;
+	w_uplink(w, dev, &hello, 1);
+	w_run(w, 2500 * MS_US);
+	w->as_loses_answers = false;
+	w_rest(w);
+	ck_assert_int_eq(it->state, W_QUEUED);
+	w_tell_waiting(w, dev->uid);
+	w_uplink(w, dev, &hello, 1);
+	w_rest(w);
+	ck_assert_int_eq(it->state, W_SENT);
+	ck_assert_uint_eq(w->n_tx, 1);
+}
+END_TEST
+
+START_TEST(nothing_is_asked_for_before_the_fate_of_the_last_item_is_told)
+{
+	struct w_item *first = w_push(w, dev, 9, "one", false), *second = w_push(w, dev, 9, "two", false);
+	w->ack_us = 500 * MS_US;
+	w_uplink(w, dev, &hello, 1);
+	w_run(w, 950 * MS_US);
+	w->as_is_full = true;
+	w_run(w, 3 * SEC_US);
+	ck_assert_int_eq(first->state, W_FLIGHT);
+	ck_assert_uint_eq(w->n_tx, 1);
+	w_uplink(w, dev, &hello, 1);
+	w_run(w, 3 * SEC_US);
+	ck_assert_int_eq(second->state, W_QUEUED);
+	w->as_is_full = false;
+	w_rest(w);
+	ck_assert_int_eq(first->state, W_SENT);
+	w_uplink(w, dev, &hello, 1);
+	w_rest(w);
+	ck_assert_int_eq(second->state, W_SENT);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("ns_crash");
+	TCase *t = tcase_create("items in doubt");
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, what_a_dead_process_sent_without_a_note_of_it_is_told_as_unknown);
+	tcase_add_test(t, a_confirmed_one_is_told_as_missed_and_sent_again);
+	tcase_add_test(t, a_confirmed_one_with_a_note_waits_for_the_next_uplink);
+	tcase_add_test(t, a_confirmed_one_without_a_tx_ack_waits_for_the_next_uplink);
+	tcase_add_test(t, an_answer_that_stays_on_the_way_gives_its_item_back);
+	tcase_add_test(t, nothing_is_asked_for_before_the_fate_of_the_last_item_is_told);
+	suite_add_tcase(s, t);
+	SRunner *r = srunner_create(s);
+	srunner_run_all(r, CK_ENV);
+	int failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
