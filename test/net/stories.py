@@ -187,6 +187,7 @@ class Stories(unittest.TestCase):
     """Each story_x(self, s) of a subclass becomes a test_x; all of a class begin at once."""
 
     settings = ()
+    fixed_ports = False  # for stories that kill a process
 
     def __init_subclass__(cls):
         for name in [n for n in dir(cls) if n.startswith("story_")]:
@@ -196,7 +197,10 @@ class Stories(unittest.TestCase):
     def setUpClass(cls):
         if cls is Stories:
             raise unittest.SkipTest("only a base")
-        cls.stack = Stack(*cls.settings)
+        cls.stack = Stack(*cls.settings, start=False)
+        if cls.fixed_ports:
+            cls.stack.fix_ports()
+        cls.stack.start()
         try:
             cls.key = cls.stack.create_application("app1")
         except BaseException:

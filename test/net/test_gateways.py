@@ -3,6 +3,7 @@ import base64
 import json
 import math
 import os
+import signal
 import socket
 import struct
 import sys
@@ -233,6 +234,23 @@ class Airtime(Stories):
         used = band(s.stack.cli("gateways", "get-connection-stats", "free"), 868900000)
         self.assertGreater(used["downlink_utilization"], 0.0015)
         self.assertEqual(used["downlink_utilization_limit"], 1)
+
+
+class Restart(Stories):
+    fixed_ports = True
+
+    def story_a_gateway_server_that_died_is_found_again_with_the_next_keepalive(self, s):
+        g, d = s.gateway(keepalive=1.0), s.abp()
+        s.ask(d, g, confirmed=True)
+        g.wait_emission(1, 3)
+        old = s.stack.pid("gs")
+        os.kill(old, signal.SIGKILL)
+        n = len(g.acks)
+        g.wait(lambda: [a for a in g.acks[n:] if a[0] == 4], 8)
+        self.assertNotEqual(s.stack.pid("gs"), old)
+        tmst = s.ask(d, g, confirmed=True)
+        e = g.wait_emission(2, 4)
+        self.assertEqual((after(e, tmst), e.answered), (1000000, ""))
 
 
 class WithoutPlan(Stories):

@@ -40,6 +40,42 @@ class Answers(Stories):
         self.assertEqual(after(e, tmst), 5000000)
         self.check_lead(e)
 
+    def story_a_request_to_a_forwarder_leaves_nothing_to_its_defaults(self, s):
+        g, d = s.gateway(), s.abp()
+        s.ask(d, g, confirmed=True)
+        txpk = g.wait_emission(1, 3).txpk
+        wanted = {"freq": 868.1, "rfch": 0, "powe": 14, "modu": "LORA", "datr": "SF7BW125", "codr": "4/5", "ipol": True, "ncrc": True, "size": 12}
+        self.assertEqual({k: txpk.get(k) for k in wanted}, wanted)
+        self.assertFalse(txpk.get("imme", False))
+        self.assertIsInstance(txpk["tmst"], int)
+        self.assertEqual(len(base64.b64decode(txpk["data"])), 12)
+
+    def story_fsk_is_answered_in_fsk_and_250_khz_in_250_khz(self, s):
+        g, d = s.gateway(), s.abp()
+        packet = g.rxpk(d.uplink(1, b"x", confirmed=True), freq=868.8, datr=50000, modu="FSK", chan=9)
+        for member in ("codr", "lsnr", "rssis"):
+            del packet[member]
+        g.send_json(json.dumps({"rxpk": [packet]}))
+        e = g.wait_emission(1, 3)
+        self.assertEqual((after(e, packet["tmst"]), e.freq_hz, e.txpk["modu"], e.datr, e.txpk["fdev"], e.txpk["ncrc"]),
+                         (1000000, 868800000, "FSK", 50000, 25000, False))
+        settings = s.wait(d, "up")["uplink_message"]["settings"]
+        self.assertEqual((settings["data_rate"]["fsk"]["bit_rate"], settings["data_rate_index"]), (50000, 7))
+        time.sleep(1.2)
+        s.ask(d, g, datr="SF7BW250", confirmed=True)
+        self.assertEqual(g.wait_emission(2, 3).datr, "SF7BW250")
+
+    def story_a_confirmed_item_that_no_gateway_spoke_of_is_known_by_its_ack(self, s):
+        g, d = s.gateway(answer=lambda e: None), s.abp()
+        s.push(d, {"f_port": 2, "frm_payload": "AQ==", "confirmed": True})
+        s.ask(d, g)
+        self.assertTrue(d.downlink(g.wait_emission(1, 3).phy).confirmed)
+        g.wait_emission(2, 3)
+        time.sleep(1.2)
+        s.ask(d, g, ack=True)
+        s.wait(d, "down/ack")
+        self.assertEqual((s.count(d, "down/failed"), s.count(d, "down/nack"), s.queue(d)), (0, 0, []))
+
     def story_a_gateway_300_ms_away_is_reached_in_rx1(self, s):
         g, d = s.gateway(line=s.line(0.15)), s.abp()
         tmst = s.ask(d, g, confirmed=True)
