@@ -46,9 +46,30 @@ bool args_is_right(const struct arg *a)
 	return !a->flag && a->name_n > 6 && !strncmp(a->name, "right-", 6);
 }
 
+/** The Things Stack's; those with a point have members of their own. */
+static const char *const mac_settings[] = {
+	"adr.", "adr-margin", "beacon-frequency", "class-b-c-downlink-interval", "class-b-timeout", "class-c-timeout",
+	"desired-adr-ack-delay-exponent", "desired-adr-ack-limit-exponent", "desired-beacon-frequency", "desired-max-duty-cycle",
+	"desired-max-eirp", "desired-ping-slot-data-rate-index", "desired-ping-slot-frequency", "desired-relay.",
+	"desired-rx1-data-rate-offset", "desired-rx1-delay", "desired-rx2-data-rate-index", "desired-rx2-frequency",
+	"downlink-dwell-time", "factory-preset-frequencies", "max-duty-cycle", "ping-slot-data-rate-index", "ping-slot-frequency",
+	"ping-slot-periodicity", "relay.", "resets-f-cnt", "rx1-data-rate-offset", "rx1-delay", "rx2-data-rate-index",
+	"rx2-frequency", "schedule-downlinks", "status-count-periodicity", "status-time-periodicity", "supports-32-bit-f-cnt",
+	"uplink-dwell-time", "use-adr",
+};
+
 bool args_is_mac_setting(const struct arg *a)
 {
-	return !a->flag && a->name_n > 13 && (!strncmp(a->name, "mac-settings.", 13) || !strncmp(a->name, "mac_settings.", 13));
+	enum { PREFIX = sizeof "mac-settings." - 1 };
+	if (a->flag || a->name_n <= PREFIX || !same_name(a->name, PREFIX, "mac-settings."))
+		return false;
+	for (size_t i = 0; i < COUNT(mac_settings); i++) {
+		size_t n = strlen(mac_settings[i]);
+		bool has_members = mac_settings[i][n - 1] == '.' && a->name_n - PREFIX > n;
+		if (same_name(a->name + PREFIX, has_members ? n : a->name_n - PREFIX, mac_settings[i]))
+			return true;
+	}
+	return false;
 }
 
 /** Is a flag without `=` a bare truth, so that the next word is not its value? */
@@ -87,13 +108,23 @@ static int take_flag(int argc, char *const *argv, int *at, struct args *ret, str
 	return 0;
 }
 
+static void take_help(struct args *ret)
+{
+	static const char name[] = "help";
+	if (ret->n_flags < ARGS_FLAGS)
+		ret->flags[ret->n_flags++] =
+			(struct arg){ .flag = find(name, sizeof name - 1), .name = name, .name_n = sizeof name - 1, .value = "true" };
+}
+
 int args_parse(int argc, char *const *argv, struct args *ret, struct text *err)
 {
 	*ret = (struct args){ 0 };
 	for (int i = 1; i < argc; i++) {
 		if (!strncmp(argv[i], "--", 2) && argv[i][2]) {
 			TRY(take_flag(argc, argv, &i, ret, err));
-		} else if (argv[i][0] == '-' && argv[i][1] && strcmp(argv[i], "-h")) {
+		} else if (!strcmp(argv[i], "-h")) {
+			take_help(ret);
+		} else if (argv[i][0] == '-' && argv[i][1]) {
 			text_printf(err, "unknown flag %s", argv[i]);
 			return -EINVAL;
 		} else if (ret->n_words == ARGS_WORDS) {

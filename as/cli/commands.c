@@ -182,6 +182,10 @@ static int dev_create(struct cli *c)
 	bool by_hand = args_on(&c->args, "abp") || args_on(&c->args, "multicast");
 	struct arg extra[5] = { WORD(&device_id, c->operand[1]), WORD(&application_id, c->operand[0]) };
 	size_t n = 2;
+	if (by_hand && !args_get(&c->args, "session.dev-addr")) {
+		text_puts(&c->err, "a device that does not join needs its session: --session.dev-addr and --session.keys.…");
+		return CLI_USAGE;
+	}
 	if (says_lorawan(&c->args))
 		extra[n++] = WORD(&supports_join, by_hand ? "false" : "true");
 	if (args_on(&c->args, "with-root-keys")) {

@@ -119,11 +119,6 @@ static int run(const struct command *cmd, size_t words, struct cli *c)
 	return status;
 }
 
-static bool is_help(const char *word)
-{
-	return !strcmp(word, "help") || !strcmp(word, "-h");
-}
-
 /** `up` takes the flags of the three processes, which we do not know: if it is the first word, it is moved before them. */
 static bool put_up_first(int argc, char **argv)
 {
@@ -155,7 +150,7 @@ int main(int argc, char **argv)
 		status = fprintf(stderr, "error: %s; godwit --help shows what there is\n", err) < 0 ? CLI_FAILED : CLI_USAGE;
 	else if (args_on(&c->args, "version"))
 		status = printf("godwit %s\n", VERSION) < 0;
-	else if (args_on(&c->args, "help") || !c->args.n_words || is_help(c->args.words[0]))
+	else if (args_on(&c->args, "help") || !c->args.n_words || !strcmp(c->args.words[0], "help"))
 		status = help(&c->args);
 	else if (!(cmd = find(&c->args, &n)))
 		status = usage(&c->args, "there is no such command; these are:");
