@@ -203,7 +203,8 @@ static uint8_t on_filter(void *ctx, uint64_t login, struct str filter, struct te
 	return 0;
 }
 
-/** Is this a name of the login's application? Its own is; so is the other one that as.default-tenant gives. */
+/** Is this a name of the login's application? Its own is; so is the other one that as.default-tenant gives.
+ */
 static bool is_name_of(const struct applications *m, const struct login *l, struct str name)
 {
 	const struct app *a = registry_app(&m->as->registry, name);
@@ -257,7 +258,7 @@ static enum mqtt_verdict taken_when_durable(struct as *as, uint64_t ticket, uint
 	struct pending_push *p = malloc(sizeof *p);
 	if (!p)
 		return MQTT_TAKEN;
-	*p = (struct pending_push){ as, ticket, reason };
+	*p = (struct pending_push){as, ticket, reason};
 	if (!store_after(as->store, push_durable, p))
 		return MQTT_TAKEN_LATER;
 	free(p);

@@ -63,16 +63,17 @@ static void write_refusal(struct text *t, const struct request *rq, const char *
 }
 
 /** Publish a down/failed. @param d  NULL: the request as a whole */
-static void publish_refusal(struct request *rq, struct tts_error *e, const struct tts_downlink *d, const char *why)
+static void publish_refusal(
+	struct request *rq, struct tts_error *e, const struct tts_downlink *d, const char *why)
 {
 	struct as *as = rq->as;
 	const struct now *now = loop_now(as->loop);
 	struct cid id = { .kind = CID_AS_DOWNLINK,
 		.id = d && d->item ? *d->item : ulid_make(now->unix_us, &as->rng) };
-	struct traces_of of = { .device = rq->device,
+	struct traces_of of = {.device = rq->device,
 		.app = rq->app,
 		.own = d ? d->own_cids : NULL,
-		.own_n = d ? d->own_cids_n : 0 };
+		.own_n = d ? d->own_cids_n : 0};
 	struct tts_up u = { .device = { .device_id = rq->device_id, .application_id = rq->app->id },
 		.received_unix_ns = now->unix_us * 1000 };
 	char data[TRACES_DATA_MAX];
@@ -121,8 +122,9 @@ static void sum_up(struct request *rq)
 	if (!result->refused)
 		return;
 	if (result->refused > REFUSALS_TOLD) {
-		struct tts_error e = { .row = down_error_find(STR("more_refused")), .num_attribute = { "count" },
-			.num_value = { result->refused - REFUSALS_TOLD } };
+		struct tts_error e = {.row = down_error_find(STR("more_refused")),
+			.num_attribute = {"count"},
+			.num_value = {result->refused - REFUSALS_TOLD}};
 		publish_refusal(rq, &e, NULL, e.row->message_format);
 	}
 	LOG(LOG_INFO, "downlinks_refused", KV_Z("application", rq->app->key), KV_Z("device", rq->device_id),
@@ -157,7 +159,7 @@ static int enqueue(struct request *rq, struct device_traffic *t, const struct tt
 	struct cid cid = { .kind = CID_AS_DOWNLINK, .id = id };
 	struct tts_up u = traffic_envelope(as, rq->device);
 	struct tts_downlink d = item_show(item, false);
-	struct traces_of of = { .device = rq->device, .own = d.own_cids, .own_n = d.own_cids_n };
+	struct traces_of of = {.device = rq->device, .own = d.own_cids, .own_n = d.own_cids_n};
 	u.cids = &cid;
 	u.n_cids = 1;
 	u.own_cids = d.own_cids;
@@ -261,7 +263,7 @@ int downlinks_request(struct as *as, const struct app *a, const char *device_id,
 		return -ENOMEM;
 	struct request rq = { as, a, device_id, registry_device(&as->registry, a, str_of(device_id)), n,
 		ret_result };
-	*n = (struct notice){ as, rq.device ? rq.device->entry.uid : 0, text_growing(NOTICE_MAX) };
+	*n = (struct notice){as, rq.device ? rq.device->entry.uid : 0, text_growing(NOTICE_MAX)};
 	int r = take_body(&rq, body, is_replace);
 	sum_up(&rq);
 	/* Also after a failure: what was queued before it is announced all the same. */
@@ -275,12 +277,12 @@ int downlinks_request(struct as *as, const struct app *a, const char *device_id,
 
 void downlinks_refuse(struct as *as, const struct app *a, const char *device_id, const char *error)
 {
-	struct downlinks_result result = { 0 };
-	struct request rq = { .as = as,
+	struct downlinks_result result = {0};
+	struct request rq = {.as = as,
 		.app = a,
 		.device_id = device_id,
 		.device = registry_device(&as->registry, a, str_of(device_id)),
-		.result = &result };
+		.result = &result};
 	fail_whole(&rq, error, NULL, NULL);
 	sum_up(&rq);
 }

@@ -10,11 +10,11 @@ struct downlinks_result {
 	char message[200];              /**< the same in words, attributes filled in */
 };
 
-/** Take the body of a push or replace. Each refused item becomes a down/failed (from the 1001st on, one for all
- * together), each good one is queued and becomes a down/queued once it is durable.
+/** Take the body of a push or replace. Each refused item becomes a down/failed (from the 1001st on, one for
+ * all together), each good one is queued and becomes a down/queued once it is durable.
  * @param device_id  need not exist
- * @return 0, *ret_result set: what was queued is durable once store_after says so; -errno the store cannot take
- * it now: of its items only those are queued that *ret_result counts */
+ * @return 0, *ret_result set: what was queued is durable once store_after says so; -errno the store cannot
+ * take it now: of its items only those are queued that *ret_result counts */
 int downlinks_request(struct as *as, const struct app *a, const char *device_id, struct str body,
 	bool is_replace, struct downlinks_result *ret_result);
 /** Refuse a request as a whole: a down/failed with this row of proto/errors.def, which has no attributes. */

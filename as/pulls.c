@@ -9,8 +9,8 @@
 
 enum { CIDS_SHOWN = 16 };
 #define TELL_TIMEOUT_US (10 * SEC_US)
-#define TELL_AGAIN_US   (1 * SEC_US)
-_Static_assert((int)TTS_PAYLOAD_MAX <= (int)sizeof ((struct pulled *)0)->frm.p, "each item fits an answer");
+#define TELL_AGAIN_US (1 * SEC_US)
+_Static_assert((int)TTS_PAYLOAD_MAX <= (int)sizeof((struct pulled *)0)->frm.p, "each item fits an answer");
 
 struct downlinks {
 	struct pulled answer;
@@ -228,15 +228,16 @@ static void report_too_long(struct as *as, const struct device *d, struct item *
 	item_free(item);
 }
 
-/** What was sent in a session that is over is never acknowledged: it counts as not heard, and has another try.
+/** What was sent in a session that is over is never acknowledged: it counts as not heard, and has another
+ * try.
  * @return 0; -errno of the store */
 static int give_up_stranded(struct as *as, struct device *d, struct device_traffic *t, const struct pull *p)
 {
 	for (struct item *i; (i = queue_stranded(&t->queue, &p->session_key_id));) {
-		struct up_outcome o = { .item = i->id,
+		struct up_outcome o = {.item = i->id,
 			.outcome = OUTCOME_NACK,
 			.f_cnt = i->f_cnt,
-			.session_key_id = i->session_key_id };
+			.session_key_id = i->session_key_id};
 		TRY(downlinks_outcome(as, d, p->cids.v, p->cids.len, &o));
 	}
 	return 0;
@@ -278,7 +279,10 @@ static int answer_pull(struct as *as, const struct pull *p, struct pulled *a)
 	}
 	fill(a, item, more);
 	traffic_lease(as, t);
-	struct { uint16_t len; struct cid v[CIDS_SHOWN]; } list = { 0 };
+	struct {
+		uint16_t len;
+		struct cid v[CIDS_SHOWN];
+	} list = {0};
 	CIDS_ADD(&list, CID_AS_DOWNLINK, item->id);
 	cids_add_all(&list.len, list.v, COUNT(list.v), p->cids.v, p->cids.len);
 	traces_add(as, "as.down.data.forward", d, list.v, list.len, "");

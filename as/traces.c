@@ -136,10 +136,12 @@ static bool send_line(struct as *as, struct follower *f, const struct trace_even
 	return !http_stream_send(f->request, text_str(line));
 }
 
-/** A follower that does not keep up loses events, never holds up traffic; once it goes on, it hears how many. */
+/** A follower that does not keep up loses events, never holds up traffic; once it goes on, it hears how many.
+ */
 static void follow_on(struct as *as, struct follower *f, const struct trace_event *e)
 {
-	struct trace_event gap = { .name = "as.events.lost", .time_unix_us = e->time_unix_us, .process = PROCESS_AS };
+	struct trace_event gap = {
+		.name = "as.events.lost", .time_unix_us = e->time_unix_us, .process = PROCESS_AS};
 	if (f->lost) {
 		snprintf(gap.data, sizeof gap.data, "{\"lost\":%llu}", (unsigned long long)f->lost);
 		MSG_MARK(&gap, data);
@@ -181,8 +183,8 @@ static bool is_json(const char *data)
 	return *data == '{' && !json_check(str_of(data), &end, &wrong) && !data[end];
 }
 
-static void add(struct as *as, const char *name, const struct traces_of *of, const struct cid *cids, size_t n_cids,
-	const char *data)
+static void add(struct as *as, const char *name, const struct traces_of *of, const struct cid *cids,
+	size_t n_cids, const char *data)
 {
 	struct trace_event *e = &as->traces->scratch;
 	e->has = 0;
@@ -246,12 +248,12 @@ void traces_note(struct as *as, const char *name, const struct traces_of *of, co
 void traces_add(struct as *as, const char *name, const struct device *d, const struct cid *cids,
 	size_t n_cids, const char *data)
 {
-	traces_note(as, name, &(struct traces_of){ .device = d }, cids, n_cids, data);
+	traces_note(as, name, &(struct traces_of){.device = d}, cids, n_cids, data);
 }
 
 void traces_add_app(struct as *as, const char *name, const struct app *a, const char *data)
 {
-	traces_note(as, name, &(struct traces_of){ .app = a }, NULL, 0, data);
+	traces_note(as, name, &(struct traces_of){.app = a}, NULL, 0, data);
 }
 
 static void on_events(void *ctx, struct bus_peer *peer, struct bus_request *request, const void *msg)
@@ -278,7 +280,7 @@ struct rows {
 	struct story *story; /* NULL: all */
 	struct row *v;       /* a ring: the newest count */
 	size_t n, max;
-	bool is_seen;        /* the asker may see some of the story */
+	bool is_seen; /* the asker may see some of the story */
 };
 
 static bool seed(void *ctx, uint64_t at, const struct trace_event *e)
@@ -304,15 +306,15 @@ static bool is_part(const struct rows *r, const struct trace_event *e)
 {
 	if (sees(r->as, r->view, e))
 		return !r->story || story_has(r->story, e);
-	return r->story && r->is_seen && r->view->app[0] && !MSG_HAS(e, device) && !MSG_HAS(e, application_id) &&
-	       story_has_message(r->story, e);
+	return r->story && r->is_seen && r->view->app[0] && !MSG_HAS(e, device) &&
+	       !MSG_HAS(e, application_id) && story_has_message(r->story, e);
 }
 
 static bool collect(void *ctx, uint64_t at, const struct trace_event *e)
 {
 	struct rows *r = ctx;
 	if (is_part(r, e))
-		r->v[r->n++ % r->max] = (struct row){ e->time_unix_us, at };
+		r->v[r->n++ % r->max] = (struct row){e->time_unix_us, at};
 	return true;
 }
 
@@ -344,7 +346,7 @@ static void answer(
 	struct as *as, struct http_request *request, const struct view *view, struct story *story, size_t max)
 {
 	struct traces *t = as->traces;
-	struct rows r = { .as = as, .view = view, .story = story, .v = calloc(max, sizeof *r.v), .max = max };
+	struct rows r = {.as = as, .view = view, .story = story, .v = calloc(max, sizeof *r.v), .max = max};
 	AUTO(text_done) struct text out = text_growing(ANSWER_MAX);
 	if (!r.v) {
 		http_reply_error(request, 503, "no memory for the answer");
@@ -439,11 +441,11 @@ static void follow(struct api_call *c, const struct view *view)
 		api_error(c, 429, "", "%d event streams are open already", TRACES_FOLLOWERS);
 		return;
 	}
-	*f = (struct follower){ .as = c->as,
+	*f = (struct follower){.as = c->as,
 		.expires_unix_us = c->key->expires_unix_us,
 		.request = c->r,
 		.view = *view,
-		.next = t->followers };
+		.next = t->followers};
 	str_copy(str_of(c->key->id), f->key_id, sizeof f->key_id);
 	t->followers = f;
 	t->n_followers++;

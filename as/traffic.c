@@ -154,18 +154,18 @@ static void forget_all(struct as *as, struct slice prefix)
 {
 	struct helping h;
 	uint8_t last[ITEM_KEY];
-	struct slice from = { 0 };
+	struct slice from = {0};
 	int more;
 	do {
 		h.used = 0;
 		more = store_scan(as->store, prefix, from, help_oneself, &h);
 		for (size_t i = 0; i < h.used; i++)
-			store_del(as->store, (struct slice){ h.key[i], h.n[i] });
+			store_del(as->store, (struct slice){h.key[i], h.n[i]});
 		if (!h.used)
 			break;
 		/* On from there: what is deleted already need not be stepped over each time. */
 		memcpy(last, h.key[h.used - 1], ITEM_KEY);
-		from = (struct slice){ last, h.n[h.used - 1] };
+		from = (struct slice){last, h.n[h.used - 1]};
 	} while (more == 1);
 }
 
@@ -224,7 +224,8 @@ static void leases_due(void *ctx)
 static void settle_loaded(struct as *as)
 {
 	struct device_traffic *d, *next;
-	HASH_ITER(hh, as->traffic->devices, d, next) {
+	HASH_ITER(hh, as->traffic->devices, d, next)
+	{
 		/* A crash can cut a deletion in two. */
 		if (!registry_device_by_uid(&as->registry, d->uid)) {
 			forget_device(as, d->uid);

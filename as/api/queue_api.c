@@ -10,8 +10,8 @@ static int status_of(const struct down_error *e)
 
 static void send_items(void *ctx, struct http_request *r, bool is_replace)
 {
-	static const struct api_need need = { .what = API_APP | API_CHANGE,
-		.right = RIGHT_APPLICATION_TRAFFIC_DOWN_WRITE };
+	static const struct api_need need = {
+		.what = API_APP | API_CHANGE, .right = RIGHT_APPLICATION_TRAFFIC_DOWN_WRITE};
 	struct api_call c;
 	struct downlinks_result result;
 	if (api_begin(&c, ctx, r, &need))
@@ -21,8 +21,9 @@ static void send_items(void *ctx, struct http_request *r, bool is_replace)
 	if (e) {
 		api_fail(&c, e);
 	} else if (result.error && result.queued) {
-		api_error(&c, status_of(result.error), "", "%zu of %zu items refused, the others are queued: %s",
-			result.refused, result.refused + result.queued, result.message);
+		api_error(&c, status_of(result.error), "",
+			"%zu of %zu items refused, the others are queued: %s", result.refused,
+			result.refused + result.queued, result.message);
 	} else if (result.error) {
 		api_error(&c, status_of(result.error), "", "%s", result.message);
 	} else {
@@ -44,8 +45,8 @@ static void replace(void *ctx, struct http_request *r)
 
 static void list(void *ctx, struct http_request *r)
 {
-	static const struct api_need need = { .what = API_APP | API_DEVICE,
-		.right = RIGHT_APPLICATION_TRAFFIC_READ };
+	static const struct api_need need = {
+		.what = API_APP | API_DEVICE, .right = RIGHT_APPLICATION_TRAFFIC_READ};
 	struct api_call c;
 	if (api_begin(&c, ctx, r, &need))
 		return;

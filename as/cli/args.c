@@ -48,14 +48,42 @@ bool args_is_right(const struct arg *a)
 
 /** The Things Stack's; those with a point have members of their own. */
 static const char *const mac_settings[] = {
-	"adr.", "adr-margin", "beacon-frequency", "class-b-c-downlink-interval", "class-b-timeout", "class-c-timeout",
-	"desired-adr-ack-delay-exponent", "desired-adr-ack-limit-exponent", "desired-beacon-frequency", "desired-max-duty-cycle",
-	"desired-max-eirp", "desired-ping-slot-data-rate-index", "desired-ping-slot-frequency", "desired-relay.",
-	"desired-rx1-data-rate-offset", "desired-rx1-delay", "desired-rx2-data-rate-index", "desired-rx2-frequency",
-	"downlink-dwell-time", "factory-preset-frequencies", "max-duty-cycle", "ping-slot-data-rate-index", "ping-slot-frequency",
-	"ping-slot-periodicity", "relay.", "resets-f-cnt", "rx1-data-rate-offset", "rx1-delay", "rx2-data-rate-index",
-	"rx2-frequency", "schedule-downlinks", "status-count-periodicity", "status-time-periodicity", "supports-32-bit-f-cnt",
-	"uplink-dwell-time", "use-adr",
+	"adr.",
+	"adr-margin",
+	"beacon-frequency",
+	"class-b-c-downlink-interval",
+	"class-b-timeout",
+	"class-c-timeout",
+	"desired-adr-ack-delay-exponent",
+	"desired-adr-ack-limit-exponent",
+	"desired-beacon-frequency",
+	"desired-max-duty-cycle",
+	"desired-max-eirp",
+	"desired-ping-slot-data-rate-index",
+	"desired-ping-slot-frequency",
+	"desired-relay.",
+	"desired-rx1-data-rate-offset",
+	"desired-rx1-delay",
+	"desired-rx2-data-rate-index",
+	"desired-rx2-frequency",
+	"downlink-dwell-time",
+	"factory-preset-frequencies",
+	"max-duty-cycle",
+	"ping-slot-data-rate-index",
+	"ping-slot-frequency",
+	"ping-slot-periodicity",
+	"relay.",
+	"resets-f-cnt",
+	"rx1-data-rate-offset",
+	"rx1-delay",
+	"rx2-data-rate-index",
+	"rx2-frequency",
+	"schedule-downlinks",
+	"status-count-periodicity",
+	"status-time-periodicity",
+	"supports-32-bit-f-cnt",
+	"uplink-dwell-time",
+	"use-adr",
 };
 
 bool args_is_mac_setting(const struct arg *a)
@@ -112,8 +140,10 @@ static void take_help(struct args *ret)
 {
 	static const char name[] = "help";
 	if (ret->n_flags < ARGS_FLAGS)
-		ret->flags[ret->n_flags++] =
-			(struct arg){ .flag = find(name, sizeof name - 1), .name = name, .name_n = sizeof name - 1, .value = "true" };
+		ret->flags[ret->n_flags++] = (struct arg){.flag = find(name, sizeof name - 1),
+			.name = name,
+			.name_n = sizeof name - 1,
+			.value = "true"};
 }
 
 int args_parse(int argc, char *const *argv, struct args *ret, struct text *err)

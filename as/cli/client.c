@@ -52,7 +52,7 @@ static int local_address(const char *dir, char *ret, size_t cap, struct text *er
 static bool is_this_host(const char *address)
 {
 	const char *host = strstr(address, "://") + 3;
-	struct str name = { host, *host == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":/") };
+	struct str name = {host, *host == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":/")};
 	return str_is(name, "localhost") || str_is(name, "[::1]") ||
 	       (str_starts(name, "127.") && strspn(host, "0123456789.") == name.n);
 }
@@ -66,7 +66,8 @@ static int local_key(struct client *c, const char *dir, bool is_found, struct te
 	c->key[0] = '\0';
 	if (r != -EACCES || !is_found)
 		return 0;
-	text_printf(err, "no permission to read %s/admin.key: run as its owner (sudo), or give --api-key", dir);
+	text_printf(
+		err, "no permission to read %s/admin.key: run as its owner (sudo), or give --api-key", dir);
 	return -ENOENT;
 }
 
@@ -85,7 +86,8 @@ int client_find(struct client *c, const char *address, const char *key, const ch
 	if (!dir)
 		dir = "/var/lib/godwit";
 	if (address)
-		snprintf(c->address, sizeof c->address, "%s%s", strstr(address, "://") ? "" : "http://", address);
+		snprintf(c->address, sizeof c->address, "%s%s", strstr(address, "://") ? "" : "http://",
+			address);
 	else
 		TRY(local_address(dir, c->address, sizeof c->address, err));
 	if (key && strlen(key) >= sizeof c->key) {
@@ -107,9 +109,9 @@ struct call {
 	struct text *body, *err;
 	int (*chunk)(void *ctx, struct str piece);
 	void *ctx;
-	int status;       /**< 0: no answer yet */
-	bool is_whole;    /**< the answer has come to its end */
-	bool is_stopped;  /**< `chunk` wants no more */
+	int status;      /**< 0: no answer yet */
+	bool is_whole;   /**< the answer has come to its end */
+	bool is_stopped; /**< `chunk` wants no more */
 };
 
 static void on_chunk(struct evhttp_request *req, void *ctx)
@@ -219,7 +221,9 @@ int client_call(const struct client *c, const char *method, const char *path, st
 	if (!r)
 		r = exchange(&call, c, uri, host, port, &(struct request){ method, path, body });
 	if (!r && !call.is_whole && !call.is_stopped) {
-		text_printf(err, call.status ? "the answer of %s broke off" : "no answer from %s: is Godwit running there?",
+		text_printf(err,
+			call.status ? "the answer of %s broke off"
+				    : "no answer from %s: is Godwit running there?",
 			c->address);
 		r = call.status ? -ECONNRESET : -ECONNREFUSED;
 	}

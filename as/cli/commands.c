@@ -160,7 +160,8 @@ static int random_key(char ret_hex[33])
 /** Is anything said that only a device with a LoRaWAN radio has? */
 static bool says_lorawan(const struct args *a)
 {
-	static const char *const paths[] = { "ids.", "lorawan_", "root_keys.", "session.", "frequency_plan_id", "supports_class", "multicast" };
+	static const char *const paths[] = {"ids.", "lorawan_", "root_keys.", "session.", "frequency_plan_id",
+		"supports_class", "multicast"};
 	for (size_t i = 0; i < a->n_flags; i++) {
 		const struct flag *f = a->flags[i].flag;
 		for (size_t k = 0; f && k < COUNT(paths); k++)
@@ -183,7 +184,8 @@ static int dev_create(struct cli *c)
 	struct arg extra[5] = { WORD(&device_id, c->operand[1]), WORD(&application_id, c->operand[0]) };
 	size_t n = 2;
 	if (by_hand && !args_get(&c->args, "session.dev-addr")) {
-		text_puts(&c->err, "a device that does not join needs its session: --session.dev-addr and --session.keys.…");
+		text_puts(&c->err, "a device that does not join needs its session: --session.dev-addr and "
+				   "--session.keys.…");
 		return CLI_USAGE;
 	}
 	if (says_lorawan(&c->args))

@@ -119,7 +119,8 @@ static int run(const struct command *cmd, size_t words, struct cli *c)
 	return status;
 }
 
-/** `up` takes the flags of the three processes, which we do not know: if it is the first word, it is moved before them. */
+/** `up` takes the flags of the three processes, which we do not know: if it is the first word, it is moved
+ * before them. */
 static bool put_up_first(int argc, char **argv)
 {
 	int at = 1;

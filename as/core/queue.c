@@ -119,8 +119,9 @@ static void take_out(struct queue *q, struct item *i)
 /** Is every member within the bounds that a push keeps? */
 static bool is_sound(const struct item *head, size_t payload_n, size_t cids_n, size_t class_n)
 {
-	return head->state <= ITEM_AWAITED && head->priority < QUEUE_PRIORITIES && head->f_port >= 1 && head->f_port <= TTS_PORT_MAX &&
-		payload_n <= TTS_PAYLOAD_MAX && cids_n <= TTS_OWN_CIDS * (TTS_OWN_CID + 1) && class_n <= TTS_CLASS_B_C_MAX + 1;
+	return head->state <= ITEM_AWAITED && head->priority < QUEUE_PRIORITIES && head->f_port >= 1 &&
+	       head->f_port <= TTS_PORT_MAX && payload_n <= TTS_PAYLOAD_MAX &&
+	       cids_n <= TTS_OWN_CIDS * (TTS_OWN_CID + 1) && class_n <= TTS_CLASS_B_C_MAX + 1;
 }
 
 int queue_load(struct queue *q, uint64_t seq, struct slice record)
@@ -268,8 +269,10 @@ static bool more_than(const struct queue *q, const struct item *taken)
 	return false;
 }
 
-/** A window is too small for the first item. @return 0, *ret_too_long set if that was once too often; -errno of the sink */
-static int miss(struct queue *q, const struct queue_sink *sink, const struct pull *p, struct item *i, struct item **ret_too_long)
+/** A window is too small for the first item. @return 0, *ret_too_long set if that was once too often; -errno
+ * of the sink */
+static int miss(struct queue *q, const struct queue_sink *sink, const struct pull *p, struct item *i,
+	struct item **ret_too_long)
 {
 	if (i->payload_n > p->room_max || i->misses + 1 >= QUEUE_WINDOWS) {
 		TRY(sink->del(sink->ctx, p->device, i->seq));

@@ -79,7 +79,8 @@ int queue_offer(struct queue *q, const struct queue_sink *sink, uint64_t uid, ui
  * @param p            the question
  * @param durable      number of the last offer that is on disk
  * @param ret          the item, in flight from now; NULL: nothing for this window
- * @param ret_too_long an item that no data rate can carry, or that missed QUEUE_WINDOWS windows: taken out, the caller's to free
+ * @param ret_too_long an item that no data rate can carry, or that missed QUEUE_WINDOWS windows: taken out,
+ * the caller's to free
  * @param ret_more     another item waits
  * @return 0; -errno of the sink */
 int queue_pull(struct queue *q, const struct queue_sink *sink, const struct pull *p, uint64_t durable, const struct now *now,
@@ -94,7 +95,8 @@ enum { OUTCOME_RETURNED, OUTCOME_SENT, OUTCOME_FAILED, OUTCOME_ACK, OUTCOME_NACK
  * @return 0; -errno of the sink: nothing has changed */
 int queue_outcome(struct queue *q, const struct queue_sink *sink, uint64_t uid, const struct up_outcome *o, struct item **ret,
 	bool *ret_gone, enum queue_news *ret_news);
-/** An item that awaits its acknowledgement in another session than this one, which will never tell; NULL: none. */
+/** An item that awaits its acknowledgement in another session than this one, which will never tell; NULL:
+ * none. */
 struct item *queue_stranded(const struct queue *q, const struct ulid *session_key_id);
 /** All leases begin again: what became of the items may just be on its way. */
 void queue_leases_renew(struct queue *q, uint64_t mono_us);

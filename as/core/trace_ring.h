@@ -13,8 +13,8 @@ struct trace_ring {
 void trace_ring_init(struct trace_ring *r, void *bytes, size_t cap);
 /** Add one; its time counts, not the order of arrival. */
 void trace_ring_add(struct trace_ring *r, const struct trace_event *e);
-/** Visit all, oldest arrival first, until fn returns false. `e` is the caller's scratch; `at` finds the event again
- * as long as it has not been overwritten. */
+/** Visit all, oldest arrival first, until fn returns false. `e` is the caller's scratch; `at` finds the event
+ * again as long as it has not been overwritten. */
 void trace_ring_each(const struct trace_ring *r, struct trace_event *e,
 	bool (*fn)(void *ctx, uint64_t at, const struct trace_event *e), void *ctx);
 /** The event at a place that trace_ring_each gave. @return 0; -ENOENT it has been overwritten */
@@ -30,8 +30,8 @@ struct story {
 };
 /** First visit, where `own` is asked for: the ids of the downlinks that the application gave this id. */
 void story_seed(struct story *s, const struct trace_event *e);
-/** Second visit: add the ids of an event that has a seed, those that stand for one message only (not a gateway's
- * connection). @return whether it has one */
+/** Second visit: add the ids of an event that has a seed, those that stand for one message only (not a
+ * gateway's connection). @return whether it has one */
 bool story_follow(struct story *s, const struct trace_event *e);
 /** Third visit: does the event belong to the story? */
 bool story_has(const struct story *s, const struct trace_event *e);

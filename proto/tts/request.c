@@ -60,7 +60,7 @@ static int read_cid(const struct json *j, json_val v, char *ret, size_t cap)
 		return -EINVAL;
 	for (; s.n; n++) {
 		size_t octets = utf8_length(s);
-		s = (struct str){ s.p + octets, s.n - octets };
+		s = (struct str){s.p + octets, s.n - octets};
 	}
 	return n > TTS_OWN_CID ? -EINVAL : 0;
 }
@@ -101,7 +101,8 @@ static int read_port(const struct json *j, json_val item, struct tts_item *ret, 
 		return refuse_text(err, "invalid_f_port", "f_port", ret->refused);
 	}
 	ret->f_port = (uint8_t)(port <= UINT8_MAX ? port : 0);
-	return port < 1 || port > TTS_PORT_MAX ? refuse_nums(err, "invalid_f_port", "f_port", port, NULL, 0) : 0;
+	return port < 1 || port > TTS_PORT_MAX ? refuse_nums(err, "invalid_f_port", "f_port", port, NULL, 0)
+					       : 0;
 }
 
 static int read_priority(const struct json *j, json_val item, struct tts_item *ret, struct tts_error *err)
@@ -162,7 +163,8 @@ static void copy_index(struct text *t, const struct json *j, json_val gateway, c
 	json_unum(t, n);
 }
 
-/** One gateway, written anew: what was read leniently must not leave as it came. @return 0; -EINVAL it names none */
+/** One gateway, written anew: what was read leniently must not leave as it came. @return 0; -EINVAL it names
+ * none */
 static int copy_gateway(struct text *t, const struct json *j, json_val gateway)
 {
 	json_val ids = json_get(j, gateway, "gateway_ids"), eui = json_get(j, ids, "eui");
@@ -201,7 +203,8 @@ static const char *copy_gateways(struct text *t, const struct json *j, json_val 
 	json_open(t, '[');
 	for (json_val v = json_first(j, gateways); v >= 0; v = json_next(j, v))
 		if (copy_gateway(t, j, v))
-			return "an element of gateways has neither gateway_ids.gateway_id nor gateway_ids.eui";
+			return "an element of gateways has neither gateway_ids.gateway_id nor "
+			       "gateway_ids.eui";
 	json_close(t, ']');
 	return NULL;
 }
@@ -222,7 +225,8 @@ static int read_class_b_c(const struct json *j, json_val item, struct tts_item *
 		return refuse_text(err, "invalid_class_b_c", "reason", wrong);
 	if (at >= 0 && json_type(j, at) != JSON_NULL) {
 		if (json_string(j, at, when, sizeof when) || clock_parse_rfc3339(str_of(when), &unix_ns))
-			return refuse_text(err, "invalid_class_b_c", "reason", "absolute_time is not RFC 3339");
+			return refuse_text(
+				err, "invalid_class_b_c", "reason", "absolute_time is not RFC 3339");
 		json_name(&t, "absolute_time");
 		json_time(&t, unix_ns);
 	}
@@ -244,8 +248,15 @@ static int read_confirmed(const struct json *j, json_val item, struct tts_item *
 int tts_request_item(const struct json *j, json_val item, struct tts_item *ret, struct tts_error *err)
 {
 	/* All are read even after one was refused, so that what goes back is what was asked for. */
-	static int (*const readers[])(const struct json *, json_val, struct tts_item *, struct tts_error *) = {
-		read_cids, read_port, read_payload, read_priority, read_retry, read_class_b_c, read_confirmed,
+	static int (*const readers[])(
+		const struct json *, json_val, struct tts_item *, struct tts_error *) = {
+		read_cids,
+		read_port,
+		read_payload,
+		read_priority,
+		read_retry,
+		read_class_b_c,
+		read_confirmed,
 	};
 	int refusal = 0;
 	*ret = (struct tts_item){ 0 };
@@ -253,7 +264,7 @@ int tts_request_item(const struct json *j, json_val item, struct tts_item *ret, 
 	if (json_type(j, item) != JSON_OBJECT)
 		return refuse_text(err, "invalid_json", "reason", "an item of `downlinks` is not an object");
 	for (size_t i = 0; i < COUNT(readers); i++) {
-		struct tts_error e = { 0 };
+		struct tts_error e = {0};
 		int r = readers[i](j, item, ret, &e);
 		if (r && !refusal) {
 			refusal = r;

@@ -4,10 +4,10 @@
 #include "proto/tts/message.h"
 
 enum {
-	TTS_PAYLOAD_MAX = 242,     /**< most that any data rate of any band carries */
-	TTS_OWN_CIDS = 16,         /**< correlation ids of the application's on one item */
-	TTS_OWN_CID = 100,         /**< characters of one; together they have room for so many of one octet */
-	TTS_CLASS_B_C_MAX = 2048,  /**< octets of class_b_c as strict JSON */
+	TTS_PAYLOAD_MAX = 242,    /**< most that any data rate of any band carries */
+	TTS_OWN_CIDS = 16,        /**< correlation ids of the application's on one item */
+	TTS_OWN_CID = 100,        /**< characters of one; together they have room for so many of one octet */
+	TTS_CLASS_B_C_MAX = 2048, /**< octets of class_b_c as strict JSON */
 	TTS_ATTEMPTS_MAX = 32,
 	TTS_PORT_MAX = 233,
 };

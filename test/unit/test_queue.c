@@ -282,7 +282,7 @@ START_TEST(a_failing_store_changes_nothing)
 	struct item *i, *too_long;
 	enum queue_news news;
 	bool more, gone;
-	struct pull p = { .device = 1, .session_key_id = { { 9 } }, .f_cnt = 7, .room = 50, .room_max = 242 };
+	struct pull p = {.device = 1, .session_key_id = {{9}}, .f_cnt = 7, .room = 50, .room_max = 242};
 	push(1, 1, 0, true, 1);
 	queue_offer(&q, &sink, 1, 1, false, &now);
 	good_calls = 0;
@@ -291,9 +291,10 @@ START_TEST(a_failing_store_changes_nothing)
 	ck_assert_uint_eq(queue_waiting(&q), 1);
 	i = pull(7, 50, NULL, NULL);
 	ck_assert_ptr_nonnull(i);
-	static const uint32_t outcomes[] = { OUTCOME_SENT, OUTCOME_NACK };
+	static const uint32_t outcomes[] = {OUTCOME_SENT, OUTCOME_NACK};
 	for (size_t k = 0; k < COUNT(outcomes); k++) {
-		struct up_outcome o = { .item = i->id, .outcome = outcomes[k], .f_cnt = 7, .session_key_id = { { 9 } } };
+		struct up_outcome o = {
+			.item = i->id, .outcome = outcomes[k], .f_cnt = 7, .session_key_id = {{9}}};
 		struct item *got;
 		good_calls = 0;
 		ck_assert_int_eq(queue_outcome(&q, &sink, 1, &o, &got, &gone, &news), -ENOMEM);
@@ -305,7 +306,7 @@ START_TEST(a_failing_store_changes_nothing)
 	}
 	ck_assert_uint_eq(i->attempt, 2);
 	pull(8, 50, NULL, NULL);
-	struct up_outcome ack = { .item = i->id, .outcome = OUTCOME_ACK, .f_cnt = 8, .session_key_id = { { 9 } } };
+	struct up_outcome ack = {.item = i->id, .outcome = OUTCOME_ACK, .f_cnt = 8, .session_key_id = {{9}}};
 	struct item *got;
 	good_calls = 0;
 	ck_assert_int_eq(queue_outcome(&q, &sink, 1, &ack, &got, &gone, &news), -ENOMEM);
@@ -317,17 +318,28 @@ END_TEST
 
 START_TEST(a_damaged_record_is_refused_before_it_can_overrun_anything)
 {
-	static const struct { size_t at; uint8_t bad; } rows[] = {
-		{ 0, 2 }, { 1, 3 }, { 3, 0 }, { 3, 234 }, { 4, 7 }, { 52, 243 }, { 52, 255 }, { 53, 255 }, { 55, 255 },
+	static const struct {
+		size_t at;
+		uint8_t bad;
+	} rows[] = {
+		{0, 2},
+		{1, 3},
+		{3, 0},
+		{3, 234},
+		{4, 7},
+		{52, 243},
+		{52, 255},
+		{53, 255},
+		{55, 255},
 	};
-	uint8_t record[1024] = { 0 };
+	uint8_t record[1024] = {0};
 	push(1, 1, 0, true, 242);
 	size_t n = kept[0].n;
 	for (size_t k = 0; k < COUNT(rows); k++) {
 		memcpy(record, kept[0].bytes, n);
 		record[rows[k].at] = rows[k].bad;
 		/* There is more behind it, so that a wrong length is not found by the record's end. */
-		ck_assert_int_eq(queue_load(&q, 9, (struct slice){ record, sizeof record }), -EPROTO);
+		ck_assert_int_eq(queue_load(&q, 9, (struct slice){record, sizeof record}), -EPROTO);
 	}
 	ck_assert_uint_eq(q.n, 1);
 }
@@ -339,12 +351,12 @@ START_TEST(an_item_that_awaits_another_sessions_acknowledgement_is_found)
 	push(1, 1, 0, true, 1);
 	push(2, 2, 0, false, 1);
 	struct item *i = pull(1, 50, NULL, NULL);
-	ck_assert_ptr_null(queue_stranded(&q, &(struct ulid){ { 8 } }));
+	ck_assert_ptr_null(queue_stranded(&q, &(struct ulid){{8}}));
 	outcome(i, OUTCOME_SENT, &gone);
-	ck_assert_ptr_null(queue_stranded(&q, &(struct ulid){ { 9 } }));
-	ck_assert_ptr_eq(queue_stranded(&q, &(struct ulid){ { 8 } }), i);
+	ck_assert_ptr_null(queue_stranded(&q, &(struct ulid){{9}}));
+	ck_assert_ptr_eq(queue_stranded(&q, &(struct ulid){{8}}), i);
 	ck_assert_int_eq(outcome(i, OUTCOME_NACK, &gone), NEWS_NACK);
-	ck_assert_ptr_null(queue_stranded(&q, &(struct ulid){ { 8 } }));
+	ck_assert_ptr_null(queue_stranded(&q, &(struct ulid){{8}}));
 }
 END_TEST
 
@@ -362,18 +374,20 @@ static int del_nothing(void *ctx, uint64_t uid, uint64_t seq)
 
 START_TEST(a_full_queue_keeps_its_order_through_all_that_is_taken_out)
 {
-	static const struct queue_sink nowhere = { put_nothing, del_nothing, NULL };
-	struct tts_item wish = { .f_port = 1 };
-	struct pull p = { .device = 1, .session_key_id = { { 9 } }, .room = 50, .room_max = 242 };
+	static const struct queue_sink nowhere = {put_nothing, del_nothing, NULL};
+	struct tts_item wish = {.f_port = 1};
+	struct pull p = {.device = 1, .session_key_id = {{9}}, .room = 50, .room_max = 242};
 	const struct item *pushed;
 	struct item *i, *too_long;
 	bool more, gone;
 	for (uint64_t seq = 1; seq <= QUEUE_MAX; seq++) {
 		wish.priority = (uint8_t)(rng_u64(&rng) % QUEUE_PRIORITIES);
-		ck_assert_int_eq(queue_push(&q, &nowhere, 1, seq, &wish, ulid_make(now.unix_us, &rng), &now, &pushed), 0);
+		ck_assert_int_eq(
+			queue_push(&q, &nowhere, 1, seq, &wish, ulid_make(now.unix_us, &rng), &now, &pushed),
+			0);
 		if (seq % 3)
 			continue;
-		struct up_outcome o = { .outcome = OUTCOME_SENT };
+		struct up_outcome o = {.outcome = OUTCOME_SENT};
 		enum queue_news news;
 		p.f_cnt++;
 		queue_offer(&q, &nowhere, 1, 1, false, &now);
@@ -384,7 +398,8 @@ START_TEST(a_full_queue_keeps_its_order_through_all_that_is_taken_out)
 	}
 	size_t n = 0;
 	for (const struct item *at = q.first; at; at = at->next, n++) {
-		ck_assert(!at->prev || at->prev->priority > at->priority || (at->prev->priority == at->priority && at->prev->seq < at->seq));
+		ck_assert(!at->prev || at->prev->priority > at->priority ||
+			  (at->prev->priority == at->priority && at->prev->seq < at->seq));
 		ck_assert(!at->next || at->next->prev == at);
 		ck_assert_int_eq(q.last[at->priority] == at, !at->next || at->next->priority != at->priority);
 	}

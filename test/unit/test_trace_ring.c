@@ -33,7 +33,7 @@ static bool collect(void *ctx, uint64_t at, const struct trace_event *e)
 
 START_TEST(the_oldest_make_room_for_the_newest)
 {
-	struct times got = { .n = 0 };
+	struct times got = {.n = 0};
 	trace_ring_init(&ring, memory, sizeof memory);
 	for (uint64_t i = 1; i <= 500; i++) {
 		struct trace_event e = event(i, CID_GS_UPLINK, (uint8_t)i);
@@ -58,7 +58,7 @@ END_TEST
 
 static struct story asked_for(enum cid_kind kind, uint8_t id)
 {
-	return (struct story){ .n = 1, .n_seeds = 1, .ids = { { .kind = kind, .id = { { id } } } } };
+	return (struct story){.n = 1, .n_seeds = 1, .ids = {{.kind = kind, .id = {{id}}}}};
 }
 
 START_TEST(a_story_holds_what_its_messages_caused_and_not_the_whole_connection)
@@ -80,14 +80,15 @@ START_TEST(a_story_holds_what_its_messages_caused_and_not_the_whole_connection)
 }
 END_TEST
 
-/** Downlink 1 leaves in the window of uplink 1 and is acknowledged by uplink 2, whose window takes downlink 2, and so on. */
+/** Downlink 1 leaves in the window of uplink 1 and is acknowledged by uplink 2, whose window takes downlink
+ * 2, and so on. */
 START_TEST(a_story_does_not_go_on_through_every_acknowledgement)
 {
 	struct trace_event chain[16];
 	struct story s = asked_for(CID_AS_DOWNLINK, 1);
 	for (uint8_t i = 0; i < COUNT(chain); i++) {
 		chain[i] = event(i, CID_GS_UPLINK, (uint8_t)(i / 2 + 1));
-		CIDS_ADD(&chain[i].cids, CID_AS_DOWNLINK, ((struct ulid){ { (uint8_t)((i + 1) / 2 + 1) } }));
+		CIDS_ADD(&chain[i].cids, CID_AS_DOWNLINK, ((struct ulid){{(uint8_t)((i + 1) / 2 + 1)}}));
 	}
 	for (size_t i = 0; i < COUNT(chain); i++)
 		story_follow(&s, &chain[i]);
@@ -102,8 +103,8 @@ START_TEST(who_asks_for_a_connection_gets_all_of_it_unless_messages_are_meant)
 {
 	struct story s = asked_for(CID_GS_CONN, 5);
 	struct trace_event up = event(1, CID_GS_UPLINK, 1), other = event(4, CID_GS_UPLINK, 9);
-	CIDS_ADD(&up.cids, CID_GS_CONN, ((struct ulid){ { 5 } }));
-	CIDS_ADD(&other.cids, CID_GS_CONN, ((struct ulid){ { 5 } }));
+	CIDS_ADD(&up.cids, CID_GS_CONN, ((struct ulid){{5}}));
+	CIDS_ADD(&other.cids, CID_GS_CONN, ((struct ulid){{5}}));
 	ck_assert(story_follow(&s, &up));
 	ck_assert(story_has(&s, &other));
 	ck_assert(story_has_message(&s, &up));
@@ -113,17 +114,20 @@ END_TEST
 
 START_TEST(an_applications_own_id_is_found_in_the_data)
 {
-	static const struct { const char *data, *own; bool is_it; } rows[] = {
-		{ "{\"correlation_ids\":[\"my-id-7\"]}", "my-id-7", true },
-		{ "{\"correlation_ids\":[\"my-id-77\"]}", "my-id-7", false },
-		{ "{\"correlation_ids\":[\"a\",\"b\"],\"error\":\"queue_full\"}", "b", true },
-		{ "{\"correlation_ids\":[\"a\",\"b\"],\"error\":\"queue_full\"}", "queue_full", false },
-		{ "{\"correlation_ids\":[\"a\",\"b\"],\"error\":\"queue_full\"}", "error", false },
-		{ "{\"correlation_ids\":[\"say \\\"hi\\\"\"]}", "say \"hi\"", true },
-		{ "", "", false },
+	static const struct {
+		const char *data, *own;
+		bool is_it;
+	} rows[] = {
+		{"{\"correlation_ids\":[\"my-id-7\"]}", "my-id-7", true},
+		{"{\"correlation_ids\":[\"my-id-77\"]}", "my-id-7", false},
+		{"{\"correlation_ids\":[\"a\",\"b\"],\"error\":\"queue_full\"}", "b", true},
+		{"{\"correlation_ids\":[\"a\",\"b\"],\"error\":\"queue_full\"}", "queue_full", false},
+		{"{\"correlation_ids\":[\"a\",\"b\"],\"error\":\"queue_full\"}", "error", false},
+		{"{\"correlation_ids\":[\"say \\\"hi\\\"\"]}", "say \"hi\"", true},
+		{"", "", false},
 	};
 	for (size_t k = 0; k < COUNT(rows); k++) {
-		struct story s = { .own = rows[k].own };
+		struct story s = {.own = rows[k].own};
 		struct trace_event push = event(1, CID_AS_DOWNLINK, 1), sent = event(2, CID_AS_DOWNLINK, 1);
 		strcpy(push.data, rows[k].data);
 		MSG_MARK(&push, data);

@@ -200,8 +200,11 @@ START_TEST(a_refused_item_goes_back_as_it_was_asked_for)
 {
 	struct tts_item i;
 	struct tts_error e;
-	ck_assert_int_eq(read_item("{\"downlinks\":[{\"f_port\":240,\"frm_payload\":\"vu8=\",\"priority\":\"HIGH\",\"confirmed\":true,"
-		"\"correlation_ids\":[\"a\",\"b\"]}]}", &i, &e), TTS_E_REFUSED);
+	ck_assert_int_eq(read_item("{\"downlinks\":[{\"f_port\":240,\"frm_payload\":\"vu8=\",\"priority\":"
+				   "\"HIGH\",\"confirmed\":true,"
+				   "\"correlation_ids\":[\"a\",\"b\"]}]}",
+				 &i, &e),
+		TTS_E_REFUSED);
 	ck_assert_str_eq(e.row->name, "invalid_f_port");
 	ck_assert_uint_eq(e.num_value[0], 240);
 	ck_assert_uint_eq(i.f_port, 240);
@@ -209,18 +212,23 @@ START_TEST(a_refused_item_goes_back_as_it_was_asked_for)
 	ck_assert_uint_eq(i.priority, 5);
 	ck_assert(i.confirmed);
 	ck_assert_uint_eq(i.own_cids_n, 4);
-	ck_assert_int_eq(read_item("{\"downlinks\":[{\"f_port\":\"x\",\"frm_payload\":\"vu8=\",\"priority\":\"SOON\"}]}", &i, &e), TTS_E_REFUSED);
+	ck_assert_int_eq(
+		read_item(
+			"{\"downlinks\":[{\"f_port\":\"x\",\"frm_payload\":\"vu8=\",\"priority\":\"SOON\"}]}",
+			&i, &e),
+		TTS_E_REFUSED);
 	ck_assert_str_eq(e.row->name, "invalid_f_port");
 	ck_assert_str_eq(e.text_value, "x");
-	ck_assert_int_eq(read_item("{\"downlinks\":[{\"f_port\":-1,\"frm_payload\":\"vu8=\"}]}", &i, &e), TTS_E_REFUSED);
+	ck_assert_int_eq(read_item("{\"downlinks\":[{\"f_port\":-1,\"frm_payload\":\"vu8=\"}]}", &i, &e),
+		TTS_E_REFUSED);
 	ck_assert_str_eq(e.text_value, "-1");
 }
 END_TEST
 
 START_TEST(what_is_empty_is_left_out_of_a_downlink)
 {
-	struct ulid id = { { 1 } };
-	struct tts_downlink d = { .item = &id };
+	struct ulid id = {{1}};
+	struct tts_downlink d = {.item = &id};
 	struct text t = text_fixed(out, sizeof out);
 	tts_downlink_object(&t, &d);
 	ck_assert_str_eq(out, "{\"correlation_ids\":[\"as:downlink:01000000000000000000000000\"]}");
@@ -233,9 +241,16 @@ START_TEST(an_empty_payload_is_one_and_not_what_a_formatter_would_make)
 	struct tts_error e;
 	ck_assert_int_eq(read_item("{\"downlinks\":[{\"f_port\":1,\"frm_payload\":\"\"}]}", &i, &e), 0);
 	ck_assert_uint_eq(i.payload_n, 0);
-	ck_assert_int_eq(read_item("{\"downlinks\":[{\"f_port\":1,\"frm_payload\":\"\",\"decoded_payload\":{\"a\":1}}]}", &i, &e), TTS_E_REFUSED);
+	ck_assert_int_eq(
+		read_item(
+			"{\"downlinks\":[{\"f_port\":1,\"frm_payload\":\"\",\"decoded_payload\":{\"a\":1}}]}",
+			&i, &e),
+		TTS_E_REFUSED);
 	ck_assert_str_eq(e.row->name, "no_encoder");
-	ck_assert_int_eq(read_item("{\"downlinks\":[{\"f_port\":1,\"frm_payload\":null,\"decoded_payload\":null}]}", &i, &e), TTS_E_REFUSED);
+	ck_assert_int_eq(
+		read_item("{\"downlinks\":[{\"f_port\":1,\"frm_payload\":null,\"decoded_payload\":null}]}",
+			&i, &e),
+		TTS_E_REFUSED);
 	ck_assert_str_eq(e.row->name, "no_payload");
 }
 END_TEST
@@ -244,12 +259,21 @@ START_TEST(class_b_c_leaves_as_strict_json_however_it_came)
 {
 	struct tts_item i;
 	struct tts_error e;
-	ck_assert_int_eq(read_item("{\"downlinks\":[{\"f_port\":1,\"frm_payload\":\"AQ==\",\"class_b_c\": { \"gateways\" : [ {\"gatewayIds\":"
-		"{\"gateway_id\":\"gtw1\",},\"antenna_index\":\"2\",\"group_index\":0,},{\"gateway_ids\":{\"eui\":\"aa555a0000000101\"}}, ],"
-		"\"x\":[1,],\"absolute_time\":\"2026-03-02T13:00:00+01:00\",}}]}", &i, &e), 0);
-	ck_assert_str_eq(i.class_b_c, "{\"gateways\":[{\"gateway_ids\":{\"gateway_id\":\"gtw1\"},\"antenna_index\":2},"
-		"{\"gateway_ids\":{\"eui\":\"AA555A0000000101\"}}],\"absolute_time\":\"2026-03-02T12:00:00Z\"}");
-	ck_assert_int_eq(read_item("{\"downlinks\":[{\"f_port\":1,\"frm_payload\":\"AQ==\",\"class_b_c\":{\"gateways\":[{}]}}]}", &i, &e), TTS_E_REFUSED);
+	ck_assert_int_eq(read_item("{\"downlinks\":[{\"f_port\":1,\"frm_payload\":\"AQ==\",\"class_b_c\": { "
+				   "\"gateways\" : [ {\"gatewayIds\":"
+				   "{\"gateway_id\":\"gtw1\",},\"antenna_index\":\"2\",\"group_index\":0,},{"
+				   "\"gateway_ids\":{\"eui\":\"aa555a0000000101\"}}, ],"
+				   "\"x\":[1,],\"absolute_time\":\"2026-03-02T13:00:00+01:00\",}}]}",
+				 &i, &e),
+		0);
+	ck_assert_str_eq(i.class_b_c,
+		"{\"gateways\":[{\"gateway_ids\":{\"gateway_id\":\"gtw1\"},\"antenna_index\":2},"
+		"{\"gateway_ids\":{\"eui\":\"AA555A0000000101\"}}],\"absolute_time\":\"2026-03-02T12:00:"
+		"00Z\"}");
+	ck_assert_int_eq(read_item("{\"downlinks\":[{\"f_port\":1,\"frm_payload\":\"AQ==\",\"class_b_c\":{"
+				   "\"gateways\":[{}]}}]}",
+				 &i, &e),
+		TTS_E_REFUSED);
 	ck_assert_str_eq(e.row->name, "invalid_class_b_c");
 }
 END_TEST
@@ -261,7 +285,8 @@ START_TEST(own_ids_have_a_hundred_characters_of_any_script)
 	struct tts_error e;
 	for (unsigned n = 100; n <= 101; n++) {
 		struct text t = text_fixed(body, sizeof body);
-		text_puts(&t, "{\"downlinks\":[{\"f_port\":1,\"frm_payload\":\"AQ==\",\"correlation_ids\":[\"");
+		text_puts(
+			&t, "{\"downlinks\":[{\"f_port\":1,\"frm_payload\":\"AQ==\",\"correlation_ids\":[\"");
 		for (unsigned k = 0; k < n; k++)
 			text_puts(&t, "\xe2\x82\xac");
 		text_puts(&t, "\"]}]}");
