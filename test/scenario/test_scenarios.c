@@ -436,6 +436,30 @@ static void random_uplink(struct world *w)
 	w_uplink(w, d, &say, 1 + (uint32_t)rng_below(&w->rng, w->n_gw));
 }
 
+/* The last frame again: by the device on another channel, by a slow line, beside the channel, or by somebody who caught it. */
+static void random_again(struct world *w, struct w_device *d)
+{
+	uint32_t gateway = (uint32_t)rng_below(&w->rng, w->n_gw), hz = d->up.freq_hz;
+	if (!d->n_last)
+		return;
+	switch (rng_below(&w->rng, 3)) {
+	case 0:
+		if (w->now.mono_us < d->last_up_us + (d->rx1_delay_s + 2) * SEC_US)
+			return;
+		d->last_up_us = w->now.mono_us;
+		d->up.freq_hz = 868100000 + 200000 * (uint32_t)rng_below(&w->rng, 3);
+		w_heard(w, d, gateway, (struct slice){ d->last, d->n_last }, 50, 0);
+		return;
+	case 1:
+		w_heard(w, d, gateway, (struct slice){ d->last, d->n_last }, 120, rng_below(&w->rng, 5000) * MS_US);
+		return;
+	default:
+		d->up.freq_hz += 200000;
+		w_heard(w, d, gateway, (struct slice){ d->last, d->n_last }, -120, rng_below(&w->rng, 100) * MS_US);
+		d->up.freq_hz = hz;
+	}
+}
+
 static void random_step(struct world *w)
 {
 	static uint16_t nonce;
@@ -463,6 +487,13 @@ static void random_step(struct world *w)
 		} else if (!w->as_is_up) {
 			w_hello_as(w);
 		}
+		break;
+	case 5:
+		random_again(w, d);
+		break;
+	case 6:
+		if (d->is_otaa)
+			w_forge_join(w, d);
 		break;
 	default: random_uplink(w);
 	}

@@ -362,19 +362,33 @@ static inline void w_uplink(struct world *w, struct w_device *d, const struct w_
 	size_t len = w_frame(w, d, d->f_cnt_up++, say, phy);
 	d->last_up_us = w->now.mono_us;
 	d->owes_ack = false;
+	memcpy(d->last, phy, len);
+	d->n_last = len;
 	for (uint32_t i = 0; i < n; i++)
 		w_heard(w, d, i, (struct slice){ phy, len }, 90 - (int)i * 30, i * 5 * MS_US);
 }
 
-static inline void w_join_request(struct world *w, struct w_device *d, uint16_t nonce, uint32_t n)
+static inline void w_join_heard(struct world *w, struct w_device *d, uint16_t nonce, uint32_t n)
 {
 	uint8_t phy[JOIN_REQUEST_LEN];
 	struct frame f = { .mtype = MTYPE_JOIN_REQUEST, .is_up = true, .join = { .join_eui = d->join_eui, .dev_eui = d->dev_eui, .dev_nonce = nonce } };
 	struct writer out = writer_of(phy, sizeof(phy));
 	frame_write(&f, &out);
-	d->last_up_us = w->now.mono_us;
 	for (uint32_t i = 0; i < n; i++)
 		w_heard(w, d, i, (struct slice){ phy, sizeof(phy) }, 90 - (int)i * 30, i * 5 * MS_US);
+}
+
+static inline void w_join_request(struct world *w, struct w_device *d, uint16_t nonce, uint32_t n)
+{
+	d->last_up_us = w->now.mono_us;
+	d->nonce = nonce;
+	w_join_heard(w, d, nonce, n);
+}
+
+/** Anybody can send a join-request in a device's name. */
+static inline void w_forge_join(struct world *w, struct w_device *d)
+{
+	w_join_heard(w, d, (uint16_t)(d->nonce ^ 0x8000), 1);
 }
 
 static inline struct w_item *w_push(struct world *w, const struct w_device *d, uint8_t port, const char *text, bool confirmed)

@@ -50,6 +50,9 @@ struct w_device {
 	struct ulid session;
 	unsigned rx1_delay_s;
 	uint64_t last_up_us; /**< end of its last uplink */
+	uint16_t nonce;      /**< of its last join-request; others are forged */
+	uint8_t last[PHY_MAX]; /**< its octets */
+	size_t n_last;
 	struct { uint32_t freq_hz; struct modu modu; } up;
 	struct { uint32_t f_cnt; bool confirmed, ack, pending; uint8_t port, n, frm[242], n_opts, opts[15]; uint8_t window; } heard;
 	unsigned n_heard, n_joins_heard;
@@ -135,7 +138,6 @@ struct world {
 	bool as_is_up, as_is_mute; /**< mute: takes calls and does not answer */
 	bool as_loses_answers;     /**< takes pulls, and the answers stay on the way */
 	bool as_is_full;           /**< refuses what the outbox holds */
-	const char *join_refusal;  /**< the next join-request is refused for this; NULL: none is */
 	unsigned n_joins, n_statuses, n_refused;
 	struct up_status last_status;
 	struct ulid joined_session;
@@ -376,6 +378,8 @@ static inline int w_schedule(void *ctx, uint32_t gs, const struct tx_request *m)
 	if (m->airtime_us != w_airtime(m))
 		W_BREAK(w, "the airtime of a request is wrong");
 	if (lead < (int32_t)(NS_LEAD_US + g->path_us) && mood == W_SENDS) {
+		if (!g->told_path_us)
+			W_BREAK(w, "an emission was handed over %d us before its start", lead);
 		mood = W_REFUSES; /* as forwarders do */
 		g->result = TX_RESULT_TOO_LATE;
 	}
@@ -468,6 +472,7 @@ static inline void w_hear(struct world *w, const struct w_tx *t)
 			d->nwk = d->join.f_nwk_s_int_key;
 			d->session = d->join.session_key_id;
 			d->f_cnt_up = 0;
+			d->owes_ack = false;
 			d->n_heard = 0;
 			d->rx1_delay_s = 5;
 		} else if (!is_join) {
@@ -546,10 +551,11 @@ static inline int w_join(void *ctx, uint64_t call, const struct join_request *m)
 		return 0;
 	struct w_event *e = w_at(w, w->now.mono_us + w->as_delay_us, W_JOINED);
 	e->number = call;
-	e->refusal = w->join_refusal;
-	w->join_refusal = NULL;
-	if (e->refusal)
+	struct frame f;
+	if (frame_parse((struct slice){ m->phy.p, m->phy.len }, &f) != 0 || f.join.dev_nonce != d->nonce) {
+		e->refusal = "mic";
 		return 0;
+	}
 	struct join_answer *a = &d->join;
 	*a = (struct join_answer){ .session_key_id = ulid_make(w->now.unix_us, &w->rng), .dev_addr = m->dev_addr };
 	rng_fill(&w->rng, a->f_nwk_s_int_key.b, sizeof(a->f_nwk_s_int_key.b));

@@ -228,11 +228,8 @@ START_TEST(a_forged_join_request_disturbs_nobody)
 	unsigned before = otaa->n_heard;
 	struct w_item *it = w_push(w, otaa, 7, "item", false);
 	w_uplink(w, otaa, &sure, 1);
-	uint64_t last_up_us = otaa->last_up_us;
 	w_run(w, SEC_US);
-	w->join_refusal = "mic";
-	w_join_request(w, otaa, 77, 1);
-	otaa->last_up_us = last_up_us;
+	w_forge_join(w, otaa);
 	w_rest(w);
 	ck_assert_uint_eq(otaa->n_heard, before + 1);
 	ck_assert(otaa->heard.ack && otaa->heard.window == 1 && it->state == W_SENT);
