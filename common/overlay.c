@@ -150,6 +150,23 @@ int overlay_write(struct overlay *o, struct overlay_group *g, struct slice key, 
 	return 0;
 }
 
+void overlay_group_merge(struct overlay *o, struct overlay_group *g, struct overlay_group *later)
+{
+	struct overlay_op *op, *next;
+	for (op = TAILQ_FIRST(&g->ops); op; op = next) {
+		next = TAILQ_NEXT(op, link);
+		if (op->is_hidden)
+			leave_group(o, op);
+	}
+	TAILQ_FOREACH(op, &later->ops, link)
+		op->group = g;
+	TAILQ_CONCAT(&g->ops, &later->ops, link);
+	g->n += later->n;
+	g->bytes += later->bytes;
+	g->seq = later->seq;
+	free(later);
+}
+
 void overlay_group_free(struct overlay *o, struct overlay_group *g)
 {
 	if (!g)

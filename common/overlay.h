@@ -43,5 +43,8 @@ struct overlay_group *overlay_group_new(uint64_t seq);
 int overlay_write(struct overlay *o, struct overlay_group *g, struct slice key, struct slice value, bool is_del);
 /** The first op at or after key, deletions included; NULL: none. The next one is op->next[0]. */
 const struct overlay_op *overlay_seek(const struct overlay *o, struct slice key);
+/** Take the next group into this one; neither is being committed. What was written again is dropped, so this is done until no group
+ * is left, oldest first. `later` is freed. */
+void overlay_group_merge(struct overlay *o, struct overlay_group *g, struct overlay_group *later);
 /** The group is on disk, or given up: its ops leave the map unless they were written again, and it is freed. */
 void overlay_group_free(struct overlay *o, struct overlay_group *g);

@@ -24,6 +24,7 @@ enum {
 };
 #define RETRY_MIN_US (1 * SEC_US)
 #define RETRY_MAX_US (30 * SEC_US)
+#define RETRY_SOON_US (200 * MS_US) /* after something was deleted, which may make the room that lacks */
 
 struct waiter {
 	uint64_t seq; /**< of the group that must be on disk */
@@ -58,6 +59,7 @@ struct store {
 	uint64_t retry_us;
 	bool is_busy;      /**< the writer has a group */
 	bool is_failing;
+	bool is_retry_due, is_retry_soon;
 	bool is_full;      /**< commits go on, but only to make room */
 	bool has_deferred; /**< end_wake will run */
 	struct store_stats stats;
@@ -151,12 +153,29 @@ static void close_group(struct store *s)
 	s->filling = NULL;
 }
 
+/** Try all that waits as one: what came later may be what makes room for the first of it. */
+static void try_all(struct store *s)
+{
+	close_group(s);
+	struct overlay_group *first = STAILQ_FIRST(&s->closed), *later;
+	while (first && (later = STAILQ_NEXT(first, link))) {
+		STAILQ_REMOVE(&s->closed, later, overlay_group, link);
+		overlay_group_merge(&s->overlay, first, later);
+	}
+	hand_over(s);
+}
+
 /** What was written in this wake may go, as a whole. */
 static void end_wake(void *ctx)
 {
 	struct store *s = ctx;
 	s->has_deferred = false;
 	store_env_drop_snapshot(&s->env);
+	if (s->is_retry_due) {
+		s->is_retry_due = false;
+		try_all(s);
+		return;
+	}
 	bool is_large = s->filling && (s->filling->n >= GROUP_OPS || s->filling->bytes >= GROUP_BYTES);
 	if (is_large || (STAILQ_EMPTY(&s->closed) && !s->is_busy))
 		close_group(s);
@@ -209,6 +228,7 @@ static void group_failed(struct store *s, int error)
 	s->stats.failures++;
 	LOG(LOG_ERROR, "store_failed", KV_Z("dir", s->env.dir), KV_Z("error", strerror(-error)), KV_U("pending", s->overlay.n));
 	s->is_failing = true;
+	s->is_retry_soon = false;
 	s->retry_us = s->retry_us ? 2 * s->retry_us : RETRY_MIN_US;
 	if (s->retry_us > RETRY_MAX_US)
 		s->retry_us = RETRY_MAX_US;
@@ -261,7 +281,18 @@ static void on_result(int fd, void *ctx)
 
 static void on_retry(void *ctx)
 {
-	hand_over(ctx);
+	struct store *s = ctx;
+	s->is_retry_due = true; /* once this wake has written all it has to */
+	if (end_wake_later(s))
+		loop_timer_in(s->retry, RETRY_MIN_US);
+}
+
+static void retry_soon(struct store *s)
+{
+	if (!s->is_failing || s->is_busy || s->is_retry_soon)
+		return;
+	s->is_retry_soon = true;
+	loop_timer_in(s->retry, RETRY_SOON_US);
 }
 
 static int start(struct store *s, const struct store_options *o)
@@ -343,6 +374,8 @@ void store_close(struct store *s)
 		return;
 	/* What a waiter writes belongs to it, so this goes on until nothing is left, or the disk refuses. */
 	for (;;) {
+		if (s->is_failing && !s->is_busy)
+			try_all(s);
 		if (STAILQ_EMPTY(&s->closed))
 			close_group(s);
 		hand_over(s);
@@ -398,6 +431,7 @@ int store_put(struct store *s, struct slice key, struct slice value)
 
 int store_del(struct store *s, struct slice key)
 {
+	retry_soon(s);
 	return write_one(s, key, (struct slice){ NULL, 0 }, true);
 }
 

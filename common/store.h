@@ -42,7 +42,8 @@ int store_scan(struct store *s, struct slice prefix, struct slice from,
  * @return 0; -ENOMEM */
 int store_after(struct store *s, void (*fn)(void *ctx), void *ctx);
 /** The last commit failed, or the map is full: refuse new work. Work in hand may go on writing: a full map keeps an eighth
- * in reserve, so that what deletes still gets through, and after a failure everything waits in memory (64 MiB, then -ENOMEM). */
+ * (1 MiB at least) in reserve, so that what deletes still gets through. After a failure everything waits in memory (64 MiB, then
+ * -ENOMEM) and is tried again as one group, so that what deletes may make room for what was written before it. */
 bool store_failing(const struct store *s);
 
 struct store_stats {

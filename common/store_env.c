@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { RESERVE_PART = 8, FREE_DBI = 0 };
+enum { RESERVE_PART = 8, RESERVE_LEAST = 1 << 20, FREE_DBI = 0 };
 /* The key no table may have: the version of what is stored. */
 static const uint8_t schema_key[1] = { 0 };
 
@@ -77,13 +77,20 @@ static int open_txns(struct store_env *e)
 	return 0;
 }
 
+/** Deleting needs pages too, before it gives any back: some for each commit, however small the store. */
+static uint64_t reserve_of(const struct store_env *e)
+{
+	uint64_t part = e->map_size / RESERVE_PART;
+	return part > RESERVE_LEAST ? part : RESERVE_LEAST;
+}
+
 static int open_env(struct store_env *e)
 {
 	int rc = mdb_env_create(&e->env);
 	if (rc)
 		return errno_of(rc);
 	/* Whole pages, whatever size they have here. */
-	rc = mdb_env_set_mapsize(e->env, (size_t)(e->map_size + e->map_size / RESERVE_PART) >> 16 << 16);
+	rc = mdb_env_set_mapsize(e->env, (size_t)(e->map_size + reserve_of(e)) >> 16 << 16);
 	if (!rc)
 		rc = mdb_env_open(e->env, e->dir, MDB_NOTLS, 0600);
 	if (rc)

@@ -16,7 +16,7 @@ struct store_env {
 	bool has_snapshot;
 	int dir_fd; /**< holds the lock that keeps a second process out */
 	char *dir;
-	uint64_t map_size; /**< what may be stored; LMDB gets RESERVE_PART more, so that deleting always has room */
+	uint64_t map_size; /**< what may be stored; LMDB gets some more, so that deleting always has room */
 };
 
 /** @return as store_open */

@@ -329,7 +329,7 @@ END_TEST
 
 START_TEST(a_map_that_is_full_to_the_brim_keeps_the_group_and_serves_reads)
 {
-	static char huge[200000];
+	static char huge[2 << 20];
 	reopen((struct store_options){ .map_size = 512 << 10 });
 	int n = fill_until_failing();
 	ck_assert_int_eq(store_put(store, z("huge"), (struct slice){ (const uint8_t *)huge, sizeof huge }), 0);
@@ -349,6 +349,40 @@ START_TEST(a_map_that_is_full_to_the_brim_keeps_the_group_and_serves_reads)
 	put("huge", "again");
 	settle();
 	ck_assert(!store_failing(store));
+}
+END_TEST
+
+START_TEST(a_group_that_has_no_room_gets_it_from_what_is_deleted_after_it)
+{
+	static char huge[1700 << 10];
+	reopen((struct store_options){ .map_size = 2 << 20 });
+	put("keep", "old");
+	put("gone", "1");
+	ck_assert_int_eq(store_put(store, z("big"), (struct slice){ (const uint8_t *)huge, sizeof huge }), 0);
+	settle();
+	ck_assert(!store_failing(store));
+	ck_assert_int_eq(store_put(store, z("more"), (struct slice){ (const uint8_t *)huge, sizeof huge }), 0);
+	put("keep", "new");
+	acked = false;
+	store_after(store, on_ack, NULL);
+	run_for(300000);
+	ck_assert(store_failing(store) && !acked);
+	/* In wakes of their own, behind what fails. */
+	ck_assert_int_eq(store_del(store, z("gone")), 0);
+	run_for(1000);
+	put("keep", "newest");
+	run_for(1000);
+	ck_assert_int_eq(store_del(store, z("more")), 0);
+	settle();
+	ck_assert(acked);
+	ck_assert(!store_failing(store));
+	reopen((struct store_options){ .map_size = 2 << 20 });
+	struct slice v;
+	ck_assert_str_eq(get("keep"), "newest");
+	ck_assert_int_eq(store_get(store, z("more"), &v), STORE_E_NONE);
+	ck_assert_int_eq(store_get(store, z("gone"), &v), STORE_E_NONE);
+	ck_assert_int_eq(store_get(store, z("big"), &v), 0);
+	ck_assert_uint_eq(v.n, sizeof huge);
 }
 END_TEST
 
@@ -579,6 +613,7 @@ int main(void)
 	tcase_add_test(c, a_folder_that_cannot_be_is_said_in_one_line);
 	tcase_add_test(c, a_full_map_still_takes_what_makes_room_and_recovers);
 	tcase_add_test(c, a_map_that_is_full_to_the_brim_keeps_the_group_and_serves_reads);
+	tcase_add_test(c, a_group_that_has_no_room_gets_it_from_what_is_deleted_after_it);
 	tcase_add_test(c, a_disk_that_has_room_again_takes_what_waited);
 	tcase_add_test(c, a_backup_is_a_store);
 	tcase_add_loop_test(c, random_writes_reads_and_commits_agree_with_a_model, 0, 3);
