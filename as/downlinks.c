@@ -221,6 +221,8 @@ static int take_all(struct request *rq, const struct json *j, json_val items, bo
 	struct device_traffic *t = traffic_of(rq->as, rq->device->entry.uid, true);
 	if (!t)
 		return -ENOMEM;
+	if (json_first(j, items) >= 0 && store_failing(rq->as->store))
+		return -EAGAIN;
 	if (is_replace)
 		TRY(queue_clear(&t->queue, &rq->as->traffic->queue_sink, t->uid));
 	for (json_val v = json_first(j, items); v >= 0; v = json_next(j, v))
@@ -256,8 +258,8 @@ int downlinks_request(struct as *as, const struct app *a, const char *device_id,
 	bool is_replace, struct downlinks_result *ret_result)
 {
 	*ret_result = (struct downlinks_result){ 0 };
-	if (store_failing(as->store))
-		return -EAGAIN;
+	if (!is_replace && store_failing(as->store))
+		return -EAGAIN; /* an empty replace makes room */
 	struct notice *n = calloc(1, sizeof *n);
 	if (!n)
 		return -ENOMEM;

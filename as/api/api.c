@@ -64,6 +64,8 @@ void api_error(struct api_call *c, int status, const char *field, const char *fm
 	http_reply_json(c->r, status, text_str(&t));
 }
 
+static const char no_room[] = "the disk is full or failing: nothing new is taken until it has room";
+
 void api_fail(struct api_call *c, int e)
 {
 	static const int statuses[] = {
@@ -75,7 +77,10 @@ void api_fail(struct api_call *c, int e)
 		return;
 	}
 	LOG(LOG_WARN, "api_failed", KV_Z("why", strerror(-e)));
-	api_error(c, 503, "", "it cannot be stored now: %s", strerror(-e));
+	if (e == -EAGAIN)
+		api_error(c, 503, "", "%s", no_room);
+	else
+		api_error(c, 503, "", "it cannot be stored now: %s", strerror(-e));
 }
 
 void api_reply(struct api_call *c)
@@ -258,7 +263,7 @@ int api_begin(struct api_call *c, void *ctx, struct http_request *r, const struc
 	if (!e)
 		e = find_named(c, need);
 	if (!e && (need->what & API_CHANGE) && store_failing(c->as->store)) {
-		api_error(c, 503, "", "the disk is full or failing: nothing new is taken until it has room");
+		api_error(c, 503, "", "%s", no_room);
 		e = -EIO;
 	}
 	if (!e && (need->what & API_BODY))

@@ -10,8 +10,8 @@ static int status_of(const struct down_error *e)
 
 static void send_items(void *ctx, struct http_request *r, bool is_replace)
 {
-	static const struct api_need need = {
-		.what = API_APP | API_CHANGE, .right = RIGHT_APPLICATION_TRAFFIC_DOWN_WRITE};
+	const struct api_need need = {
+		.what = API_APP | (is_replace ? 0 : API_CHANGE), .right = RIGHT_APPLICATION_TRAFFIC_DOWN_WRITE};
 	struct api_call c;
 	struct downlinks_result result;
 	if (api_begin(&c, ctx, r, &need))

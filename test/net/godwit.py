@@ -119,9 +119,21 @@ class Stack:
             except ProcessLookupError:
                 pass
         self.process.wait()
+        for pid in pids:
+            while self._lives(pid):
+                time.sleep(0.005)
         self.process.stdout.close()
         self.log.close()
         self.process = None
+
+    @staticmethod
+    def _lives(pid):
+        """Does it still hold files and locks? A zombie does not."""
+        try:
+            with open("/proc/%d/stat" % pid) as f:
+                return f.read().rsplit(")", 1)[1].split()[0] != "Z"
+        except (FileNotFoundError, ProcessLookupError):
+            return False
 
     def close(self):
         try:
