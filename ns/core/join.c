@@ -184,6 +184,7 @@ void join_close(struct ns *ns, struct reception *r)
 	x->n_paths = 0;
 	for (const struct copy *c = r->first; c; c = c->next)
 		path_add(x->path, &x->n_paths, c);
+	path_align(x->path, x->n_paths);
 	downlink_windows(x, d, NULL, r->freq_hz, r->dr);
 	transmit_reserve(ns, x);
 	if (x->state == EXCHANGE_WAIT && x->due.at)

@@ -3,6 +3,9 @@
 #include <limits.h>
 #include <string.h>
 
+/* What estimates of path times may differ by without telling anything. */
+#define SCATTER_US 50000
+
 int32_t path_rank(const struct rx_meta *m)
 {
 	if (m->rssi_ddbm == 0)
@@ -42,6 +45,21 @@ bool path_add(struct path *v, size_t *n, const struct copy *c)
 	v[at] = p;
 	++*n;
 	return true;
+}
+
+void path_align(struct path *v, size_t n)
+{
+	uint64_t first_us = UINT64_MAX;
+	for (size_t i = 0; i < n; i++)
+		if (v[i].heard_mono_us < first_us)
+			first_us = v[i].heard_mono_us;
+	for (size_t i = 0; i < n; i++) {
+		uint64_t late_us = v[i].heard_mono_us - first_us;
+		if (late_us <= SCATTER_US)
+			continue;
+		v[i].heard_mono_us = first_us;
+		v[i].path_us += (uint32_t)(late_us < UINT32_MAX / 2 ? late_us : UINT32_MAX / 2);
+	}
 }
 
 uint64_t path_latest_us(const struct path *p, uint64_t delay_us)

@@ -18,5 +18,7 @@ int32_t path_rank(const struct rx_meta *m);
 /** Add a copy's gateway, best first; of one gateway the better copy counts.
  * @return whether it has a place among NS_PATHS_MAX */
 bool path_add(struct path *v, size_t *n, const struct copy *c);
+/** All copies are of one emission: who told of it much later than another has the longer line, at least that much. */
+void path_align(struct path *v, size_t n);
 /** Latest moment to hand an emission to a gateway's server. */
 uint64_t path_latest_us(const struct path *p, uint64_t delay_us);

@@ -87,7 +87,10 @@ static void copy_add(struct ns *ns, struct reception *r, struct gateway *g, cons
 	if (c == &late)
 		ns_accept(ns, request); /* not before the frame itself: it may be its first copy, sent again */
 	struct exchange *x = c->freq_hz == r->freq_hz ? exchange_find(&ns->exchanges, r->exchange) : NULL;
-	if (x && path_add(x->path, &x->n_paths, c) && x->state == EXCHANGE_WAIT && x->due.at)
+	if (!x || !path_add(x->path, &x->n_paths, c))
+		return;
+	path_align(x->path, x->n_paths);
+	if (x->state == EXCHANGE_WAIT && x->due.at)
 		downlink_plan(ns, x);
 }
 
@@ -312,6 +315,7 @@ static void plan_answer(struct ns *ns, struct reception *r, struct session *s, c
 		memcpy(x->mac, mac->p, mac->len);
 	for (const struct copy *c = r->first; c; c = c->next)
 		path_add(x->path, &x->n_paths, c);
+	path_align(x->path, x->n_paths);
 	downlink_windows(x, s->dev, s, r->freq_hz, r->dr);
 	transmit_reserve(ns, x);
 	downlink_plan(ns, x);

@@ -223,6 +223,42 @@ START_TEST(a_far_gateway_answers_in_rx2_at_first_and_in_rx1_then)
 }
 END_TEST
 
+START_TEST(a_line_is_as_long_as_its_copy_was_late)
+{
+	uint8_t phy[PHY_MAX];
+	size_t n = w_frame(w, dev, dev->f_cnt_up++, &sure, phy);
+	dev->last_up_us = w->now.mono_us;
+	w->gw[0].path_us = 150 * MS_US;
+	w->gw[0].told_path_us = 50 * MS_US;
+	w_heard(w, dev, 0, (struct slice){ phy, n }, 90, 0);
+	w_heard(w, dev, 1, (struct slice){ phy, n }, 0, 0);
+	w_rest(w);
+	ck_assert_uint_eq(w->n_tx, 1);
+	ck_assert(w->tx[0].gateway == 0 && w->tx[0].is_emitted && dev->heard.window == 1);
+}
+END_TEST
+
+START_TEST(a_copy_after_the_window_serves_path_choice)
+{
+	struct w_device *otaa = w_add_device(w, "otaa", true);
+	uint8_t phy[PHY_MAX];
+	w_join_request(w, otaa, 1, 1);
+	w_rest(w);
+	uint32_t before = w->n_tx;
+	size_t n = w_frame(w, otaa, otaa->f_cnt_up++, &sure, phy);
+	otaa->last_up_us = w->now.mono_us;
+	w_heard(w, otaa, 0, (struct slice){ phy, n }, 0, 0);
+	w->gw[1].path_us = 600 * MS_US;
+	w->gw[1].told_path_us = 2 * MS_US;
+	w_heard(w, otaa, 1, (struct slice){ phy, n }, 90, 0);
+	w_rest(w);
+	ck_assert_uint_eq(w->n_tx, before + 1);
+	ck_assert(w->tx[before].gateway == 1 && w->tx[before].is_emitted && otaa->heard.ack);
+	ck_assert_uint_ge(w->tx[before].start_us - w->tx[before].at_us, 600 * MS_US);
+	ck_assert(w->n_up == 1 && w->up[0].n_rx == 1);
+}
+END_TEST
+
 START_TEST(device_time_is_by_the_gateways_own_time_where_it_has_one)
 {
 	static const uint8_t ask[] = { 0x0d };
@@ -312,6 +348,8 @@ int main(void)
 	tcase_add_test(t, the_same_of_a_join_request);
 	tcase_add_test(t, two_antennas_of_a_gateway_are_two_receptions_and_one_gateway);
 	tcase_add_test(t, a_far_gateway_answers_in_rx2_at_first_and_in_rx1_then);
+	tcase_add_test(t, a_line_is_as_long_as_its_copy_was_late);
+	tcase_add_test(t, a_copy_after_the_window_serves_path_choice);
 	tcase_add_test(t, device_time_is_by_the_gateways_own_time_where_it_has_one);
 	tcase_add_test(t, an_unknown_command_ends_the_list_and_unasked_answers_are_ignored);
 	tcase_add_test(t, questions_on_port_0_are_answered_too);
