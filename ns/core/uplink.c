@@ -90,6 +90,7 @@ static void copy_add(struct ns *ns, struct reception *r, struct gateway *g, cons
 	if (!x || !path_add(x->path, &x->n_paths, c))
 		return;
 	path_align(x->path, x->n_paths);
+	transmit_reserve(ns, x);
 	if (x->state == EXCHANGE_WAIT && x->due.at)
 		downlink_plan(ns, x);
 }
