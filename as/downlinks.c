@@ -68,12 +68,9 @@ static void publish_refusal(
 {
 	struct as *as = rq->as;
 	const struct now *now = loop_now(as->loop);
-	struct cid id = { .kind = CID_AS_DOWNLINK,
-		.id = d && d->item ? *d->item : ulid_make(now->unix_us, &as->rng) };
-	struct traces_of of = {.device = rq->device,
-		.app = rq->app,
-		.own = d ? d->own_cids : NULL,
-		.own_n = d ? d->own_cids_n : 0};
+	struct cid id = { .kind = CID_AS_DOWNLINK, .id = ulid_make(now->unix_us, &as->rng) };
+	struct tts_downlink shown = d ? *d : (struct tts_downlink){ 0 };
+	struct traces_of of = { rq->device, rq->app, shown.own_cids, shown.own_cids_n };
 	struct tts_up u = { .device = { .device_id = rq->device_id, .application_id = rq->app->id },
 		.received_unix_ns = now->unix_us * 1000 };
 	char data[TRACES_DATA_MAX];
@@ -87,7 +84,8 @@ static void publish_refusal(
 	u.own_cids_n = of.own_n;
 	write_refusal(&about, rq, e->row->name, why);
 	traces_note(as, "as.down.data.drop", &of, &id, 1, about.failed ? "" : data);
-	tts_down(t, &u, TTS_FAILED, d, e);
+	shown.item = &id.id;
+	tts_down(t, &u, TTS_FAILED, d ? &shown : NULL, e);
 	traffic_publish(as, rq->app, rq->device_id, tts_down_topic(TTS_FAILED), text_str(t));
 }
 
@@ -171,7 +169,7 @@ static int enqueue(struct request *rq, struct device_traffic *t, const struct tt
 	return 0;
 }
 
-static struct tts_downlink show_wish(const struct tts_item *wish, const struct ulid *id)
+static struct tts_downlink show_wish(const struct tts_item *wish)
 {
 	return (struct tts_downlink){
 		.f_port = wish->f_port,
@@ -180,7 +178,6 @@ static struct tts_downlink show_wish(const struct tts_item *wish, const struct u
 		.confirmed = wish->confirmed,
 		.max_attempts = wish->max_attempts,
 		.class_b_c = wish->has_class_b_c ? wish->class_b_c : NULL,
-		.item = id,
 		.own_cids = wish->own_cids,
 		.own_cids_n = wish->own_cids_n,
 	};
@@ -190,9 +187,7 @@ static int take_item(struct request *rq, struct device_traffic *t, const struct 
 {
 	struct tts_item wish;
 	struct tts_error e;
-	struct ulid id = ulid_make(loop_now(rq->as->loop)->unix_us, &rq->as->rng);
 	int r = tts_request_item(j, v, &wish, &e);
-	struct tts_downlink d = show_wish(&wish, &id);
 	if (!r && !traffic_has_session(rq->as, rq->device->entry.uid)) {
 		e.row = down_error_find(STR("no_device_session"));
 		r = TTS_E_REFUSED;
@@ -210,6 +205,7 @@ static int take_item(struct request *rq, struct device_traffic *t, const struct 
 		}
 	}
 	if (r > 0) {
+		struct tts_downlink d = show_wish(&wish);
 		fail(rq, &e, &d);
 		return 0;
 	}
