@@ -68,9 +68,9 @@ static void publish_refusal(
 {
 	struct as *as = rq->as;
 	const struct now *now = loop_now(as->loop);
-	struct cid id = { .kind = CID_AS_DOWNLINK, .id = ulid_make(now->unix_us, &as->rng) };
-	struct tts_downlink shown = d ? *d : (struct tts_downlink){ 0 };
-	struct traces_of of = { rq->device, rq->app, shown.own_cids, shown.own_cids_n };
+	struct cid id = {.kind = CID_AS_DOWNLINK, .id = ulid_make(now->unix_us, &as->rng)};
+	struct tts_downlink shown = d ? *d : (struct tts_downlink){0};
+	struct traces_of of = {rq->device, rq->app, shown.own_cids, shown.own_cids_n};
 	struct tts_up u = { .device = { .device_id = rq->device_id, .application_id = rq->app->id },
 		.received_unix_ns = now->unix_us * 1000 };
 	char data[TRACES_DATA_MAX];
@@ -174,7 +174,7 @@ static struct tts_downlink show_wish(const struct tts_item *wish)
 	return (struct tts_downlink){
 		.f_port = wish->f_port,
 		.priority = wish->priority,
-		.payload = { wish->payload, wish->payload_n },
+		.payload = {wish->payload, wish->payload_n},
 		.confirmed = wish->confirmed,
 		.max_attempts = wish->max_attempts,
 		.class_b_c = wish->has_class_b_c ? wish->class_b_c : NULL,

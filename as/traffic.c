@@ -276,6 +276,7 @@ void traffic_stop(struct as *as)
 	struct device_traffic *d, *next;
 	if (!t)
 		return;
+	heap_done(&t->leases); /* looks at the devices */
 	HASH_ITER(hh, t->devices, d, next) {
 		HASH_DEL(t->devices, d);
 		queue_done(&d->queue);
@@ -283,7 +284,6 @@ void traffic_stop(struct as *as)
 		free(d);
 	}
 	loop_timer_free(t->lease_timer);
-	heap_done(&t->leases);
 	text_done(&t->json);
 	free(t);
 	as->traffic = NULL;

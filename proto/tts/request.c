@@ -259,7 +259,8 @@ int tts_request_item(const struct json *j, json_val item, struct tts_item *ret, 
 		read_confirmed,
 	};
 	int refusal = 0;
-	/* Not all of it: zeroing 4 KiB a hundred thousand times is most of what a request full of nothing costs. */
+	/* Not all of it: zeroing 4 KiB a hundred thousand times is most of what a request full of nothing
+	 * costs. */
 	ret->f_port = ret->priority = ret->max_attempts = 0;
 	ret->confirmed = ret->has_class_b_c = false;
 	ret->payload_n = ret->own_cids_n = 0;

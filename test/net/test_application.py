@@ -501,7 +501,7 @@ class Tenants(Case):
             up = sub.wait(self.dev + "/up")
             self.assertEqual(base64.b64decode(up["uplink_message"]["frm_payload"]), b"tenant" if name == "app1@tenant1" else b"plain", name)
             self.assertEqual(up["end_device_ids"]["application_ids"], {"application_id": "app1"})
-        time.sleep(0.5)
+        time.sleep(2.5)  # no window is open any more
         for name, sub in subs.items():
             self.assertEqual({m[0] for m in sub.messages}, {"v3/%s/devices/%s/up" % (name, self.dev)}, name)
         for name, sub in subs.items():
