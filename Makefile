@@ -4,6 +4,7 @@
 # make lint        pure code stays pure, includes go one way, functions stay short
 # make fuzz        every fuzz target for FUZZ_SECONDS (5) with libFuzzer
 # make bench       gateways, devices and a subscriber through the real programs
+# make install     programs, systemd units, manual pages and an example configuration (DESTDIR=, prefix=, unitdir=, confdir=)
 # make help        list the targets
 .DEFAULT_GOAL := all
 B ?= build
@@ -94,11 +95,46 @@ bench: all $(BENCHES)
 	@for b in $(BENCHES); do $$b || exit 1; done
 	@$(S)/test/bench/run $(S) $(B)
 
-install: all
-	install -d $(DESTDIR)$(bindir)
+# One template makes the three units. systemd looks below /usr/lib and /usr/local/lib; units of another prefix are linked by hand.
+unitdir     ?= $(prefix)/lib/systemd/system
+sysusersdir ?= $(prefix)/lib/sysusers.d
+tmpfilesdir ?= $(prefix)/lib/tmpfiles.d
+confdir     ?= /etc/godwit
+UNITS := $(foreach u,gs ns as,$(B)/systemd/godwit-$u.service)
+about_gs := the gateway server
+about_ns := the network server
+about_as := the application server
+after_gs := $() godwit-ns.service
+after_as := $() godwit-ns.service
+$(UNITS): $(B)/systemd/godwit-%.service: $(here)deploy/systemd/daemon.service.in $(B)/config.mk
+	@mkdir -p $(@D)
+	@sed -e 's,@program@,godwit-$*,g' -e 's,@bindir@,$(bindir),' -e 's,@about@,$(about_$*),' -e 's,@after@,$(after_$*),' $< > $@
+	@echo "$@"
+units: $(UNITS)
+
+# What is installed besides the programs: its folder, and where it comes from.
+DATA_DIRS := $(unitdir) $(mandir)/man1 $(mandir)/man5 $(mandir)/man8 $(docdir) $(docdir)/examples
+in$(unitdir)         = $(UNITS) $(S)/deploy/systemd/godwit.target
+in$(mandir)/man1     = $(wildcard $(S)/deploy/man/*.1)
+in$(mandir)/man5     = $(wildcard $(S)/deploy/man/*.5)
+in$(mandir)/man8     = $(wildcard $(S)/deploy/man/*.8)
+in$(docdir)          = $(S)/README.md $(S)/LICENSE $(wildcard $(S)/deploy/docs/*.md)
+in$(docdir)/examples = $(S)/deploy/godwit.conf $(wildcard $(S)/deploy/examples/*.conf)
+conf = $(DESTDIR)$(confdir)/godwit.conf
+
+# A configuration that is there already is the operator's, and stays; so does, in a home directory, an /etc that is not ours.
+install: all units
+	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(sysusersdir) $(DESTDIR)$(tmpfilesdir) $(DATA_DIRS:%=$(DESTDIR)%)
 	install -m755 $(PROGRAMS) $(DESTDIR)$(bindir)/
-uninstall: ; rm -f $(PROGRAMS:$(B)/%=$(DESTDIR)$(bindir)/%)
-clean: ; rm -rf $(B)/common $(B)/proto $(B)/gs $(B)/ns $(B)/as $(B)/test $(B)/*.a $(PROGRAMS)
+	install -m644 $(S)/deploy/systemd/godwit.sysusers $(DESTDIR)$(sysusersdir)/godwit.conf
+	install -m644 $(S)/deploy/systemd/godwit.tmpfiles $(DESTDIR)$(tmpfilesdir)/godwit.conf
+	$(foreach d,$(DATA_DIRS),install -m644 $(in$d) $(DESTDIR)$d/ &&) true
+	test -e $(conf) || test ! -w $(or $(DESTDIR),/etc) || install -Dm644 $(S)/deploy/godwit.conf $(conf)
+uninstall:
+	rm -f $(PROGRAMS:$(B)/%=$(DESTDIR)$(bindir)/%) $(DESTDIR)$(sysusersdir)/godwit.conf $(DESTDIR)$(tmpfilesdir)/godwit.conf
+	rm -f $(foreach d,$(DATA_DIRS),$(addprefix $(DESTDIR)$d/,$(notdir $(in$d))))
+	! cmp -s $(S)/deploy/godwit.conf $(conf) || rm -f $(conf)
+clean: ; rm -rf $(B)/systemd $(B)/common $(B)/proto $(B)/gs $(B)/ns $(B)/as $(B)/test $(B)/*.a $(PROGRAMS)
 distclean: ; rm -rf $(here)build $(here)build-asan $(here)build-fuzz $(here)deploy/build/configure $(here)autom4te.cache
 
 # make dist        source archive, with configure already made
@@ -114,6 +150,6 @@ distcheck: dist
 	  test -z "`find $(abspath $(B))/dc/i -type f`"
 	chmod -R u+w $(B)/dc && rm -rf $(B)/dc && echo "$D.tar.gz is good"
 
-.PHONY: all all-asan help lint check check-asan fuzz fuzz-build fuzzers fuzz-run bench install uninstall clean distclean dist distcheck
+.PHONY: all all-asan help lint check check-asan fuzz fuzz-build fuzzers fuzz-run bench units install uninstall clean distclean dist distcheck
 .SECONDARY:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

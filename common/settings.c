@@ -309,16 +309,21 @@ void settings_where(struct text *out, const struct settings_table *t, const stru
 		put_where(out, &l, o, str_of(name));
 }
 
+static void put_kind(const struct setting *row, struct text *out)
+{
+	if (row->kind == SETTING_TEXT)
+		return;
+	text_puts(out, " (");
+	settings_value_hint(out, row);
+	text_putc(out, ')');
+}
+
 void settings_help(const struct settings_table *t, struct text *out)
 {
 	for (size_t i = 0; i < t->n; i++) {
 		const struct setting *row = &t->rows[i];
 		text_printf(out, "  --%s=%s\n      %s", row->name, row->dflt, row->doc);
-		if (row->kind != SETTING_TEXT) {
-			text_puts(out, " (");
-			settings_value_hint(out, row);
-			text_putc(out, ')');
-		}
+		put_kind(row, out);
 		text_puts(out, "\n");
 	}
 }
@@ -331,7 +336,9 @@ static void put_section(const struct settings_table *t, struct str section, stru
 		struct str key;
 		if (!str_eq(section_of(str_of(t->rows[i].name), &key), section))
 			continue;
-		text_printf(out, "# %s\n#%.*s = %s\n\n", t->rows[i].doc, STR_ARG(key), t->rows[i].dflt);
+		text_printf(out, "# %s", t->rows[i].doc);
+		put_kind(&t->rows[i], out);
+		text_printf(out, "\n#%.*s =%s%s\n\n", STR_ARG(key), t->rows[i].dflt[0] ? " " : "", t->rows[i].dflt);
 	}
 }
 

@@ -263,6 +263,14 @@ void gs_bus_serve(struct gs_bus *b, struct gs *gs)
 	b->gs = gs;
 }
 
+void gs_bus_reload(struct gs_bus *b)
+{
+	char buf[512];
+	struct text err = text_fixed(buf, sizeof buf);
+	if (bus_reload(b->bus, &err))
+		LOG(LOG_ERROR, "reload_failed", KV_STR("why", text_str(&err)));
+}
+
 void gs_bus_close(struct gs_bus *b)
 {
 	if (!b)

@@ -12,6 +12,7 @@ int gs_bus_open(struct daemon *d, uint32_t buffer, struct gs_bus **ret, struct t
 /** From now on requests of the network server reach this core. */
 void gs_bus_serve(struct gs_bus *b, struct gs *gs);
 void gs_bus_close(struct gs_bus *b); /**< NULL: nothing */
+void gs_bus_reload(struct gs_bus *b); /**< certificates */
 void gs_bus_uplink(struct gs_bus *b, const struct gs_uplink *up, uint32_t generation);
 void gs_bus_tx_ack(struct gs_bus *b, const struct tx_ack *ack);
 void gs_bus_status(struct gs_bus *b, const struct gateway_status *st);

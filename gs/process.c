@@ -252,6 +252,12 @@ static void gs_process_stop(void *state, void (*done)(void *ctx), void *ctx)
 	loop_timer_in(p->stop_timer, STOP_WAIT_US);
 }
 
+static void gs_process_reload(void *state)
+{
+	struct process *p = state;
+	gs_bus_reload(p->bus);
+}
+
 const struct daemon_program gs_program = {
 	.name = "gs",
 	.program = "godwit-gs",
@@ -259,6 +265,7 @@ const struct daemon_program gs_program = {
 	.settings = {rows, COUNT(rows), sections},
 	.settings_size = sizeof(struct gs_settings),
 	.start = gs_process_start,
+	.reload = gs_process_reload,
 	.stop = gs_process_stop,
 	.free = gs_process_free,
 };

@@ -180,7 +180,7 @@ START_TEST(the_example_with_every_comment_removed_says_the_defaults)
 {
 	AUTO(text_done) struct text example = text_growing(65536);
 	settings_example(&table, &example);
-	ck_assert_ptr_nonnull(strstr(example.p, "# About gs.count\n#count = 5\n"));
+	ck_assert_ptr_nonnull(strstr(example.p, "# About gs.count (a whole number from 1 to 16)\n#count = 5\n"));
 	ck_assert_ptr_nonnull(strstr(example.p, "[ns]\n# About ns.address\n#address = unix:${state-dir}/ns.sock\n"));
 	for (char *p = example.p; (p = strchr(p, '#')); p++)
 		if (p[1] != ' ')
