@@ -123,15 +123,18 @@ in$(docdir)/examples = $(S)/deploy/godwit.conf $(wildcard $(S)/deploy/examples/*
 conf = $(DESTDIR)$(confdir)/godwit.conf
 
 # A configuration that is there already is the operator's, and stays; so does, in a home directory, an /etc that is not ours.
-install: all units
-	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(sysusersdir) $(DESTDIR)$(tmpfilesdir) $(DATA_DIRS:%=$(DESTDIR)%)
+install-programs: $(PROGRAMS)
+	install -d $(DESTDIR)$(bindir)
 	install -m755 $(PROGRAMS) $(DESTDIR)$(bindir)/
+	install -m755 $(S)/deploy/bus-ca $(DESTDIR)$(bindir)/godwit-bus-ca
+install: install-programs units
+	install -d $(DESTDIR)$(sysusersdir) $(DESTDIR)$(tmpfilesdir) $(DATA_DIRS:%=$(DESTDIR)%)
 	install -m644 $(S)/deploy/systemd/godwit.sysusers $(DESTDIR)$(sysusersdir)/godwit.conf
 	install -m644 $(S)/deploy/systemd/godwit.tmpfiles $(DESTDIR)$(tmpfilesdir)/godwit.conf
 	$(foreach d,$(DATA_DIRS),install -m644 $(in$d) $(DESTDIR)$d/ &&) true
 	test -e $(conf) || test ! -w $(or $(DESTDIR),/etc) || install -Dm644 $(S)/deploy/godwit.conf $(conf)
 uninstall:
-	rm -f $(PROGRAMS:$(B)/%=$(DESTDIR)$(bindir)/%) $(DESTDIR)$(sysusersdir)/godwit.conf $(DESTDIR)$(tmpfilesdir)/godwit.conf
+	rm -f $(PROGRAMS:$(B)/%=$(DESTDIR)$(bindir)/%) $(DESTDIR)$(bindir)/godwit-bus-ca $(DESTDIR)$(sysusersdir)/godwit.conf $(DESTDIR)$(tmpfilesdir)/godwit.conf
 	rm -f $(foreach d,$(DATA_DIRS),$(addprefix $(DESTDIR)$d/,$(notdir $(in$d))))
 	! cmp -s $(S)/deploy/godwit.conf $(conf) || rm -f $(conf)
 clean: ; rm -rf $(B)/systemd $(B)/common $(B)/proto $(B)/gs $(B)/ns $(B)/as $(B)/test $(B)/*.a $(PROGRAMS)
@@ -150,6 +153,6 @@ distcheck: dist
 	  test -z "`find $(abspath $(B))/dc/i -type f`"
 	chmod -R u+w $(B)/dc && rm -rf $(B)/dc && echo "$D.tar.gz is good"
 
-.PHONY: all all-asan help lint check check-asan fuzz fuzz-build fuzzers fuzz-run bench units install uninstall clean distclean dist distcheck
+.PHONY: all all-asan help lint check check-asan fuzz fuzz-build fuzzers fuzz-run bench units install install-programs uninstall clean distclean dist distcheck
 .SECONDARY:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
