@@ -276,7 +276,7 @@ static struct bufferevent *bufferevent_of(
 
 static void socket_configure(struct mqtt_socket *s, int fd)
 {
-	const struct timeval stuck = { .tv_sec = s->listener->options.stuck_s };
+	const struct timeval stuck = { .tv_sec = (time_t)s->listener->options.stuck_s };
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
 	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &(int){ 1 }, sizeof(int));
 	bufferevent_setcb(s->bev, on_read, on_write, on_event, s);

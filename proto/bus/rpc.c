@@ -53,7 +53,7 @@ int rpc_scan(struct rpc_scan *s, const uint8_t *p, size_t n, size_t *ret_taken)
 	while (at < n) {
 		size_t step;
 		if (s->skip) {
-			step = s->skip < n - at ? s->skip : n - at;
+			step = s->skip < n - at ? (size_t)s->skip : n - at;
 			s->skip -= step;
 			s->len += step;
 		} else {
