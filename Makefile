@@ -23,7 +23,7 @@ ifeq (,$(filter help distclean,$(MAKECMDGOALS)))
 include $(B)/config.mk
 endif
 
-ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE $(WARN) $(HARDEN) -MMD -MP -I$(S) $(PC_CFLAGS) -DVERSION='"$(VERSION)"' $(CPPFLAGS) $(CFLAGS)
+ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 $(WARN) $(HARDEN) -MMD -MP -I$(S) $(PC_CFLAGS) -DVERSION='"$(VERSION)"' $(CPPFLAGS) $(CFLAGS)
 ALL_LIBS = $(EVENT_LIBS) $(SSL_LIBS) $(MSGPACK_LIBS) $(LMDB_LIBS) -lpthread
 
 # One static library per folder; every .c in it and in the folders below belongs to it, except main.c.

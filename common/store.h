@@ -22,7 +22,7 @@ struct store_options {
 };
 
 /** @param ret_error  on failure: one line for the operator
- * @return 0; -errno (-EACCES, -ENOSPC, -EBUSY another process has it open, -EPROTO newer schema) */
+ * @return 0; -errno (-EACCES, -ENOSPC, -EBUSY another process has it open, -EPROTO another schema, -EMEDIUMTYPE no store of this machine) */
 int store_open(struct loop *l, const struct store_options *o, struct store **ret, struct text *ret_error);
 /** Commit what is pending, run what waits for it, close. Blocks: for the end of a process only. */
 void store_close(struct store *s);

@@ -17,6 +17,9 @@ static int errno_of(int rc)
 	case MDB_MAP_FULL:
 	case MDB_TXN_FULL:
 		return -ENOSPC;
+	case MDB_INVALID:
+	case MDB_VERSION_MISMATCH:
+		return -EMEDIUMTYPE;
 	case MDB_PANIC:
 		return -ENOTRECOVERABLE;
 	default:
@@ -155,8 +158,9 @@ static int check_schema(struct store_env *e, uint32_t schema, struct text *ret_e
 	}
 	if (r.failed || stored == schema)
 		return 0;
-	text_printf(ret_error, "%s: was written by %s release (schema %u, this program has %u)", e->dir,
-		stored > schema ? "a newer" : "an older", stored, schema);
+	text_printf(ret_error, "%s: was written by %s release (schema %u, this program has %u); %s", e->dir,
+		stored > schema ? "a newer" : "an older", stored, schema, stored > schema ?
+		"install that release again, or put back what was kept before the upgrade" : "this release does not read it any more");
 	return -EPROTO;
 }
 
@@ -173,7 +177,8 @@ int store_env_open(const struct store_options *o, struct store_env *ret, struct 
 	if (!rc) {
 		rc = open_env(&e);
 		if (rc)
-			text_printf(ret_error, "%s: cannot open the store: %s", o->dir, strerror(-rc));
+			text_printf(ret_error, "%s: cannot open the store: %s", o->dir, rc != -EMEDIUMTYPE ? strerror(-rc) :
+				"it is damaged, or was written on another kind of processor (32 bits are not 64)");
 	}
 	if (!rc)
 		rc = check_schema(&e, o->schema, ret_error);

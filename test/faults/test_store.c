@@ -272,6 +272,20 @@ START_TEST(another_schema_is_refused)
 }
 END_TEST
 
+START_TEST(a_file_that_is_no_store_of_this_machine_is_refused)
+{
+	store_close(store);
+	store = NULL;
+	char zeros[16384] = "no store";
+	FILE *f = fopen(scratch_file(&dir, "db/data.mdb"), "w");
+	ck_assert_uint_eq(fwrite(zeros, 1, sizeof zeros, f), sizeof zeros);
+	ck_assert_int_eq(fclose(f), 0);
+	ck_assert_int_eq(open_as((struct store_options){ 0 }), -EMEDIUMTYPE);
+	ck_assert_ptr_nonnull(strstr(error_text, "damaged, or was written on another kind of processor"));
+	store = NULL;
+}
+END_TEST
+
 START_TEST(a_folder_that_cannot_be_is_said_in_one_line)
 {
 	store_close(store);
@@ -610,6 +624,7 @@ int main(void)
 	tcase_add_test(c, the_loop_never_waits_for_a_slow_disk);
 	tcase_add_test(c, a_second_opener_is_told);
 	tcase_add_test(c, another_schema_is_refused);
+	tcase_add_test(c, a_file_that_is_no_store_of_this_machine_is_refused);
 	tcase_add_test(c, a_folder_that_cannot_be_is_said_in_one_line);
 	tcase_add_test(c, a_full_map_still_takes_what_makes_room_and_recovers);
 	tcase_add_test(c, a_map_that_is_full_to_the_brim_keeps_the_group_and_serves_reads);

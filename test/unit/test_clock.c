@@ -19,6 +19,8 @@ START_TEST(the_calendar_is_that_of_libc)
 		time_t at = (time_t)s;
 		struct tm tm;
 		struct civil c = clock_civil(s);
+		if ((uint64_t)at != s)
+			break; /* a time_t of 32 bits ends in 2038 */
 		gmtime_r(&at, &tm);
 		bool is_same = (int)c.year == tm.tm_year + 1900 && (int)c.month == tm.tm_mon + 1 && (int)c.day == tm.tm_mday &&
 			(int)c.hour == tm.tm_hour && (int)c.minute == tm.tm_min && (int)c.second == tm.tm_sec;
