@@ -59,6 +59,34 @@ class Config(unittest.TestCase):
         self.assertGreater(len(options), 20)
         self.assertEqual(re.findall(r"^\\fB--(\S+)\\fP", page, flags=re.M), options)
 
+    @staticmethod
+    def manual():
+        folder = os.path.join(DEPLOY, "docs")
+        for path in [os.path.join(SOURCE, "README.md")] + sorted(os.path.join(folder, n) for n in os.listdir(folder)):
+            with open(path) as f:
+                yield path, f.read()
+
+    def test_every_command_in_the_manual_is_one(self):
+        commands = re.findall(r"^  godwit ((?:[a-z-]+ ?)+)", run("godwit", "--help").stdout, flags=re.M)
+        known = {c.strip() for c in commands} | {"up"}
+        seen = 0
+        for path, text in self.manual():
+            for words in re.findall(r"(?:^|`|sudo )godwit ([a-z][a-z-]*(?: [a-z][a-z-]*)*)", text, flags=re.M):
+                seen += 1
+                self.assertTrue(any(words == k or words.startswith(k + " ") or k.startswith(words + " ") for k in known), (path, words))
+        self.assertGreater(seen, 20)
+
+    def test_every_link_in_the_manual_leads_somewhere(self):
+        for path, text in self.manual():
+            for link in re.findall(r"\]\((?!https?:)([^)#]+)", text):
+                self.assertTrue(os.path.exists(os.path.join(os.path.dirname(path), link)), (path, link))
+
+    def test_the_package_has_the_version_of_the_source(self):
+        with open(os.path.join(DEPLOY, "build", "VERSION")) as f:
+            version = f.read().strip()
+        with open(os.path.join(DEPLOY, "debian", "changelog")) as f:
+            self.assertEqual(re.match(r"godwit \(([^)]+)\)", f.readline()).group(1), version)
+
     @unittest.skipUnless(shutil.which("systemd-analyze"), "no systemd here")
     def test_the_units_expose_little(self):
         with tempfile.TemporaryDirectory() as root:
