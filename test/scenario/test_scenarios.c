@@ -425,7 +425,7 @@ static void random_uplink(struct world *w)
 		return;
 	static const uint8_t opts[] = { 0x02, 0x0d };
 	struct w_say say = { .port = (int)rng_below(&w->rng, 3) - 1, .text = "x", .confirmed = rng_below(&w->rng, 2), .ack = d->owes_ack && rng_below(&w->rng, 3),
-		.opts = opts, .n_opts = rng_below(&w->rng, 3) };
+		.opts = opts, .n_opts = (unsigned)rng_below(&w->rng, 3) };
 	if (say.port <= 0) {
 		say.text = NULL;
 		say.n_opts = say.port == 0 ? 0 : say.n_opts;

@@ -11,7 +11,7 @@ START_TEST(every_published_time_on_air_is_met)
 	int n = 0;
 	while (vectors_next(&v)) {
 		struct modu m = { .kind = MODU_FSK, .bit_rate = (uint32_t)vec_num(&v, "rate") };
-		size_t len = vec_num(&v, "n");
+		size_t len = (size_t)vec_num(&v, "n");
 		uint32_t us = 0;
 		if (vec_is(&v, "mod", "lora")) {
 			m = (struct modu){ .kind = MODU_LORA, .sf = (uint8_t)vec_num(&v, "sf"),

@@ -105,7 +105,7 @@ enum { FILTERS = 300, TOPICS = 3000 };
 static char *levels_make(struct rng *rng, char *buf, const char *const *words, size_t n)
 {
 	struct text t = text_fixed(buf, 64);
-	size_t levels = 1 + rng_below(rng, 5);
+	size_t levels = 1 + (size_t)rng_below(rng, 5);
 	for (size_t i = 0; i < levels; i++) {
 		if (i)
 			text_putc(&t, '/');
