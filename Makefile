@@ -155,4 +155,4 @@ distcheck: dist
 
 .PHONY: all all-asan help lint check check-asan fuzz fuzz-build fuzzers fuzz-run bench units install install-programs uninstall clean distclean dist distcheck
 .SECONDARY:
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+-include $(shell find $(B) -path $(B)/deb -prune -o -path $(B)/fresh -prune -o -name '*.d' -type f -print 2>/dev/null)
