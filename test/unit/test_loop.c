@@ -86,7 +86,7 @@ START_TEST(a_timer_that_sets_itself_to_now_does_not_hold_up_the_loop)
 	struct loop_timer *end = loop_timer_new(loop, stop, NULL);
 	again = loop_timer_new(loop, set_again, NULL);
 	loop_timer_in(again, 0);
-	loop_timer_in(end, 5000);
+	loop_timer_in(end, 100000);
 	loop_run(loop);
 	ck_assert_int_gt(times, 1);
 	loop_timer_free(again);
