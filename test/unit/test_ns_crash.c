@@ -134,6 +134,60 @@ START_TEST(nothing_is_asked_for_before_the_fate_of_the_last_item_is_told)
 }
 END_TEST
 
+/** Seconds on the air within the last hour, in the sub-band of a frequency. */
+static double airtime_s(uint32_t freq_hz)
+{
+	const struct region_band *band = region_band(w->plan->region, freq_hz);
+	uint64_t used = 0;
+	for (uint32_t i = 0; i < w->n_tx; i++)
+		if (w->tx[i].is_emitted && region_band(w->plan->region, w->tx[i].m.freq_hz) == band &&
+			w->tx[i].start_us + 3600 * SEC_US > w->now.mono_us)
+			used += w->tx[i].m.airtime_us;
+	return (double)used / 1e6;
+}
+
+/** Ask for far more airtime than the hour has, in answers of 2.8 s, and crash between them. */
+static void ask_too_much(unsigned crash_every, double *ret_s)
+{
+	enum { UPLINKS = 50, PAUSE_S = 40 };
+	modu_parse(STR("SF12BW125"), &dev->up.modu);
+	for (unsigned i = 0; i < UPLINKS; i++) {
+		w_push(w, dev, 1, "a payload of fifty octets, as long as SF12 carries", false)->priority = 6;
+		w_uplink(w, dev, &hello, 1);
+		w_run(w, 5 * SEC_US);
+		if (crash_every && i % crash_every == 0)
+			w_crash(w);
+		w_run(w, (PAUSE_S - 5) * SEC_US);
+	}
+	*ret_s = airtime_s(868100000);
+}
+
+START_TEST(the_airtime_of_an_hour_is_remembered_over_crashes)
+{
+	double without, with;
+	ask_too_much(0, &without);
+	ck_assert_double_gt(without, 30);
+	ck_assert_double_le(without, 36);
+	teardown();
+	setup();
+	/* The rules of the air are checked at each emission; here, that a crash costs the slice in hand and no more. */
+	ask_too_much(16, &with);
+	ck_assert_double_gt(with, 20);
+	ck_assert_double_le(with, without);
+	teardown();
+	setup();
+	ask_too_much(1, &with);
+	ck_assert_double_le(with, without);
+	/* All that was sent is in the ledger of the process that came last: it sends nothing more in this hour. */
+	uint32_t before = w->n_tx;
+	w_crash(w);
+	w_uplink(w, dev, &hello, 1);
+	w_run(w, 5 * SEC_US);
+	for (uint32_t i = before; i < w->n_tx; i++)
+		ck_assert_uint_ne(w->tx[i].m.freq_hz, 868100000);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("ns_crash");
@@ -145,6 +199,10 @@ int main(void)
 	tcase_add_test(t, a_confirmed_one_without_a_tx_ack_waits_for_the_next_uplink);
 	tcase_add_test(t, an_answer_that_stays_on_the_way_gives_its_item_back);
 	tcase_add_test(t, nothing_is_asked_for_before_the_fate_of_the_last_item_is_told);
+	suite_add_tcase(s, t);
+	t = tcase_create("airtime");
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, the_airtime_of_an_hour_is_remembered_over_crashes);
 	suite_add_tcase(s, t);
 	SRunner *r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);
