@@ -451,12 +451,19 @@ static int load_session(void *ctx, struct slice key, struct slice value)
 		as->applications->engine, (struct slice){ key.p + 1, key.n - 1 }, value, loop_now(as->loop));
 }
 
+static int keep_after(void *ctx, void (*fn)(void *ctx), void *fn_ctx)
+{
+	struct as *as = ctx;
+	return as->store ? store_after(as->store, fn, fn_ctx) : -ENODEV;
+}
+
 static int start_engine(struct as *as, struct text *err)
 {
 	static const uint8_t prefix[] = { TABLE_MQTT };
 	struct applications *m = as->applications;
 	m->keep = (struct mqtt_keep){ as, keep_put, keep_del };
-	m->listener = mqtt_listener_new(as->loop, NULL);
+	const struct mqtt_listener_options options = { .after = keep_after, .after_ctx = as };
+	m->listener = mqtt_listener_new(as->loop, &options);
 	if (!m->listener)
 		return -ENOMEM;
 	struct mqtt_engine_options o = {

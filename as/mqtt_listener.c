@@ -28,6 +28,8 @@ struct mqtt_socket {
 	struct bufferevent *bev;
 	struct mqtt_conn *conn; /* NULL: the engine has let go of it */
 	struct mqtt_peer peer;
+	LIST_ENTRY(mqtt_socket) held; /* in `holding` */
+	uint64_t hold;                /* its number; 0: none */
 	size_t need, waiting; /* octets that must be there; output as last counted */
 	uint64_t linger_until_us;
 	bool is_resumed, is_closing, is_shut, is_full;
@@ -52,6 +54,9 @@ struct mqtt_listener {
 	TAILQ_HEAD(socket_queue, mqtt_socket)
 	resumed, closing; /* closing: in the order in which they may be cut off */
 	size_t sockets_n;
+	LIST_HEAD(, mqtt_socket) holding;
+	uint64_t holds, releasing; /* number of the last hold; of those that the next release is for */
+	bool is_release_due;
 };
 
 /* Keep count of what waits for all clients together. */
@@ -72,6 +77,8 @@ static void socket_free(struct mqtt_socket *s)
 		TAILQ_REMOVE(&l->resumed, s, queued);
 	if (s->is_closing)
 		TAILQ_REMOVE(&l->closing, s, queued);
+	if (s->hold)
+		LIST_REMOVE(s, held);
 	LIST_REMOVE(s, link);
 	l->sockets_n--;
 	bufferevent_free(s->bev);
@@ -143,6 +150,48 @@ static void on_resume(void *ctx, void *socket)
 		return;
 	s->is_resumed = true;
 	TAILQ_INSERT_TAIL(&l->resumed, s, queued);
+}
+
+/* Output that waits for the disk. */
+
+static void release_watch(struct mqtt_listener *l);
+
+static void on_release(void *ctx)
+{
+	struct mqtt_listener *l = ctx;
+	l->is_release_due = false;
+	for (struct mqtt_socket *s = LIST_FIRST(&l->holding), *next; s; s = next) {
+		next = LIST_NEXT(s, held);
+		if (s->hold > l->releasing)
+			continue;
+		s->hold = 0;
+		LIST_REMOVE(s, held);
+		(void)bufferevent_enable(s->bev, EV_WRITE);
+	}
+	release_watch(l);
+}
+
+static void release_watch(struct mqtt_listener *l)
+{
+	if (l->is_release_due || LIST_EMPTY(&l->holding))
+		return;
+	l->releasing = l->holds;
+	l->is_release_due = true;
+	if (l->options.after(l->options.after_ctx, on_release, l))
+		l->is_release_due = false; /* without memory; the client gives up, and asks again */
+}
+
+static void on_hold(void *ctx, void *socket)
+{
+	struct mqtt_listener *l = ctx;
+	struct mqtt_socket *s = socket;
+	if (!l->options.after)
+		return;
+	if (!s->hold)
+		LIST_INSERT_HEAD(&l->holding, s, held);
+	s->hold = ++l->holds;
+	(void)bufferevent_disable(s->bev, EV_WRITE);
+	release_watch(l);
 }
 
 /* Octets in. */
@@ -395,6 +444,7 @@ struct mqtt_listener *mqtt_listener_new(struct loop *loop, const struct mqtt_lis
 	l->options.total_bytes = l->options.total_bytes ? l->options.total_bytes : 256 << 20;
 	LIST_INIT(&l->ports);
 	LIST_INIT(&l->sockets);
+	LIST_INIT(&l->holding);
 	TAILQ_INIT(&l->resumed);
 	TAILQ_INIT(&l->closing);
 	l->deadline = loop_timer_new(loop, on_timer, l);
@@ -423,7 +473,7 @@ void mqtt_listener_free(struct mqtt_listener *l)
 
 struct mqtt_sink mqtt_listener_sink(struct mqtt_listener *l)
 {
-	return (struct mqtt_sink){ l, on_send, on_close, on_resume };
+	return (struct mqtt_sink){ l, on_send, on_close, on_resume, on_hold };
 }
 
 void mqtt_listener_attach(struct mqtt_listener *l, struct mqtt_engine *e)

@@ -27,6 +27,9 @@ struct mqtt_listener_options {
 	uint32_t connections;     /**< at most, of all addresses; further ones are closed at once; 0: 20000 */
 	uint32_t high_water_bytes; /**< waiting for one client, then it is held up; 0: 256 KiB */
 	uint64_t total_bytes; /**< waiting for all clients; beyond, each is held up at 16 KiB; 0: 256 MiB */
+	/** Call fn once all that was kept so far is on disk; -errno: it never will be. NULL: nothing is kept */
+	int (*after)(void *ctx, void (*fn)(void *ctx), void *fn_ctx);
+	void *after_ctx;
 	uint32_t stuck_s;         /**< a client that takes nothing for so long is lost; 0: 60 s */
 };
 

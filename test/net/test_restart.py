@@ -3,8 +3,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import unittest
+
+import paho.mqtt.client as paho
 
 sys.path.insert(0, os.path.dirname(__file__))
 from gateway import Gateway  # noqa: E402
@@ -114,6 +117,39 @@ class Restart(unittest.TestCase):
             _, err = up.communicate(timeout=20)
             self.assertNotIn("does not end", err.decode())
         self.stack.start()
+
+    def test_a_subscription_that_was_acknowledged_is_there_after_kill_nine(self):
+        self.stack.stop()
+        self.stack.settings.append("--as.store-commit-delay=300ms")
+        self.stack.start()
+        self.connect()
+        stop = threading.Event()
+
+        def keep_the_store_busy():
+            while not stop.is_set():
+                self.sub.client.publish("v3/app1/devices/dev1/down/push", '{"downlinks":[{"f_port":7,"frm_payload":"AQID"}]}', 1)
+                stop.wait(0.02)
+
+        noise = threading.Thread(target=keep_the_store_busy, daemon=True)
+        noise.start()
+        time.sleep(0.5)
+        old = self.stack.pid("as")
+        client = paho.Client(client_id="faithful", clean_session=False)
+        client.username_pw_set("app1", self.key)
+        flags = []
+        client.on_connect = lambda c, _u, f, _r: flags.append(f["session present"]) or (None if f["session present"] else c.subscribe("#", 1))
+        client.on_subscribe = lambda *_: os.kill(old, signal.SIGKILL) if self.stack.pid("as") == old else None
+        client.reconnect_delay_set(1, 1)
+        client.connect(*self.stack.address("as.mqtt"))
+        client.loop_start()
+        end = time.time() + 20
+        while len(flags) < 2 and time.time() < end:
+            time.sleep(0.1)
+        stop.set()
+        noise.join()
+        client.loop_stop()
+        client.disconnect()
+        self.assertEqual(flags, [0, 1], "the session of an acknowledged subscription was lost")
 
     def test_uplinks_wait_for_an_application_server_that_is_away(self):
         """What the ns accepted while the as was away arrives once the as is back."""

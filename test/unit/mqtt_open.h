@@ -23,6 +23,7 @@ struct open_client {
 	struct mqtt_conn *conn; /**< NULL: closed, by either side */
 	bool was_closed;        /**< by the engine */
 	bool is_stuck, was_resumed;
+	unsigned holds;
 	uint8_t *in, *out;
 	size_t in_n, out_n;
 };
@@ -149,6 +150,12 @@ static inline void open_resume(void *ctx, void *socket)
 	((struct open_client *)socket)->was_resumed = true;
 }
 
+static inline void open_hold(void *ctx, void *socket)
+{
+	(void)ctx;
+	((struct open_client *)socket)->holds++;
+}
+
 static inline struct open_record *open_record_find(struct open_net *net, struct slice key)
 {
 	for (size_t i = 0; i < net->records_n; i++)
@@ -186,7 +193,7 @@ static inline void open_engine_start(struct open_net *net, const struct mqtt_lim
 	net->keep = (struct mqtt_keep){ net, open_put, open_del };
 	struct mqtt_engine_options o = {
 		.policy = { net, open_connect, open_filter, open_publish, open_may_read, open_disconnected, open_released, NULL, open_acknowledged },
-		.sink = { net, open_send, open_close, open_resume },
+		.sink = { net, open_send, open_close, open_resume, open_hold },
 		.keep = net->keeps ? &net->keep : NULL,
 		.limits = limits ? *limits : mqtt_limits_default(),
 		.seed = 1,

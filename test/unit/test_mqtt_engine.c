@@ -356,6 +356,35 @@ START_TEST(qos_2_ids_outlive_the_process)
 }
 END_TEST
 
+START_TEST(what_says_that_something_is_kept_waits_for_the_disk)
+{
+	static const uint8_t taken[] = { 0x34, 11, 0, 7, 't', 'a', 'k', 'e', 'n', '/', 'x', 0, 5 };
+	struct open_client *c = &net.clients[0];
+	uint16_t id;
+	unsigned n = 0;
+	hello(c, "a", false, "o", NULL);
+	ck_assert_uint_eq(c->holds, ++n); /* CONNACK of a new session */
+	subscribe(c, "t", 2);
+	ck_assert_uint_eq(c->holds, ++n); /* SUBACK */
+	open_receive(&net, c, taken, sizeof taken);
+	ck_assert_uint_eq(c->holds, n); /* PUBREC is the policy's */
+	acknowledge(c, MQTT_PUBREL, 5);
+	ck_assert_uint_eq(c->holds, ++n); /* PUBCOMP: from now on the id may stand for another message */
+	ck_assert_uint_eq(publish("o", "t", "x", 2), 1);
+	c->out_n = 0;
+	ck_assert_uint_eq(c->holds, n);
+	open_lose(&net, c);
+	hello(c, "a", false, "o", NULL);
+	ck_assert_uint_eq(c->holds, n); /* the session was there */
+	expect_publish(c, "x", 2, true, &id);
+	acknowledge(c, MQTT_PUBREC, id);
+	ck_assert_uint_eq(c->holds, ++n); /* PUBREL: the client forgets the message */
+	hello(&net.clients[1], "b", true, "o", NULL);
+	subscribe(&net.clients[1], "t", 2);
+	ck_assert_uint_eq(net.clients[1].holds, 0);
+}
+END_TEST
+
 START_TEST(retained_messages_outlive_the_process)
 {
 	static const uint8_t retained[] = { 0x31, 4, 0, 1, 't', 'x' };
@@ -409,7 +438,7 @@ START_TEST(damaged_records_are_refused)
 			uint8_t *cut = malloc(n + 1);
 			memcpy(cut, r.value, n);
 			struct mqtt_engine_options o = { .policy = { &net, open_connect, open_filter, open_publish, open_may_read,
-				open_disconnected, NULL, NULL, NULL }, .sink = { &net, open_send, open_close, open_resume }, .seed = 1, .keep = &net.keep };
+				open_disconnected, NULL, NULL, NULL }, .sink = { &net, open_send, open_close, open_resume, open_hold }, .seed = 1, .keep = &net.keep };
 			struct mqtt_engine *e = mqtt_engine_new(&o);
 			ck_assert_int_eq(mqtt_engine_load(e, (struct slice){ r.key, r.key_n }, (struct slice){ cut, n }, &net.now), -EPROTO);
 			mqtt_engine_free(e);
@@ -423,7 +452,7 @@ START_TEST(the_total_of_what_waits_is_bounded)
 	static char big[10001];
 	memset(big, 'x', sizeof big - 1);
 	struct mqtt_engine_options o = { .policy = { &net, open_connect, open_filter, open_publish, open_may_read, open_disconnected, NULL, NULL, NULL },
-		.sink = { &net, open_send, open_close, open_resume }, .seed = 1, .total_bytes = 50000 };
+		.sink = { &net, open_send, open_close, open_resume, open_hold }, .seed = 1, .total_bytes = 50000 };
 	mqtt_engine_free(net.engine);
 	net.engine = mqtt_engine_new(&o);
 	hello(&net.clients[0], "a", false, "o", NULL);
@@ -490,6 +519,7 @@ int main(void)
 	tcase_add_test(t, an_answer_needs_no_subscription);
 	tcase_add_test(t, subscriptions_flights_and_queue_outlive_the_process);
 	tcase_add_test(t, qos_2_ids_outlive_the_process);
+	tcase_add_test(t, what_says_that_something_is_kept_waits_for_the_disk);
 	tcase_add_test(t, retained_messages_outlive_the_process);
 	tcase_add_test(t, a_session_that_ends_leaves_no_record);
 	tcase_add_test(t, a_clean_session_leaves_no_record);

@@ -14,6 +14,12 @@ void mqtt_conn_write(struct mqtt_conn *c, const struct writer *w)
 		mqtt_conn_send(c, &(struct slice){ w->p, w->len }, 1);
 }
 
+void mqtt_conn_hold(struct mqtt_conn *c)
+{
+	if (!c->is_closed && c->session && c->session->is_kept)
+		c->engine->sink.hold(c->engine->sink.ctx, c->socket);
+}
+
 /* The text goes with a 5.0 packet that says no, if the client wants texts and has room for one [MQTT5 3.1.2.11.4, .7]. */
 struct str mqtt_conn_why(const struct mqtt_conn *c, uint8_t reason, struct str why)
 {

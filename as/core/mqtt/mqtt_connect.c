@@ -209,6 +209,8 @@ static void accept_login(struct mqtt_conn *c, const struct mqtt_connect *p, cons
 	s->is_kept |= s->expiry_s && e->keep;
 	mqtt_keep_session(e, s, now);
 	mqtt_conn_arm(c);
+	if (!has_session)
+		mqtt_conn_hold(c);
 	connack_send(c, p, has_session, p->client_id.n ? STR("") : client, p->keep_alive_s == 0 && c->keep_alive_s);
 	mqtt_deliver_resume(s, now);
 }

@@ -18,6 +18,8 @@ struct mqtt_sink {
 	void (*close)(void *ctx, void *socket);
 	/** After mqtt_engine_receive left whole packets untouched: call it again, later. */
 	void (*resume)(void *ctx, void *socket);
+	/** What is sent next says that something is kept: it, and all behind it, may leave only once all that was kept so far is on disk. */
+	void (*hold)(void *ctx, void *socket);
 };
 
 /** Where sessions and retained messages are kept across restarts. Keys are at most 32 octets. */

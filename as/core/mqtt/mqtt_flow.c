@@ -288,12 +288,14 @@ static void pubrec_take(struct mqtt_conn *c, struct mqtt_out *out, uint8_t reaso
 		out->state = OUT_RECEIVED;
 		mqtt_keep_out_state(c->engine, c->session, out);
 	}
+	mqtt_conn_hold(c);
 	ack_send(c, MQTT_PUBREL, out->id, 0, STR(""));
 }
 
 static void pubrel_take(struct mqtt_conn *c, uint16_t id)
 {
 	bool was_there = mqtt_session_release(c->engine, c->session, id);
+	mqtt_conn_hold(c); /* else the id's next message could be taken for this one again */
 	ack_send(c, MQTT_PUBCOMP, id, was_there ? MQTT_OK : MQTT_ID_NOT_FOUND, STR(""));
 }
 

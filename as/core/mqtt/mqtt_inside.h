@@ -51,6 +51,7 @@ struct slice mqtt_message_props(const struct mqtt_msg *m);
 /* mqtt_conn.c */
 void mqtt_conn_send(struct mqtt_conn *c, const struct slice *parts, size_t n);
 void mqtt_conn_write(struct mqtt_conn *c, const struct writer *w); /**< one whole packet */
+void mqtt_conn_hold(struct mqtt_conn *c); /**< what is sent next relies on what is kept of the session */
 enum mqtt_end { END_CLOSE, END_LOST, END_DISCONNECT, END_KICK };
 void mqtt_conn_end(struct mqtt_conn *c, enum mqtt_end how, uint8_t reason, const struct now *now);
 struct str mqtt_conn_why(const struct mqtt_conn *c, uint8_t reason, struct str why); /**< the text a client is to see; may be none */

@@ -143,6 +143,7 @@ static void suback_send(struct mqtt_conn *c, uint8_t type, uint16_t id, const st
 	mqtt_suback_head_write(&w, type, id, c->level, n, mqtt_conn_why(c, worst, (struct str){ e->why, e->why_n }));
 	uint8_t codes[64];
 	struct slice parts[2] = { { head, w.len }, { codes, 0 } };
+	mqtt_conn_hold(c);
 	bool has_codes = type == MQTT_SUBACK || c->level == MQTT_5;
 	for (size_t i = 0; i < n && has_codes; i++) {
 		codes[parts[1].n++] = v[i].code >= 0x80 && c->level != MQTT_5 ? 0x80 : v[i].code;
