@@ -143,10 +143,13 @@ distclean: ; rm -rf $(here)build $(here)build-asan $(here)build-fuzz $(here)depl
 # make dist        source archive, with configure already made
 D = godwit-$(VERSION)
 dist:
-	rm -rf $(B)/$D && mkdir -p $(B)/$D && git -C $(S) archive HEAD | tar -x -C $(B)/$D
-	cp $(S)/deploy/build/configure $(B)/$D/deploy/build/ && tar -czf $(B)/$D.tar.gz -C $(B) $D && rm -rf $(B)/$D
+	rm -rf $(B)/$D && mkdir -p $(B)/$D
+	$(S)/deploy/build/sources | tar -c -C $(S) -T - | tar -x -C $(B)/$D
+	cp $(S)/deploy/build/configure $(B)/$D/deploy/build/
+	tar -cz --owner=0 --group=0 -f $(B)/$D.tar.gz -C $(B) $D && rm -rf $(B)/$D
 # make distcheck   unpack the archive read-only, then build, test, install and uninstall from it
 distcheck: dist
+	@chmod -R u+w $(B)/dc 2>/dev/null || true
 	rm -rf $(B)/dc && mkdir -p $(B)/dc/b && tar -xzf $(B)/$D.tar.gz -C $(B)/dc && chmod -R a-w $(B)/dc/$D
 	cd $(B)/dc/b && ../$D/configure -q --prefix=/usr && $(MAKE) all check && \
 	  $(MAKE) install DESTDIR=$(abspath $(B))/dc/i && $(MAKE) uninstall DESTDIR=$(abspath $(B))/dc/i && \

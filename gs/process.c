@@ -8,6 +8,7 @@
 #include "gs/core/gs.h"
 #include "gs/notes.h"
 #include "gs/udp.h"
+#include "proto/region/region.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -201,6 +202,18 @@ static int core_open(struct process *p, const struct gs_settings *s)
 	return p->gs && p->timer && p->stop_timer ? loop_after_wake(p->loop, on_wake_end, p) : -ENOMEM;
 }
 
+static int gs_check(const struct daemon *d, const void *settings, struct text *err)
+{
+	const char *plan = ((const struct gs_settings *)settings)->default_plan;
+	if (!plan || !*plan || plan_find(str_of(plan)))
+		return 0;
+	daemon_where(d, err, "gs.default-frequency-plan");
+	text_printf(err, ": %s is no frequency plan; there are", plan);
+	for (size_t i = 0; plan_at(i); i++)
+		text_printf(err, "%s %s", i ? "," : "", plan_at(i)->id);
+	return -EINVAL;
+}
+
 static void gs_process_free(void *state)
 {
 	struct process *p = state;
@@ -264,6 +277,7 @@ const struct daemon_program gs_program = {
 	.about = "the gateway server: packet forwarders speak Semtech UDP to it",
 	.settings = {rows, COUNT(rows), sections},
 	.settings_size = sizeof(struct gs_settings),
+	.check = gs_check,
 	.start = gs_process_start,
 	.reload = gs_process_reload,
 	.stop = gs_process_stop,
