@@ -1,5 +1,6 @@
 /** @file Starting and ending the application server: secrets, store, registry, rooms, listeners. */
 #include "as/applications.h"
+#include "as/downlinks.h"
 #include "as/as.h"
 #include "as/replica.h"
 #include "as/secret_file.h"
@@ -197,6 +198,7 @@ void as_stop(void *state, void (*done)(void *ctx), void *ctx)
 	http_free(as->http);
 	as->http = NULL;
 	applications_end(as);
+	downlinks_end(as);
 	if (store_after(as->store, stop_done, as) < 0)
 		done(ctx);
 }

@@ -29,6 +29,8 @@ int downlinks_heard(struct as *as, const struct device *d);
 int downlinks_changed(struct as *as, const struct device *d, bool is_new);
 /** The ns is a new process, and has told all that it knows of what the old one was handed. @return 0; -errno of the store */
 int downlinks_ns_restarted(struct as *as);
+/** The process is about to end: what nobody has taken until now is no longer offered, and will not be in doubt. */
+void downlinks_end(struct as *as);
 /** The lease or the offer of an item is over. */
 void downlinks_lease_over(struct as *as, struct device_traffic *t);
 /** The HTTP API's routes of the queue. */

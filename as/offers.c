@@ -105,3 +105,16 @@ void downlinks_lease_over(struct as *as, struct device_traffic *t)
 		}
 	}
 }
+
+void downlinks_end(struct as *as)
+{
+	struct device_traffic *t, *next;
+	if (!as->traffic)
+		return;
+	HASH_ITER(hh, as->traffic->devices, t, next) {
+		struct item *i = t->queue.first;
+		if (i && i->state == ITEM_WAITING && i->offer && !i->is_doubtful &&
+			queue_withdraw(&as->traffic->queue_sink, t->uid, i))
+			LOG(LOG_ERROR, "downlink_not_stored", KV_U("device", t->uid));
+	}
+}
