@@ -1,7 +1,7 @@
 /** @file Starting and ending the application server: secrets, store, registry, rooms, listeners. */
+#include "as/as.h"
 #include "as/applications.h"
 #include "as/downlinks.h"
-#include "as/as.h"
 #include "as/replica.h"
 #include "as/secret_file.h"
 #include "as/store.h"

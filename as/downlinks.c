@@ -95,6 +95,7 @@ static void fail(struct request *rq, struct tts_error *e, const struct tts_downl
 	struct downlinks_result *result = rq->result;
 	char why[sizeof result->message];
 	struct text w = text_fixed(why, sizeof why);
+	rq->as->metrics.downlinks_refused++;
 	if (++result->refused > REFUSALS_TOLD)
 		return;
 	explain(&w, e);
@@ -166,6 +167,7 @@ static int enqueue(struct request *rq, struct device_traffic *t, const struct tt
 	text_putc(&rq->notice->messages, '\0');
 	traces_note(as, "as.down.data.receive", &of, &cid, 1, "");
 	rq->result->queued++;
+	as->metrics.downlinks_queued++;
 	return 0;
 }
 

@@ -23,13 +23,18 @@ void downlinks_refuse(struct as *as, const struct app *a, const char *device_id,
 /** The outcome of an item, from the ns. @return 0; -errno of the store */
 int downlinks_outcome(
 	struct as *as, struct device *d, const struct cid *cids, size_t n_cids, const struct up_outcome *o);
+/** The device uses this session: what was sent in another one is never acknowledged, counts as not heard, and
+ * has another try. @return 0; -errno of the store */
+int downlinks_session(struct as *as, struct device *d, const struct ulid *session_key_id,
+	const struct cid *cids, size_t n_cids);
 /** The device was heard, and may ask for its next item: offer that. @return 0; -errno of the store */
 int downlinks_heard(struct as *as, const struct device *d);
 /** Its queue has changed: offer the next item to a device that listens always, or, if an item is new, that was heard just now. */
 int downlinks_changed(struct as *as, const struct device *d, bool is_new);
 /** The ns is a new process, and has told all that it knows of what the old one was handed. @return 0; -errno of the store */
 int downlinks_ns_restarted(struct as *as);
-/** The process is about to end: what nobody has taken until now is no longer offered, and will not be in doubt. */
+/** The process is about to end: what nobody has taken until now is no longer offered, and will not be in
+ * doubt. */
 void downlinks_end(struct as *as);
 /** The lease or the offer of an item is over. */
 void downlinks_lease_over(struct as *as, struct device_traffic *t);

@@ -111,7 +111,8 @@ void downlinks_end(struct as *as)
 	struct device_traffic *t, *next;
 	if (!as->traffic)
 		return;
-	HASH_ITER(hh, as->traffic->devices, t, next) {
+	HASH_ITER(hh, as->traffic->devices, t, next)
+	{
 		struct item *i = t->queue.first;
 		if (i && i->state == ITEM_WAITING && i->offer && !i->is_doubtful &&
 			queue_withdraw(&as->traffic->queue_sink, t->uid, i))

@@ -120,6 +120,8 @@ static void publish(struct as *as, const struct device *d, enum tts_down_kind ki
 	u.n_cids = list.len;
 	u.own_cids = shown.own_cids;
 	u.own_cids_n = shown.own_cids_n;
+	as->metrics.downlinks_sent += kind == TTS_SENT;
+	as->metrics.downlinks_failed += kind == TTS_FAILED;
 	struct text *t = traffic_json(as);
 	tts_down(t, &u, kind, &shown, e);
 	traffic_publish(as, d->app, d->id, tts_down_topic(kind), text_str(t));
@@ -228,17 +230,16 @@ static void report_too_long(struct as *as, const struct device *d, struct item *
 	item_free(item);
 }
 
-/** What was sent in a session that is over is never acknowledged: it counts as not heard, and has another
- * try.
- * @return 0; -errno of the store */
-static int give_up_stranded(struct as *as, struct device *d, struct device_traffic *t, const struct pull *p)
+int downlinks_session(struct as *as, struct device *d, const struct ulid *session_key_id,
+	const struct cid *cids, size_t n_cids)
 {
-	for (struct item *i; (i = queue_stranded(&t->queue, &p->session_key_id));) {
+	struct device_traffic *t = traffic_of(as, d->entry.uid, false);
+	for (struct item *i; t && (i = queue_stranded(&t->queue, session_key_id));) {
 		struct up_outcome o = {.item = i->id,
 			.outcome = OUTCOME_NACK,
 			.f_cnt = i->f_cnt,
 			.session_key_id = i->session_key_id};
-		TRY(downlinks_outcome(as, d, p->cids.v, p->cids.len, &o));
+		TRY(downlinks_outcome(as, d, cids, n_cids, &o));
 	}
 	return 0;
 }
@@ -254,7 +255,7 @@ static int answer_pull(struct as *as, const struct pull *p, struct pulled *a)
 	a->has = 0;
 	if (!s || store_failing(as->store))
 		return 0;
-	TRY(give_up_stranded(as, d, t, p));
+	TRY(downlinks_session(as, d, &p->session_key_id, p->cids.v, p->cids.len));
 	do {
 		TRY(queue_pull(&t->queue, &as->traffic->queue_sink, p, as->traffic->offers_durable,
 			loop_now(as->loop), &item, &too_long, &more));

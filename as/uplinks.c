@@ -106,6 +106,7 @@ static void publish_join(
 {
 	struct tts_up u = envelope(as, d, j->dev_addr, cids, n_cids);
 	struct text *t = traffic_json(as);
+	traces_add(as, "as.up.join.receive", d, cids, n_cids, "");
 	tts_join(t, &u, j);
 	as->metrics.joins++;
 	traffic_publish(as, d->app, d->id, "join", text_str(t));
@@ -138,6 +139,7 @@ static int take(struct as *as, struct ns_up *m)
 		return downlinks_outcome(as, d, list.v, list.len, &m->outcome);
 	CIDS_ADD(&list, CID_AS_UP, ulid_make(loop_now(as->loop)->unix_us, &as->rng));
 	if (MSG_HAS(m, data)) {
+		TRY(downlinks_session(as, d, &m->data.session_key_id, m->cids.v, m->cids.len));
 		TRY(downlinks_heard(as, d));
 		publish_data(as, d, &m->data, list.v, list.len);
 	} else if (MSG_HAS(m, join)) {
