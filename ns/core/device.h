@@ -27,13 +27,15 @@ struct session {
 	struct key f_nwk_s_int, s_nwk_s_int, nwk_s_enc; /**< one and the same in 1.0.x */
 	bool is_pending; /**< of a join that no uplink has used yet */
 	bool is_by_hand; /**< ABP: made by the operator */
+	bool is_v11;     /**< of LoRaWAN 1.1: three keys in use, two downlink counters, FOpts encrypted */
 	/* How the device listens. */
 	uint8_t rx1_delay_s, rx1_dr_offset, rx2_dr;
 	uint32_t rx2_hz;
 	/* Live. */
 	uint64_t up_next;   /**< the next FCntUp; 0: none came yet */
 	uint64_t up_stored; /**< the same for what is in the record: frames whose window has closed */
-	struct counter down;
+	struct counter down;     /**< FCntDown; NFCntDown in 1.1 */
+	struct counter app_down; /**< AFCntDown; only in 1.1 */
 	uint64_t started_unix_us, seen_unix_us;
 	uint64_t seen_mono_us; /**< of the first copy of the last frame, repetitions included; 0: before this process */
 	uint32_t last_content;    /**< of the last frame's octets */
@@ -97,6 +99,15 @@ void devices_take_pending(struct devices *t, struct dev *d, struct session *s);
 void devices_promote(struct devices *t, struct dev *d);
 /** The device's session of an id; NULL: neither. */
 struct session *dev_session(const struct dev *d, const struct ulid *id);
+/** The counter of a downlink with an application's payload (FPort 1 and up), and of one without. [LW1.1 4.3.1.5] */
+static inline struct counter *session_app_counter(struct session *s)
+{
+	return s->is_v11 ? &s->app_down : &s->down;
+}
+static inline struct counter *session_net_counter(struct session *s)
+{
+	return &s->down;
+}
 /** First session of a DevAddr; go on with sessions_next. NULL: none */
 struct session *sessions_first(const struct devices *t, uint32_t dev_addr);
 struct session *sessions_next(const struct session *s);

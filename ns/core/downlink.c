@@ -110,7 +110,8 @@ static bool is_too_long(const struct dev *d, const struct exchange *x)
 
 static int pull(struct ns *ns, struct exchange *x, const struct dev *d, struct session *s)
 {
-	struct ns_pull call = { .exchange = x->ticket, .device = d->uid, .session = s->id, .f_cnt = (uint32_t)s->down.next };
+	struct ns_pull call = { .exchange = x->ticket, .device = d->uid, .session = s->id,
+		.f_cnt = (uint32_t)session_app_counter(s)->next };
 	struct pull m = { .device = d->uid, .session_key_id = s->id, .dev_addr = s->dev_addr, .f_cnt = call.f_cnt,
 		.room = room_of(d, x) };
 	unsigned ever = region_max_payload_ever(d->plan->region, (enum phy_version)d->phy_version, false);
@@ -180,7 +181,7 @@ static void decide(struct ns *ns, struct exchange *x)
 		downlink_next_window(ns, x, NULL);
 		return;
 	}
-	if (x->batch > ns->durable || !counter_ready(&s->down, ns->durable)) {
+	if (x->batch > ns->durable || !counter_ready(session_net_counter(s), ns->durable) || !counter_ready(session_app_counter(s), ns->durable)) {
 		ns->counters.downlinks_late++;
 		downlink_next_window(ns, x, "not_stored");
 		return;
@@ -205,7 +206,7 @@ void downlink_due(struct ns *ns, struct exchange *x)
 	case EXCHANGE_PULL:
 		/* The as may have used the counter: it is spent. What still comes goes back to its queue. */
 		if (s)
-			counter_spend(&s->down);
+			counter_spend(session_app_counter(s));
 		go_without_item(ns, x);
 		break;
 	default:
@@ -262,7 +263,7 @@ void downlink_pulled(struct ns *ns, const struct ns_pull *call, const struct pul
 		return;
 	}
 	if (!m || is_item)
-		counter_spend(&s->down);
+		counter_spend(session_app_counter(s));
 	if (!is_item) {
 		go_without_item(ns, x);
 		return;
@@ -285,7 +286,7 @@ void downlink_settle(struct ns *ns, struct exchange *x)
 	struct dev *d = devices_find(&ns->devices, x->device);
 	struct session *s = d ? dev_session(d, &x->session) : NULL;
 	if (x->state == EXCHANGE_PULL && s)
-		counter_spend(&s->down);
+		counter_spend(session_app_counter(s));
 	outcome_finish(ns, x, NULL);
 }
 

@@ -53,6 +53,7 @@ struct exchange {
 	uint64_t told;     /**< end of the outbox when it was planned: the as is asked for an item once it was sent all before */
 	uint64_t batch;    /**< what is answered is in it: no answer before it is on disk */
 	uint64_t first_unix_us; /**< arrival of the uplink */
+	uint32_t up_f_cnt; /**< its counter */
 	struct window window[WINDOWS];
 	struct path path[NS_PATHS_MAX];
 	size_t n_paths;

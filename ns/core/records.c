@@ -3,7 +3,7 @@
 #include <string.h>
 
 enum { RECORD_VERSION = 1, RECORD_MAX = 512 };
-enum { FLAG_BY_HAND = 1, FLAG_JOIN_TOLD = 2, FLAG_CONFIRMED = 4, FLAG_IS_CONFIRMED = 8 };
+enum { FLAG_V11 = 16, FLAG_BY_HAND = 1, FLAG_JOIN_TOLD = 2, FLAG_CONFIRMED = 4, FLAG_IS_CONFIRMED = 8 };
 
 static struct slice written(const struct writer *w)
 {
@@ -122,7 +122,7 @@ void record_session_put(struct ns *ns, struct session *s)
 			return;
 		writer_put(&w, wrapped, sizeof(wrapped));
 	}
-	writer_u8(&w, s->is_by_hand ? FLAG_BY_HAND : 0);
+	writer_u8(&w, (uint8_t)((s->is_by_hand ? FLAG_BY_HAND : 0) | (s->is_v11 ? FLAG_V11 : 0)));
 	writer_u8(&w, s->rx1_delay_s);
 	writer_u8(&w, s->rx1_dr_offset);
 	writer_u8(&w, s->rx2_dr);
@@ -150,7 +150,9 @@ static int load_session(struct ns *ns, uint64_t uid, int slot, struct reader *r)
 			return -EBADMSG;
 		TRY(crypto_unwrap(ns->config.crypto, &ns->config.kek, wrapped.p, keys[i]));
 	}
-	s->is_by_hand = reader_u8(r) & FLAG_BY_HAND;
+	uint8_t flags = reader_u8(r);
+	s->is_by_hand = flags & FLAG_BY_HAND;
+	s->is_v11 = flags & FLAG_V11;
 	s->rx1_delay_s = reader_u8(r);
 	s->rx1_dr_offset = reader_u8(r);
 	s->rx2_dr = reader_u8(r);
@@ -185,6 +187,8 @@ void record_live_put(struct ns *ns, struct session *s)
 	writer_u8(&w, (uint8_t)((s->join_told ? FLAG_JOIN_TOLD : 0) | (s->confirmed.is_there ? FLAG_CONFIRMED : 0)));
 	writer_be64(&w, s->up_stored);
 	writer_be64(&w, counter_reserve(&s->down, ns->batch));
+	if (s->is_v11)
+		writer_be64(&w, counter_reserve(&s->app_down, ns->batch));
 	writer_be64(&w, s->seen_unix_us);
 	writer_be32(&w, s->last_content);
 	writer_u8(&w, s->last_dr);
@@ -206,6 +210,8 @@ static int load_live(struct ns *ns, uint64_t uid, int slot, struct reader *r)
 	s->join_told = flags & FLAG_JOIN_TOLD;
 	s->up_next = s->up_stored = reader_be64(r);
 	counter_start(&s->down, reader_be64(r));
+	if (s->is_v11)
+		counter_start(&s->app_down, reader_be64(r));
 	s->seen_unix_us = reader_be64(r);
 	s->last_content = reader_be32(r);
 	s->last_dr = reader_u8(r);

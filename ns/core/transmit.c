@@ -1,8 +1,8 @@
 /** @file What is sent and through whom: frames and emissions. */
 #include "ns/core/downlink.h"
 #include "ns/core/records.h"
+#include "ns/core/seal.h"
 #include "proto/lorawan/airtime.h"
-#include "proto/lorawan/security.h"
 #include "proto/tables.h"
 #include <string.h>
 
@@ -18,21 +18,18 @@ int transmit_build(struct ns *ns, struct exchange *x, const struct pulled *item)
 	if (!s)
 		return -ENOENT;
 	/* The item's counter was spent when it was handed out. */
-	x->f_cnt = item ? d->flight.f_cnt : counter_spend(&s->down);
+	x->f_cnt = item ? d->flight.f_cnt : counter_spend(session_net_counter(s));
 	x->priority = item ? (uint8_t)item->priority : PRIORITY_HIGHEST;
-	struct frame f = { .mtype = item && item->confirmed ? MTYPE_CONFIRMED_DOWN : MTYPE_DATA_DOWN };
-	f.data = (struct frame_data){ .dev_addr = s->dev_addr, .f_cnt16 = (uint16_t)x->f_cnt, .ack = x->wants_ack,
-		.f_pending = item ? item->more : downlink_waiting(ns, d) > 0, .f_opts = { x->mac, x->mac_len } };
+	struct seal m = { .f_cnt = x->f_cnt, .is_confirmed = item && item->confirmed, .ack = x->wants_ack, .ack_f_cnt = x->up_f_cnt,
+		.f_pending = item ? item->more : downlink_waiting(ns, d) > 0, .commands = { x->mac, x->mac_len } };
 	if (item && MSG_HAS(item, f_port)) {
-		f.data.has_port = true;
-		f.data.f_port = (uint8_t)item->f_port;
-		f.data.frm = (struct slice){ item->frm.p, item->frm.len };
+		m.has_port = true;
+		m.f_port = (uint8_t)item->f_port;
+		m.frm = (struct slice){ item->frm.p, item->frm.len };
 	}
-	struct writer w = writer_of(x->phy, sizeof(x->phy));
-	TRY(frame_write(&f, &w));
-	struct frame_id id = { .dev_addr = s->dev_addr, .f_cnt = x->f_cnt };
-	TRY(mic_data(ns->config.crypto, &s->s_nwk_s_int, &id, (struct slice){ x->phy, w.len - MIC_LEN }, x->phy + w.len - MIC_LEN));
-	x->len = (uint16_t)w.len;
+	size_t n;
+	TRY(seal_data(ns->config.crypto, s, &m, x->phy, &n));
+	x->len = (uint16_t)n;
 	return 0;
 }
 

@@ -310,6 +310,7 @@ static void plan_answer(struct ns *ns, struct reception *r, struct session *s, c
 	x->batch = ns->is_dirty ? ns->batch : ns->batch - 1;
 	x->told = ns->outbox.tail;
 	x->first_unix_us = r->first_unix_us;
+	x->up_f_cnt = r->f_cnt;
 	x->cids = r->cids;
 	x->mac_len = (uint8_t)mac->len;
 	if (mac->len)
