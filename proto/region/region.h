@@ -3,6 +3,7 @@
 #pragma once
 #include "proto/lorawan/modu.h"
 #include "proto/lorawan/version.h"
+#include "proto/region/channels.h"
 #include <stddef.h>
 
 enum {
@@ -10,8 +11,7 @@ enum {
 	REGION_OFFSETS = 8,
 	REGION_BANDS = 8,
 	REGION_RUNS = 4,
-	PLAN_EXTRA = 8,
-	CHANNELS_MAX = 96
+	PLAN_EXTRA = 8
 };
 enum { DR_NONE = 0xFF };
 
@@ -50,6 +50,15 @@ struct region_powers {
 	uint8_t max_index;
 };
 
+/** What ChMaskCntl means. */
+enum region_chmask {
+	CHMASK_16,       /**< 0: channels 0 to 15; 6: all that are defined */
+	CHMASK_72,       /**< 0 to 4: banks; 5: by sub-band; 6, 7: all 125 kHz on, off, and ChMask for the 500 kHz ones */
+	CHMASK_96,       /**< 0 to 5: banks; 6: all on */
+	CHMASK_64,       /**< 0 to 3: banks; 6: all on; 7: all off */
+	CHMASK_48,       /**< 0 to 2: banks; 3: all on; 4: all off */
+	CHMASK_N
+};
 enum region_cf_list { CF_LIST_NONE, CF_LIST_FREQUENCIES, CF_LIST_MASKS };
 /** RX1 is on the uplink's frequency, or on a downlink channel by index. */
 enum region_rx1_channel { RX1_SAME, RX1_MODULO };
@@ -75,6 +84,8 @@ struct region {
 	enum region_cf_list cf_list;
 	enum phy_version cf_list_since;
 	uint8_t max_channels;
+	enum region_chmask chmask;
+	enum phy_version chmask5_since; /**< CHMASK_72: version that brought ChMaskCntl 5; 0: always there */
 	uint8_t rx1_offset_max;
 	uint8_t rx2_dr;
 	uint32_t rx2_hz;

@@ -56,6 +56,7 @@ const struct region region_eu868 = {
 	.cf_list = CF_LIST_FREQUENCIES,
 	.cf_list_since = RP_1_0_0,
 	.max_channels = 16,
+	.chmask = CHMASK_16,
 	.rx1_offset_max = 5,
 	.rx2_dr = 0,
 	.rx2_hz = 869525000,
