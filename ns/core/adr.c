@@ -11,18 +11,22 @@ enum {
 	POWER_STEP_DDB = 20,
 	RESERVE_DDB = 10,       /**< left over after a step that saves air or power */
 	SHORT_DDB = 20,         /**< below the margin, before power is raised */
-	FEW_DDB = 25,           /**< taken off while samples are few */
+	FEW_DDB = 25,           /**< and more of it while samples are few */
 	LEAP_DDB = 50,          /**< what few samples are enough for: two data rates or more */
 	FEW = 6,
 	FRAMES_LOSS = 10,       /**< frames before a loss rate means anything */
 	FRAMES_CALM = 30,       /**< and before it lets the transmissions be reduced */
 	FRAMES_MAX = 64,        /**< then all counts are halved */
-	LOST_MIN = 2,
+	GAPS_MIN = 2,           /**< frames lost in one place only: a gateway was away, not the device */
+	GAP_MAX = 8,            /**< and more of them say no more */
+	GAP_AWAY = 24,          /**< after so many, nothing is known any more */
 	LOSS_HIGH_PM = 50,      /**< frames, per mille */
+	LOSS_AIM_PM = 30,
 	LOSS_LOW_PM = 20,
 	HOLD_FIRST = 100,       /**< uplinks after a lowering, before it is raised again */
 	HOLD_MAX = 1600,
-	LASTED = 400,           /**< a data rate that was kept for so long was no mistake */
+	LASTED = 400,           /**< a raised data rate that was kept for so long was no mistake */
+	SETTLES = 50,           /**< uplinks after a change of data rate in which transmissions are tried before another */
 	TRANS_DEFAULT_MAX = 3,
 };
 
@@ -63,7 +67,7 @@ void adr_limits_of(const struct region *r, enum phy_version v, struct adr_limits
 
 static void forget_losses(struct adr *a)
 {
-	a->frames = a->frames_lost = a->sent = a->heard = 0;
+	a->frames = a->frames_lost = a->sent = a->heard = a->gaps = 0;
 }
 
 static void forget(struct adr *a)
@@ -74,7 +78,7 @@ static void forget(struct adr *a)
 
 void adr_start(struct adr *a, const struct adr_link *link)
 {
-	*a = (struct adr){ .link = { .now = { .dr = DR_NONE, .nb_trans = 1 } }, .lowered = LASTED };
+	*a = (struct adr){ .link = { .now = { .dr = DR_NONE, .nb_trans = 1 } }, .kept = SETTLES };
 	if (link)
 		a->link = *link;
 }
@@ -82,18 +86,21 @@ void adr_start(struct adr *a, const struct adr_link *link)
 /* Another data rate is in force. One that is taken back soon after it was raised was a mistake: the next try comes later. */
 static void rate_changes(struct adr *a, uint8_t dr)
 {
-	if (a->link.now.dr != DR_NONE && dr < a->link.now.dr) {
-		unsigned hold = a->hold && a->lowered < (uint32_t)LASTED + a->hold ? a->hold * 2u : HOLD_FIRST;
+	bool is_known = a->link.now.dr != DR_NONE, is_lower = is_known && dr < a->link.now.dr;
+	if (is_lower) {
+		unsigned hold = a->was_raised && a->kept < LASTED && a->hold ? a->hold * 2u : HOLD_FIRST;
 		a->hold = (uint16_t)(hold > HOLD_MAX ? HOLD_MAX : hold);
-		a->lowered = 0;
 	}
+	a->was_raised = is_known && !is_lower;
+	if (is_known)
+		a->kept = 0;
 	a->link.now.dr = dr;
 	forget(a);
 }
 
 void adr_applied(struct adr *a, const struct adr_choice *c)
 {
-	a->is_asked = false;
+	a->is_asked = a->was_away = false;
 	if (c->dr != a->link.now.dr)
 		rate_changes(a, c->dr);
 	if (c->power != a->link.now.power)
@@ -125,8 +132,10 @@ static bool follow(struct adr *a, uint8_t dr)
 {
 	if (dr == a->link.now.dr)
 		return false;
-	struct adr_choice c = a->is_asked && a->asked.dr == dr ? a->asked : (struct adr_choice){ dr, 0, a->link.now.nb_trans };
+	bool was_told = a->is_asked && a->asked.dr == dr, is_lower = a->link.now.dr != DR_NONE && dr < a->link.now.dr;
+	struct adr_choice c = was_told ? a->asked : (struct adr_choice){ dr, 0, a->link.now.nb_trans };
 	adr_applied(a, &c);
+	a->was_away = !was_told && is_lower;
 	return true;
 }
 
@@ -136,29 +145,48 @@ static void halve(struct adr *a)
 	a->frames_lost /= 2;
 	a->sent /= 2;
 	a->heard /= 2;
+	a->gaps /= 2;
 }
 
-bool adr_heard(struct adr *a, const struct adr_sample *s)
+/* Count the frame, and those that are missing before it. */
+static void count_frames(struct adr *a, uint32_t missing)
 {
-	uint32_t gap = a->has_f_cnt ? s->f_cnt - a->f_cnt : 1, last_f_cnt = a->f_cnt;
-	bool is_restart = a->has_f_cnt && s->f_cnt <= last_f_cnt, has_moved = follow(a, s->dr);
-	if (s->dr < ADR_DRS)
-		a->link.refused_drs &= (uint16_t)~(1u << s->dr);
-	a->has_f_cnt = true;
-	a->f_cnt = s->f_cnt;
-	if (is_restart)
-		forget(a);
-	if (is_restart || has_moved || !a->frames || gap > FRAMES_MAX)
-		gap = 1; /* what was lost before was lost under other settings, or while it was away */
-	a->frames = (uint16_t)(a->frames + gap);
-	a->frames_lost = (uint16_t)(a->frames_lost + gap - 1);
-	a->sent = (uint16_t)(a->sent + gap * a->link.now.nb_trans);
+	unsigned gap = missing < GAP_MAX ? missing : GAP_MAX;
+	a->frames = (uint16_t)(a->frames + gap + 1);
+	a->frames_lost = (uint16_t)(a->frames_lost + gap);
+	a->gaps = (uint8_t)(a->gaps + (gap > 0));
+	a->sent = (uint16_t)(a->sent + (gap + 1) * a->link.now.nb_trans);
 	a->heard++;
 	a->last_heard = 1;
 	while (a->frames > FRAMES_MAX)
 		halve(a);
-	if (a->lowered < UINT16_MAX)
-		a->lowered += gap;
+}
+
+/* It was not heard for long, or its counters began anew: what was heard before says nothing of now. */
+static void break_off(struct adr *a, const struct adr_sample *s, bool is_restart)
+{
+	forget(a);
+	if (is_restart)
+		return;
+	a->was_away = true;
+	if (s->ack_req)
+		a->link.now.power = 0; /* back-off begins with full power */
+}
+
+bool adr_heard(struct adr *a, const struct adr_sample *s)
+{
+	uint32_t missing = a->has_f_cnt ? s->f_cnt - a->f_cnt - 1 : 0;
+	bool is_restart = a->has_f_cnt && s->f_cnt <= a->f_cnt, has_moved = follow(a, s->dr);
+	a->has_f_cnt = true;
+	a->f_cnt = s->f_cnt;
+	if (s->dr < ADR_DRS)
+		a->link.refused_drs &= (uint16_t)~(1u << s->dr);
+	if (is_restart || missing >= GAP_AWAY)
+		break_off(a, s, is_restart);
+	if (!is_restart && !has_moved)
+		a->kept = (uint16_t)(missing < (uint32_t)UINT16_MAX - a->kept ? a->kept + missing + 1 : UINT16_MAX);
+	/* What was lost before the first frame was lost under other settings. */
+	count_frames(a, a->frames ? missing : 0);
 	a->snr_ddb[a->at] = s->snr_ddb;
 	a->at = (uint8_t)((a->at + 1) % ADR_SAMPLES);
 	if (a->n < ADR_SAMPLES)
@@ -209,6 +237,7 @@ struct view {
 	uint16_t drs, powers; /**< bits that may be chosen */
 	uint8_t full;         /**< the lowest of powers: full power */
 	int headroom_ddb;     /**< at the data rate in force and full power */
+	int reserve_ddb;      /**< that a step must leave which saves something */
 	struct adr_trans trans;
 };
 
@@ -225,7 +254,7 @@ static unsigned highest(uint16_t bits)
 static uint16_t bits_between(unsigned min, unsigned max)
 {
 	uint32_t below = max >= 15 ? 0x10000 : 1u << (max + 1);
-	return min > max ? 0 : (uint16_t)(below - (1u << min));
+	return (uint16_t)(min > max ? 0 : below - (1u << min));
 }
 
 static struct adr_trans trans_at(const struct adr_settings *s, uint8_t dr)
@@ -256,7 +285,8 @@ static void look(const struct adr *a, const struct adr_settings *s, const struct
 		ret->powers = (uint16_t)(1u << now->power); /* nothing is left to choose from */
 	ret->full = (uint8_t)lowest(ret->powers);
 	ret->headroom_ddb = best_snr_ddb(a) + l->wide_ddb[now->dr] - l->floor_ddb[now->dr] - s->margin_ddb +
-		POWER_STEP_DDB * ((int)now->power - ret->full) - (a->n < ADR_SAMPLES ? FEW_DDB : 0);
+		POWER_STEP_DDB * ((int)now->power - ret->full);
+	ret->reserve_ddb = RESERVE_DDB + (a->n < ADR_SAMPLES ? FEW_DDB : 0);
 }
 
 /* Headroom that would be left at another data rate, full power. */
@@ -311,7 +341,7 @@ static unsigned per_mille(unsigned part, unsigned of)
 
 static bool is_lossy(const struct adr *a)
 {
-	return a->frames >= FRAMES_LOSS && a->frames_lost >= LOST_MIN && per_mille(a->frames_lost, a->frames) > LOSS_HIGH_PM;
+	return a->frames >= FRAMES_LOSS && a->gaps >= GAPS_MIN && per_mille(a->frames_lost, a->frames) > LOSS_HIGH_PM;
 }
 
 /* Loss of a frame that is sent n times, if the transmissions are lost independently [per mille]. */
@@ -334,23 +364,44 @@ static int headroom_now(const struct view *v)
 	return headroom_at(v, now->dr) - POWER_STEP_DDB * ((int)now->power - v->full);
 }
 
-/* Frames are lost, or soon will be: more power if that is short, a lower data rate if the signal is weak, more transmissions
- * if it is not; and if that is not to be had, the next of these. */
+/* As many transmissions as should do. */
+static unsigned enough_trans(const struct view *v, unsigned now)
+{
+	unsigned n = now + 1;
+	while (n < v->trans.max && loss_with(v->a, n) > LOSS_AIM_PM)
+		n++;
+	return n;
+}
+
+/* The signal says that frames will be lost, if they are not already. */
+static bool is_dire(const struct view *v)
+{
+	return (v->a->n >= FEW || v->a->was_away) && v->headroom_ddb < -v->s->margin_ddb / 2;
+}
+
+/* A lower data rate, if the signal is weak: against collisions it does not help. Soon after a change everything else is tried first. */
+static bool may_lower(const struct view *v, bool is_lost, bool may_repeat)
+{
+	bool is_hurry = v->a->kept >= SETTLES || v->a->was_away || (is_lost && !may_repeat);
+	return is_hurry && rates_below(v) && v->headroom_ddb < -v->s->margin_ddb / 6;
+}
+
+/* More power if that is short; more transmissions against losses, which cost less air than a lower data rate; then that. */
 static bool mend(const struct view *v, struct adr_choice *c)
 {
-	int weak_ddb = -v->s->margin_ddb / 3;
-	bool is_lost = is_lossy(v->a), is_dire = v->a->n >= FEW && v->headroom_ddb < 2 * weak_ddb;
-	bool may_repeat = is_lost && c->nb_trans < v->trans.max;
-	if (!is_lost && !is_dire)
+	bool is_lost = is_lossy(v->a), dire = is_dire(v), may_repeat = is_lost && c->nb_trans < v->trans.max;
+	if (!is_lost && !dire)
 		return false;
-	if (c->power != v->full && (headroom_now(v) < 0 || !may_repeat))
-		c->power = headroom_now(v) < 0 ? (uint8_t)power_with(v, c->dr, RESERVE_DDB) : v->full;
-	else if (rates_below(v) && (v->headroom_ddb < weak_ddb || !may_repeat))
-		c->dr = (uint8_t)rate_with(v, rates_below(v), weak_ddb);
-	else if (may_repeat)
-		c->nb_trans++;
-	else
+	if (may_lower(v, is_lost, may_repeat) && (dire || (!may_repeat && c->power == v->full))) {
+		c->dr = (uint8_t)rate_with(v, rates_below(v), -v->s->margin_ddb / 6);
+		c->power = v->full;
+	} else if (c->power != v->full && headroom_now(v) < 0) {
+		c->power = (uint8_t)power_with(v, c->dr, RESERVE_DDB);
+	} else if (may_repeat) {
+		c->nb_trans = (uint8_t)enough_trans(v, c->nb_trans);
+	} else {
 		return false;
+	}
 	return true;
 }
 
@@ -358,16 +409,17 @@ static bool mend(const struct view *v, struct adr_choice *c)
 static void fit(const struct view *v, struct adr_choice *c)
 {
 	const struct adr *a = v->a;
-	unsigned dr = rate_with(v, v->drs & (uint16_t)~((1u << c->dr) - 1), RESERVE_DDB);
-	if (dr > c->dr && a->lowered >= a->hold && may_save(v, v->l->floor_ddb[dr] - v->l->floor_ddb[c->dr])) {
+	unsigned dr = rate_with(v, v->drs & (uint16_t)~((1u << c->dr) - 1), v->reserve_ddb);
+	if (dr > c->dr && a->kept >= SETTLES && a->kept >= a->hold && may_save(v, v->l->floor_ddb[dr] - v->l->floor_ddb[c->dr])) {
 		c->dr = (uint8_t)dr;
 		c->power = dr == highest(v->drs) && a->n == ADR_SAMPLES ? (uint8_t)power_with(v, dr, RESERVE_DDB) : v->full;
 		return;
 	}
-	unsigned p = power_with(v, c->dr, RESERVE_DDB);
+	unsigned p = power_with(v, c->dr, v->reserve_ddb);
 	bool is_short = headroom_now(v) < -SHORT_DDB && a->n >= FEW;
-	if ((p > c->power && c->dr == highest(v->drs) && may_save(v, POWER_STEP_DDB * ((int)p - c->power))) || (p < c->power && is_short))
-		c->power = (uint8_t)p;
+	bool saves = p > c->power && c->dr == highest(v->drs) && may_save(v, POWER_STEP_DDB * ((int)p - c->power));
+	if (saves || is_short)
+		c->power = saves ? (uint8_t)p : (uint8_t)power_with(v, c->dr, RESERVE_DDB);
 }
 
 static void transmissions(const struct view *v, struct adr_choice *c)

@@ -51,6 +51,7 @@ struct adr_sample {
 	uint32_t f_cnt;
 	int16_t snr_ddb; /**< of the gateway that heard it best */
 	uint8_t dr;
+	bool ack_req;    /**< ADRACKReq: it has heard nothing for long */
 };
 
 /** What outlives the process: store it, and give it to adr_start. */
@@ -66,12 +67,15 @@ struct adr {
 	bool is_asked;       /**< by a LinkADRReq that may be on its way */
 	bool has_f_cnt;
 	uint32_t f_cnt;      /**< of the last uplink */
-	uint32_t lowered;    /**< uplinks since the data rate was lowered; saturates */
-	uint16_t hold;       /**< uplinks to wait before it is raised again; doubles when raising it was wrong */
+	uint16_t kept;       /**< uplinks since the data rate changed; saturates */
+	uint16_t hold;       /**< uplinks for which it is kept before it is raised; doubles when raising it was wrong */
+	bool was_raised;     /**< by that change */
+	bool was_away;       /**< it was not heard for long, or lowered its data rate by itself, and nothing was applied since */
 	uint8_t n, at;       /**< a ring */
 	int16_t snr_ddb[ADR_SAMPLES];
 	/* Since the last change, the older the less they weigh. */
 	uint16_t frames, frames_lost;
+	uint8_t gaps;         /**< places where frames were lost */
 	uint16_t sent, heard; /**< transmissions */
 	uint8_t last_heard;   /**< transmissions of the last frame */
 };
