@@ -3,6 +3,7 @@
 #include "as/applications.h"
 #include "as/downlinks.h"
 #include "as/replica.h"
+#include "as/restored.h"
 #include "as/secret_file.h"
 #include "as/store.h"
 #include "common/log.h"
@@ -159,18 +160,42 @@ void as_free(void *state)
 	free(as);
 }
 
+static struct as *as_new(struct daemon *d, const void *settings)
+{
+	struct as *as = calloc(1, sizeof *as);
+	if (!as)
+		return NULL;
+	as->daemon = d;
+	as->loop = daemon_loop(d);
+	as->settings = settings;
+	as->rng = loop_rng();
+	return as;
+}
+
+int as_restored(struct daemon *d, const void *settings, struct text *err)
+{
+	struct as *as = as_new(d, settings);
+	if (!as)
+		return -ENOMEM;
+	int r = start_envelope(as, err);
+	if (!r)
+		r = start_store(as, err);
+	if (!r)
+		r = start_registry(as, err);
+	if (!r)
+		r = restored_apply(as, err);
+	as_free(as);
+	return r;
+}
+
 int as_start(struct daemon *d, const void *settings, void **ret_state, struct text *err)
 {
 	static int (*const steps[])(struct as *as, struct text *err) = {
 		start_envelope, start_store, start_registry, start_admin, start_rooms, start_http, as_connect,
 	};
-	struct as *as = calloc(1, sizeof *as);
+	struct as *as = as_new(d, settings);
 	if (!as)
 		return -ENOMEM;
-	as->daemon = d;
-	as->loop = daemon_loop(d);
-	as->settings = settings;
-	as->rng = loop_rng();
 	*ret_state = as;
 	for (size_t i = 0; i < COUNT(steps); i++)
 		TRY(steps[i](as, err));

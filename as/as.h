@@ -72,6 +72,7 @@ struct as {
 /* For daemon_main. */
 int as_check(const struct daemon *d, const void *settings, struct text *err);
 int as_start(struct daemon *d, const void *settings, void **ret_state, struct text *err);
+int as_restored(struct daemon *d, const void *settings, struct text *err);
 void as_reload(void *state);
 void as_stop(void *state, void (*done)(void *ctx), void *ctx);
 void as_free(void *state);

@@ -22,6 +22,7 @@ int main(int argc, char **argv)
 		.reload = as_reload,
 		.stop = as_stop,
 		.free = as_free,
+		.restored = as_restored,
 	};
 	return daemon_main(&program, argc, argv);
 }

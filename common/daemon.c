@@ -30,7 +30,7 @@ struct arguments {
 	size_t n;
 	char **joined;      /**< those made from two arguments, owned */
 	size_t joined_n;
-	bool check, help, version;
+	bool check, help, version, restored;
 };
 
 struct daemon {
@@ -147,6 +147,8 @@ static int parse_arguments(struct daemon *d, int argc, char **argv, struct argum
 			a->version = true;
 		else if (!strcmp(argv[i], "--check-config"))
 			a->check = true;
+		else if (!strcmp(argv[i], "--restored") && d->program->restored)
+			a->restored = true;
 		else if (!strncmp(argv[i], "--", 2) && argv[i][2])
 			rc = take_setting(d, a, argv, &i);
 		else
@@ -170,7 +172,10 @@ static int print_help(const struct daemon *d)
 	AUTO(text_done) struct text t = text_growing(HELP_MAX_BYTES);
 	text_printf(&t, "%s: %s\n\n", d->program->program, d->program->about);
 	text_puts(&t, "  --config FILE      an INI file with the settings below as key = value under [section]\n"
-		      "  --check-config     read the settings, say whether they are good, and end\n"
+		      "  --check-config     read the settings, say whether they are good, and end\n");
+	if (d->program->restored)
+		text_puts(&t, "  --restored         used by godwit restore: make a state directory that was put back safe to go on from, and end\n");
+	text_puts(&t,
 		      "  --version, --help\n\n"
 		      "Settings, with their defaults; GODWIT_SECTION_KEY in the environment overrides the file,\n"
 		      "a flag overrides both:\n\n");
@@ -295,10 +300,12 @@ static int setup_process(struct daemon *d)
 	return loop_on_signal(d->loop, SIGHUP, on_reload_signal, d);
 }
 
-static int serve(struct daemon *d, struct text *err)
+static int serve(struct daemon *d, const struct arguments *a, struct text *err)
 {
 	TRY(setup_process(d));
 	TRY(state_dir_open(&d->dir, daemon_common(d)->state_dir, d->program->name, err));
+	if (a->restored)
+		return d->program->restored(d, d->own, err);
 	TRY(d->program->start(d, d->own, &d->state, err));
 	loop_refresh(d->loop);
 	return loop_run(d->loop);
@@ -335,7 +342,7 @@ static int run(struct daemon *d, const struct arguments *a)
 		puts("configuration is good");
 		return EXIT_SUCCESS;
 	}
-	rc = serve(d, &err);
+	rc = serve(d, a, &err);
 	return rc ? complain(d, &err, rc) : d->status;
 }
 

@@ -24,6 +24,9 @@ struct daemon_program {
 	/** SIGTERM, SIGINT: flush and commit, then call done within 5 s, or the process is ended with status 1. May be NULL. */
 	void (*stop)(void *state, void (*done)(void *ctx), void *ctx);
 	void (*free)(void *state);
+	/** --restored: the state directory was put back from a copy. Change in its store what must not go back to that day, and
+	 * print what was changed as JSON. Serves nothing, and is ended by its return. May be NULL. @return 0; -errno */
+	int (*restored)(struct daemon *d, const void *settings, struct text *err);
 };
 
 /** Settings every process has: --config, state-dir, log.*; see common/settings.def. */

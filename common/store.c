@@ -531,8 +531,3 @@ void store_stats(const struct store *s, struct store_stats *ret)
 	ret->pending_ops = s->overlay.n;
 	store_env_size(&s->env, &ret->used_bytes, &ret->map_bytes);
 }
-
-int store_backup(struct store *s, const char *dir)
-{
-	return store_env_copy(&s->env, dir);
-}

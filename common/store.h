@@ -50,5 +50,3 @@ struct store_stats {
 	uint64_t commits, failures, ops, pending_ops, used_bytes, map_bytes, last_commit_us, max_commit_us;
 };
 void store_stats(const struct store *s, struct store_stats *ret);
-/** A consistent copy of everything committed, into an existing empty directory. Blocks. @return 0; -errno */
-int store_backup(struct store *s, const char *dir);

@@ -312,23 +312,3 @@ void store_env_size(const struct store_env *e, uint64_t *ret_used, uint64_t *ret
 		return;
 	*ret_used = ((uint64_t)info.me_last_pgno + 1) * stat.ms_psize;
 }
-
-static int fsync_close(int fd, int rc)
-{
-	if (!rc && fsync(fd))
-		rc = -errno;
-	close(fd);
-	return rc;
-}
-
-int store_env_copy(struct store_env *e, const char *dir)
-{
-	if (!e->env)
-		return -EIO;
-	int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dir_fd < 0)
-		return -errno;
-	int fd = openat(dir_fd, "data.mdb", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	int rc = fd < 0 ? -errno : fsync_close(fd, errno_of(mdb_env_copyfd2(e->env, fd, 0)));
-	return fsync_close(dir_fd, rc);
-}

@@ -1,4 +1,4 @@
-/** @file The LMDB side of the store: opening, one snapshot for reading, committing a group, copying. Internal to the store.
+/** @file The LMDB side of the store: opening, one snapshot for reading, committing a group. Internal to the store.
  *
  * store_env_commit may run on another thread than the rest; nothing else may.
  */
@@ -33,4 +33,3 @@ int store_env_seek(struct store_env *e, struct slice from, bool is_next, struct 
  * @return 0 and on disk; -errno and nothing of it is; -ENOTRECOVERABLE: reopen first */
 int store_env_commit(struct store_env *e, const struct overlay_group *g, bool *ret_full);
 void store_env_size(const struct store_env *e, uint64_t *ret_used, uint64_t *ret_map);
-int store_env_copy(struct store_env *e, const char *dir);

@@ -4,6 +4,7 @@
 #include "common/metrics.h"
 #include "ns/bus.h"
 #include "ns/kek.h"
+#include "ns/restored.h"
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -170,7 +171,7 @@ static int open_http(struct process *p, struct text *err)
 	return daemon_address(p->daemon, "ns.http", http_address(p->http));
 }
 
-static void process_free(void *state)
+void process_free(void *state)
 {
 	struct process *p = state;
 	loop_forget(p->loop, on_wake_end, p);
@@ -184,20 +185,17 @@ static void process_free(void *state)
 	free(p);
 }
 
-static int open_all(struct process *p, struct text *err)
+static int open_state(struct process *p, struct text *err)
 {
 	p->crypto = crypto_new();
 	p->timer = loop_timer_new(p->loop, on_timer, p);
 	if (!p->crypto || !p->timer)
 		return -ENOMEM;
 	TRY(open_store(p, err));
-	TRY(open_core(p, err));
-	TRY(open_http(p, err));
-	TRY(ns_bus_open(p, &p->bus, err));
-	return loop_after_wake(p->loop, on_wake_end, p);
+	return open_core(p, err);
 }
 
-static int process_start(struct daemon *d, const void *settings, void **ret_state, struct text *err)
+int process_load(struct daemon *d, const void *settings, struct process **ret, struct text *err)
 {
 	struct process *p = calloc(1, sizeof(*p));
 	if (!p)
@@ -205,7 +203,26 @@ static int process_start(struct daemon *d, const void *settings, void **ret_stat
 	p->daemon = d;
 	p->settings = settings;
 	p->loop = daemon_loop(d);
-	int rc = open_all(p, err);
+	int rc = open_state(p, err);
+	if (rc)
+		process_free(p);
+	else
+		*ret = p;
+	return rc;
+}
+
+static int open_doors(struct process *p, struct text *err)
+{
+	TRY(open_http(p, err));
+	TRY(ns_bus_open(p, &p->bus, err));
+	return loop_after_wake(p->loop, on_wake_end, p);
+}
+
+static int process_start(struct daemon *d, const void *settings, void **ret_state, struct text *err)
+{
+	struct process *p;
+	TRY(process_load(d, settings, &p, err));
+	int rc = open_doors(p, err);
 	if (rc) {
 		process_free(p);
 		return rc;
@@ -249,4 +266,5 @@ const struct daemon_program ns_program = {
 	.reload = process_reload,
 	.stop = process_stop,
 	.free = process_free,
+	.restored = process_restored,
 };

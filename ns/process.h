@@ -28,3 +28,7 @@ struct process {
 };
 
 extern const struct daemon_program ns_program;
+
+/** The core with what its store holds, and nothing open to the outside. @return 0; -errno with one line in *err */
+int process_load(struct daemon *d, const void *settings, struct process **ret, struct text *err);
+void process_free(void *state); /**< a struct process */

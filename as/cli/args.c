@@ -13,6 +13,7 @@ static const struct flag flags[] = {
 #define GTW   IN_GTW
 #define KEY   IN_KEY
 #define EVENT IN_EVENT
+#define HOST  IN_HOST
 #include "as/cli/flags.def"
 #undef FLAG
 };

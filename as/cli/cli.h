@@ -44,4 +44,9 @@ int cli_body(struct cli *c, int groups, const char *wrap, const struct arg *extr
 /** Print JSON for people: indented, or as a table. */
 void cli_print(const struct cli *c, struct str json);
 
+/** The folder of this program, where the others of this release are too. @return 0; -errno */
+int cli_programs(char ret[4096]);
+
+int backup_main(struct cli *c);
+int restore_main(struct cli *c);
 int up_main(int argc, char **argv);

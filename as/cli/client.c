@@ -78,13 +78,17 @@ static const char *said(const char *flag, const char *variable)
 	return flag ? flag : env && *env ? env : NULL;
 }
 
+const char *client_state_dir(const char *flag)
+{
+	const char *dir = said(flag, "GODWIT_STATE_DIR");
+	return dir ? dir : "/var/lib/godwit";
+}
+
 int client_find(struct client *c, const char *address, const char *key, const char *state_dir, struct text *err)
 {
-	const char *dir = said(state_dir, "GODWIT_STATE_DIR");
+	const char *dir = client_state_dir(state_dir);
 	address = said(address, "GODWIT_ADDRESS");
 	key = said(key, "GODWIT_API_KEY");
-	if (!dir)
-		dir = "/var/lib/godwit";
 	if (address)
 		snprintf(c->address, sizeof c->address, "%s%s", strstr(address, "://") ? "" : "http://",
 			address);

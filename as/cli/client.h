@@ -7,6 +7,8 @@ struct client {
 	char key[128];      /**< bearer token; empty: none */
 };
 
+/** The state directory: what the flag says, or GODWIT_STATE_DIR, or the usual one. */
+const char *client_state_dir(const char *flag);
 /** Find address and key: flags, environment, then addresses.json and admin.key in the state directory. The
  * key there is not for other hosts.
  * @return 0; -ENOENT with one line in *err */

@@ -349,5 +349,7 @@ const struct command cli_commands[] = {
 	{ "gateways get-connection-stats", "GTW", "show a gateway's connection, round trips and airtime", 0, gtw_stats },
 	{ "events", "", "what happens, as it happens with --follow", IN_EVENT, events },
 	{ "trace", "CORRELATION-ID", "the story of one message", 0, trace },
+	{ "backup", "DIR", "copy this host's state as it stands at this moment, processes running or not, into a new directory", IN_HOST, backup_main },
+	{ "restore", "DIR", "put that copy in the place of this host's state, raise all downlink counters by 1024, and list them", IN_HOST, restore_main },
 	{ .words = NULL },
 };

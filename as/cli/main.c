@@ -110,7 +110,7 @@ static int run(const struct command *cmd, size_t words, struct cli *c)
 	c->operand = c->args.words + words;
 	c->n_operands = c->args.n_words - words;
 	int status = check_words(cmd, c);
-	if (!status && client_find(&c->client, args_get(&c->args, "address"), args_get(&c->args, "api-key"), args_get(&c->args, "state-dir"), &c->err))
+	if (!status && !(cmd->groups & IN_HOST) && client_find(&c->client, args_get(&c->args, "address"), args_get(&c->args, "api-key"), args_get(&c->args, "state-dir"), &c->err))
 		status = CLI_FAILED;
 	if (!status)
 		status = cmd->run(c);

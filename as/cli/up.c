@@ -250,13 +250,13 @@ static int open_notify(struct up *up)
 	return setenv("NOTIFY_SOCKET", name, 1) ? -errno : 0;
 }
 
-static int find_programs(struct up *up)
+int cli_programs(char ret[PATH_MAX])
 {
-	ssize_t n = readlink("/proc/self/exe", up->programs, sizeof up->programs - 1);
+	ssize_t n = readlink("/proc/self/exe", ret, PATH_MAX - 1);
 	if (n <= 0)
 		return -errno;
-	up->programs[n] = '\0';
-	char *slash = strrchr(up->programs, '/');
+	ret[n] = '\0';
+	char *slash = strrchr(ret, '/');
 	*slash = '\0';
 	return 0;
 }
@@ -323,7 +323,7 @@ int up_main(int argc, char **argv)
 		return CLI_FAILED;
 	up->argv = argv;
 	up->loop = loop_new();
-	int r = up->loop ? find_programs(up) : -ENOMEM;
+	int r = up->loop ? cli_programs(up->programs) : -ENOMEM;
 	if (!r && checks)
 		up->status = check_config(up);
 	else if (!r)

@@ -113,6 +113,12 @@ int join_handle(struct crypto *c, const struct join_device *d, const struct join
 	return 0;
 }
 
+void join_raise(struct join_state *s, uint32_t raise)
+{
+	s->join_nonce = s->join_nonce < JOIN_NONCE_MAX - raise ? s->join_nonce + raise : JOIN_NONCE_MAX;
+	s->has_answer = false;
+}
+
 int join_pack(const struct join_state *s, const struct envelope *e, uint8_t ret[JOIN_RECORD_MAX], size_t *ret_n)
 {
 	const struct key *keys[] = { &s->answer.f_nwk_s_int_key, &s->answer.s_nwk_s_int_key, &s->answer.nwk_s_enc_key };

@@ -60,6 +60,10 @@ struct join_device {
 int join_handle(struct crypto *c, const struct join_device *d, const struct join_request *rq, const struct now *now, const struct rng *rng,
 	struct join_state *state, struct session *ret_session, bool *ret_is_new);
 
+/** After the store was put back from a copy: devices have seen later JoinNonces than it knows, and from 1.0.4 on take none that
+ * does not rise. The answer of that day is not given again. */
+void join_raise(struct join_state *s, uint32_t raise);
+
 struct envelope;
 enum { JOIN_RECORD_MAX = 256 };
 int join_pack(const struct join_state *s, const struct envelope *e, uint8_t ret[JOIN_RECORD_MAX], size_t *ret_n);

@@ -1,11 +1,13 @@
 /** @file The store against a model, against full and slow disks, and against kill -9. */
 #include "common/store.h"
+#include "common/store_copy.h"
 #include "test/scratch.h"
 #include <check.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #define Z(literal) ((char[]){ literal })
 
@@ -429,20 +431,35 @@ START_TEST(a_disk_that_has_room_again_takes_what_waited)
 }
 END_TEST
 
-START_TEST(a_backup_is_a_store)
+START_TEST(a_copy_is_a_store_as_it_stood_at_one_moment)
 {
+	char line[256];
+	struct text err = text_fixed(line, sizeof line);
 	put("a", "1");
 	settle();
 	put("b", "not yet");
-	const char *copy = scratch_file(&dir, "copy");
-	mkdir(copy, 0700);
-	ck_assert_int_eq(store_backup(store, copy), 0);
-	ck_assert_int_eq(store_backup(store, copy), -EEXIST);
-	ck_assert_int_eq(store_backup(store, "/nonexistent"), -ENOENT);
+	const char *own = scratch_file(&dir, "db"), *to = scratch_file(&dir, "copy"), *third = scratch_file(&dir, "third");
+	struct store_copy copy = { .from = own, .to = to, .is_live = true }, again = { .from = to, .to = third };
+	struct store_copy none = { .from = scratch_file(&dir, "none"), .to = scratch_file(&dir, "other") };
+	ck_assert(store_is_there(own) && !store_is_there(none.from));
+	ck_assert_int_eq(store_copy(&copy, 1, &err), 0);
+	ck_assert_uint_eq(copy.ret_records, 2); /* and the schema */
+	ck_assert_int_eq(store_copy(&copy, 1, &err), -EEXIST);
+	text_reset(&err);
+	ck_assert_int_eq(store_copy(&none, 1, &err), -ENOENT);
+	ck_assert_ptr_nonnull(strstr(line, "none"));
+	ck_assert(!store_is_there(none.to));
+	/* A copy that nobody runs on is only read: it may lie where nothing can be written. */
+	ck_assert_int_eq(store_copy(&again, 1, &err), 0);
+	ck_assert_int_ne(access(scratch_file(&dir, "copy/lock.mdb"), F_OK), 0);
+	/* Whoever writes goes on. */
+	put("c", "3");
+	settle();
 	store_close(store);
-	ck_assert_int_eq(open_as((struct store_options){ .dir = copy }), 0);
+	ck_assert_int_eq(open_as((struct store_options){ .dir = third }), 0);
 	ck_assert_str_eq(get("a"), "1");
 	ck_assert_ptr_null(get("b"));
+	ck_assert_ptr_null(get("c"));
 }
 END_TEST
 
@@ -630,7 +647,7 @@ int main(void)
 	tcase_add_test(c, a_map_that_is_full_to_the_brim_keeps_the_group_and_serves_reads);
 	tcase_add_test(c, a_group_that_has_no_room_gets_it_from_what_is_deleted_after_it);
 	tcase_add_test(c, a_disk_that_has_room_again_takes_what_waited);
-	tcase_add_test(c, a_backup_is_a_store);
+	tcase_add_test(c, a_copy_is_a_store_as_it_stood_at_one_moment);
 	tcase_add_loop_test(c, random_writes_reads_and_commits_agree_with_a_model, 0, 3);
 	tcase_add_test(c, a_hundred_thousand_writes_pass_in_a_moment);
 	tcase_add_loop_test(c, after_kill_nine_a_prefix_of_the_groups_is_there_with_all_that_were_acknowledged, 0, 5);

@@ -158,6 +158,25 @@ START_TEST(what_is_wrong_is_said_and_spends_no_nonce)
 }
 END_TEST
 
+START_TEST(after_a_restore_join_nonces_are_far_ahead_and_no_old_answer_is_given)
+{
+	bool is_new;
+	struct join_request rq = published();
+	ck_assert_int_eq(handle(&rq, &is_new), 0);
+	ck_assert_uint_eq(state.join_nonce, 1);
+	join_raise(&state, 1024);
+	ck_assert_uint_eq(state.join_nonce, 1025);
+	ck_assert_int_eq(handle(&rq, &is_new), JOIN_E_NONCE_USED);
+	rq = made(0x4242);
+	ck_assert_int_eq(handle(&rq, &is_new), 0);
+	ck_assert_uint_eq(state.join_nonce, 1026);
+	state.join_nonce = 0xffffff - 10;
+	join_raise(&state, 1024);
+	rq = made(0x4243);
+	ck_assert_int_eq(handle(&rq, &is_new), JOIN_E_EXHAUSTED);
+}
+END_TEST
+
 START_TEST(the_state_survives_the_store_and_no_key_is_in_clear_there)
 {
 	struct envelope e = { .crypto = c, .kek = { { 42 } } }, other = { .crypto = c, .kek = { { 43 } } };
@@ -201,6 +220,7 @@ int main(void)
 	tcase_add_test(t, every_used_nonce_is_remembered_before_1_0_4);
 	tcase_add_test(t, nonces_rise_from_1_0_4_and_zero_is_a_good_first_one);
 	tcase_add_test(t, what_is_wrong_is_said_and_spends_no_nonce);
+	tcase_add_test(t, after_a_restore_join_nonces_are_far_ahead_and_no_old_answer_is_given);
 	tcase_add_test(t, the_state_survives_the_store_and_no_key_is_in_clear_there);
 	suite_add_tcase(s, t);
 	SRunner *r = srunner_create(s);

@@ -542,6 +542,23 @@ START_TEST(old_deletions_are_forgotten_and_whoever_missed_them_is_told_all)
 }
 END_TEST
 
+START_TEST(after_a_restore_no_number_comes_again_and_replicas_are_told_all)
+{
+	struct gateway *g;
+	struct device *before = add(OTAA("dev1", "0000000000000011"));
+	uint64_t uid = before->entry.uid, revision = w.r.revision;
+	ck_assert_int_eq(registry_leap(&w.r, 1000), 0);
+	ck_assert(!registry_can_follow(&w.r, &w.r.store_id, revision));
+	ck_assert(!registry_can_follow(&w.r, &w.r.store_id, revision + 7)); /* what it had after that day */
+	ck_assert_int_eq(world_gateway(&w, "gtw1", 7, &g, &p), 0);
+	ck_assert_uint_ge(g->entry.uid, uid + 1000);
+	ck_assert_uint_eq(g->entry.revision, revision + 1001);
+	ck_assert(!registry_can_follow(&w.r, &w.r.store_id, revision + 7));
+	ck_assert(registry_can_follow(&w.r, &w.r.store_id, w.r.revision));
+	ck_assert_ptr_eq(registry_since(&w.r, 0), &before->entry);
+}
+END_TEST
+
 int main(void)
 {
 	const TTest *const tests[] = {
@@ -570,6 +587,7 @@ int main(void)
 		a_device_is_shown_as_the_things_stack_shows_it,
 		watchers_hear_of_each_change_once,
 		old_deletions_are_forgotten_and_whoever_missed_them_is_told_all,
+		after_a_restore_no_number_comes_again_and_replicas_are_told_all,
 	};
 	Suite *s = suite_create("registry");
 	TCase *t = tcase_create("registry");

@@ -103,5 +103,8 @@ int registry_device_reset(struct registry *r, struct device *d, const struct now
 struct entry *registry_since(const struct registry *r, uint64_t revision);
 /** Can a replica of this store id and revision be brought up to date with changes alone? */
 bool registry_can_follow(const struct registry *r, const struct ulid *store_id, uint64_t revision);
+/** The store was put back from a copy: go on behind every number and revision that may have been given after that day, and have
+ * replicas take everything anew. @return 0; -errno */
+int registry_leap(struct registry *r, uint64_t by);
 /** An entry as replicas are told of it. */
 void registry_entry_to_sync(struct entry *e, struct sync_entry *ret);

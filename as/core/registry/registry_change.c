@@ -347,6 +347,15 @@ int registry_device_reset(struct registry *r, struct device *d, const struct now
 	return 0;
 }
 
+int registry_leap(struct registry *r, uint64_t by)
+{
+	TRY(put_number(r, "uid", r->next_uid + by));
+	TRY(put_number(r, "forgotten", r->revision + by));
+	r->next_uid += by;
+	r->forgotten = r->revision += by;
+	return 0;
+}
+
 /* ---- deletions ---- */
 
 /** Forget the older half of the tombstones; replicas further behind are sent everything. */
@@ -359,9 +368,10 @@ static int tombstones_trim(struct registry *r)
 		next = e->newer;
 		if (!e->deleted)
 			continue;
-		TRY(put_number(r, "forgotten", e->revision));
+		uint64_t forgotten = e->revision > r->forgotten ? e->revision : r->forgotten;
+		TRY(put_number(r, "forgotten", forgotten));
 		TRY(r->sink.del(r->sink.ctx, REGISTRY_TOMBSTONES, key_of_number(e->revision, key)));
-		r->forgotten = e->revision;
+		r->forgotten = forgotten;
 		entry_remove(r, e);
 		free(e);
 		r->n_tombstones--;
