@@ -27,10 +27,15 @@ int downlinks_outcome(
  * has another try. @return 0; -errno of the store */
 int downlinks_session(struct as *as, struct device *d, const struct ulid *session_key_id,
 	const struct cid *cids, size_t n_cids);
-/** The device was heard, and may ask for its next item: offer that. @return 0; -errno of the store */
-int downlinks_heard(struct as *as, const struct device *d);
-/** Its queue has changed: offer the next item to a device that listens always, or, if an item is new, that was heard just now. */
-int downlinks_changed(struct as *as, const struct device *d, bool is_new);
+/** The device was heard, and listens for a while. */
+void downlinks_heard(struct as *as, const struct device *d);
+/** A pull is near: offer the next item. @return 0; -errno of the store */
+int downlinks_prepare(struct as *as, const struct device *d);
+/** Its queue has changed: the next item is offered to a device that listens always. @return 0; -errno of the store */
+int downlinks_changed(struct as *as, const struct device *d);
+/** Items were added, not on disk yet: the ns need not wait for that if the device was heard just now, as a quick reply may make its
+ * window. @return 0; -errno of the store */
+int downlinks_added(struct as *as, const struct device *d);
 /** The ns is a new process, and has told all that it knows of what the old one was handed. @return 0; -errno of the store */
 int downlinks_ns_restarted(struct as *as);
 /** The process is about to end: what nobody has taken until now is no longer offered, and will not be in

@@ -1,4 +1,7 @@
-/** @file Which items the ns may be handed: those offered to it in a commit; and what is told of items that it forgot. */
+/** @file Which items the ns may be handed: those offered to it in a commit; and what is told of items that it forgot.
+ *
+ * To a class A device an item is offered when the ns says that the pull is near, and for a short while: what is offered is in doubt
+ * if all processes die at that moment. To a device that listens always, the offer stands. */
 #include "as/downlinks.h"
 #include "common/log.h"
 #include <string.h>
@@ -45,22 +48,30 @@ static int offer(struct as *as, const struct device *d, struct device_traffic *t
 	return 0;
 }
 
-int downlinks_heard(struct as *as, const struct device *d)
+void downlinks_heard(struct as *as, const struct device *d)
 {
 	struct device_traffic *t = traffic_of(as, d->entry.uid, false);
-	if (!t)
-		return 0;
-	t->heard_us = loop_now(as->loop)->mono_us;
-	return offer(as, d, t);
+	if (t)
+		t->heard_us = loop_now(as->loop)->mono_us;
 }
 
-int downlinks_changed(struct as *as, const struct device *d, bool is_new)
+int downlinks_prepare(struct as *as, const struct device *d)
 {
 	struct device_traffic *t = traffic_of(as, d->entry.uid, false);
-	if (!t)
-		return 0;
-	bool is_recent = t->heard_us && loop_now(as->loop)->mono_us - t->heard_us < WINDOWS_US;
-	return (is_new && is_recent) || listens_always(d) ? offer(as, d, t) : 0;
+	return t ? offer(as, d, t) : 0;
+}
+
+int downlinks_changed(struct as *as, const struct device *d)
+{
+	return listens_always(d) ? downlinks_prepare(as, d) : 0;
+}
+
+int downlinks_added(struct as *as, const struct device *d)
+{
+	const struct device_traffic *t = traffic_of(as, d->entry.uid, false);
+	if (t && t->heard_us && loop_now(as->loop)->mono_us - t->heard_us < WINDOWS_US)
+		downlinks_tell(as, t->uid);
+	return downlinks_changed(as, d);
 }
 
 /** It may have been sent, and nobody will ever tell. An unconfirmed one is not sent again; a confirmed one is

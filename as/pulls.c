@@ -189,7 +189,7 @@ int downlinks_outcome(
 	if (gone)
 		item_free(item);
 	downlinks_tell(as, t->uid);
-	return downlinks_changed(as, d, false);
+	return downlinks_changed(as, d);
 }
 
 /** Encrypt for the counter that the ns has spent. @return 0; -EPERM the counter has gone by; -errno */
@@ -264,7 +264,7 @@ static int answer_pull(struct as *as, const struct pull *p, struct pulled *a)
 	} while (too_long);
 	MSG_SET(a, more, more);
 	if (!item)
-		return more ? downlinks_heard(as, d) : 0; /* in time for the next window */
+		return 0;
 	int r = encrypt(as, t, s, item, p, a);
 	if (r) {
 		struct up_outcome back = { .item = item->id,
@@ -307,6 +307,19 @@ static void on_pull(void *ctx, struct bus_peer *peer, struct bus_request *reques
 	bus_reply(request, a);
 }
 
+/** A window is near; what cannot be noted waits for the next one. */
+static void on_prepare(void *ctx, struct bus_peer *peer, struct bus_request *request, const void *msg)
+{
+	struct as *as = ctx;
+	const struct prepare *m = msg;
+	const struct device *d = registry_device_by_uid(&as->registry, m->device);
+	(void)peer;
+	(void)request;
+	int r = d && !store_failing(as->store) ? downlinks_prepare(as, d) : 0;
+	if (r)
+		LOG(LOG_ERROR, "downlink_not_offered", KV_Z("device", d->path), KV_Z("error", strerror(-r)));
+}
+
 int downlinks_start(struct as *as, struct text *err)
 {
 	(void)err;
@@ -316,6 +329,7 @@ int downlinks_start(struct as *as, struct text *err)
 	as->downlinks->again = loop_timer_new(as->loop, tell_again, as);
 	if (!as->downlinks->again)
 		return -ENOMEM;
+	as_add_method(as, NSAS_PREPARE, on_prepare);
 	as_add_method(as, NSAS_PULL, on_pull);
 	as_add_routes(as, downlinks_routes);
 	as_add_link(as, link_up, NULL);

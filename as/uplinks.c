@@ -140,7 +140,7 @@ static int take(struct as *as, struct ns_up *m)
 	CIDS_ADD(&list, CID_AS_UP, ulid_make(loop_now(as->loop)->unix_us, &as->rng));
 	if (MSG_HAS(m, data)) {
 		TRY(downlinks_session(as, d, &m->data.session_key_id, m->cids.v, m->cids.len));
-		TRY(downlinks_heard(as, d));
+		downlinks_heard(as, d);
 		publish_data(as, d, &m->data, list.v, list.len);
 	} else if (MSG_HAS(m, join)) {
 		publish_join(as, d, &m->join, list.v, list.len);

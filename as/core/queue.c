@@ -408,7 +408,7 @@ struct item *queue_stranded(const struct queue *q, const struct ulid *session_ke
 void queue_leases_renew(struct queue *q, uint64_t mono_us)
 {
 	for (struct item *i = q->first; i; i = i->next)
-		if (i->state == ITEM_FLYING)
+		if (i->state == ITEM_FLYING || i->is_doubtful)
 			i->flying_us = mono_us;
 }
 
@@ -420,15 +420,18 @@ struct item *queue_doubtful(const struct queue *q)
 	return i;
 }
 
-static bool has_lease(const struct item *i)
+/** When its lease or offer is over; UINT64_MAX: it has none. */
+static uint64_t over_us(const struct item *i)
 {
-	return i->state == ITEM_FLYING || (i->state == ITEM_WAITING && i->offer && !i->is_standing);
+	if (i->state == ITEM_FLYING || i->is_doubtful)
+		return i->flying_us + QUEUE_LEASE_US;
+	return i->state == ITEM_WAITING && i->offer && !i->is_standing ? i->flying_us + QUEUE_OFFER_US : UINT64_MAX;
 }
 
 struct item *queue_expired(const struct queue *q, uint64_t mono_us)
 {
 	for (struct item *i = q->first; i; i = i->next)
-		if (has_lease(i) && mono_us - i->flying_us >= QUEUE_LEASE_US)
+		if (mono_us >= over_us(i))
 			return i;
 	return NULL;
 }
@@ -437,7 +440,7 @@ uint64_t queue_deadline(const struct queue *q)
 {
 	uint64_t first = UINT64_MAX;
 	for (const struct item *i = q->first; i; i = i->next)
-		if (has_lease(i) && i->flying_us + QUEUE_LEASE_US < first)
-			first = i->flying_us + QUEUE_LEASE_US;
+		if (over_us(i) < first)
+			first = over_us(i);
 	return first;
 }

@@ -1,6 +1,6 @@
 /** @file The downlink queue of each device: plaintext, ordered by priority and then age, durable through a sink.
  *
- * The head is offered, durably, when its device has been heard: only then may it be pulled. So after a crash it is known which item
+ * The head is offered, durably, when a pull is near: only then may it be pulled. So after a crash it is known which item
  * may have been on its way, though the note of the pull itself was lost; no commit stands between pull and transmission.
  *
  * An item's life:  WAITING -> FLYING (pulled, encrypted for one counter) -> gone (sent, failed)
@@ -15,6 +15,7 @@
 
 enum { QUEUE_MAX = 10000, QUEUE_ATTEMPTS = 8, QUEUE_WINDOWS = 8 };
 #define QUEUE_LEASE_US (30 * SEC_US)
+#define QUEUE_OFFER_US (3 * SEC_US) /* the pull follows within 0.3 s */
 
 enum item_state { ITEM_WAITING, ITEM_FLYING, ITEM_AWAITED };
 
@@ -73,7 +74,7 @@ int queue_clear(struct queue *q, const struct queue_sink *sink, uint64_t uid);
 size_t queue_waiting(const struct queue *q);
 
 /** Offer the head, if it waits and is not offered yet. @param number of the offer, for queue_pull @param is_standing  until it is
- * taken; else for QUEUE_LEASE_US @return 1 it is; 0 nothing to offer; -errno of the sink */
+ * taken; else for QUEUE_OFFER_US @return 1 it is; 0 nothing to offer; -errno of the sink */
 int queue_offer(struct queue *q, const struct queue_sink *sink, uint64_t uid, uint64_t number, bool is_standing, const struct now *now);
 /** The next item for a window: the head, if it is offered and that is durable. On failure nothing has changed.
  * @param p            the question

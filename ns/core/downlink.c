@@ -47,10 +47,15 @@ static bool has_own_reason(const struct exchange *x)
 
 /* Only one item of a device is handed out at a time, and none before the last one's ACK: not to a repeated uplink either; and none
  * before the as was told what became of the last, which it may have forgotten in a crash. */
+static bool may_pull(const struct ns *ns, const struct exchange *x, const struct dev *d, const struct session *s)
+{
+	bool is_out = d->flight.is_there || (s && s->confirmed.is_there);
+	return ns->as_is_up && !x->no_pull && !is_out && downlink_waiting(ns, d) != 0;
+}
+
 static bool wants_pull(const struct ns *ns, const struct exchange *x, const struct dev *d, const struct session *s)
 {
-	bool is_out = d->flight.is_there || (s && s->confirmed.is_there) || ns->outbox.send < x->told;
-	return ns->as_is_up && !x->no_pull && !is_out && downlink_waiting(ns, d) != 0;
+	return ns->outbox.send >= x->told && may_pull(ns, x, d, s);
 }
 
 static uint64_t moment_us(const struct exchange *x)
@@ -72,6 +77,35 @@ static void wait_until(struct ns *ns, struct exchange *x, uint64_t due_us)
 		outcome_finish(ns, x, "no_memory");
 }
 
+/* The as notes on disk what it may hand out, so that after a crash it knows what may have been on its way. Not sooner than
+ * needed: an item that is noted and was never pulled is in doubt when all processes die at once. */
+static void prepare(struct ns *ns, const struct exchange *x)
+{
+	const struct dev *d = devices_find(&ns->devices, x->device);
+	const struct session *s = d ? dev_session(d, &x->session) : NULL;
+	if (s && !x->is_join && !x->len && may_pull(ns, x, d, s))
+		ns->ports.tell_as(ns->ports.ctx, NSAS_PREPARE, &(struct prepare){ .device = d->uid });
+}
+
+void downlink_queued(struct ns *ns, struct dev *d, uint32_t items)
+{
+	const struct exchange *x = exchange_find(&ns->exchanges, d->exchange);
+	downlink_set_waiting(ns, d, items);
+	if (x && x->state == EXCHANGE_WAIT && x->is_prepared)
+		prepare(ns, x);
+}
+
+/* Twice: when its pull is near, and when it has come. */
+static void wait_for_moment(struct ns *ns, struct exchange *x)
+{
+	uint64_t near_us = x->moment_us > NS_PREPARE_US ? x->moment_us - NS_PREPARE_US : 0;
+	if (!x->is_prepared && ns->now.mono_us >= near_us) {
+		x->is_prepared = true;
+		prepare(ns, x);
+	}
+	wait_until(ns, x, x->is_prepared ? x->moment_us : near_us);
+}
+
 void downlink_plan(struct ns *ns, struct exchange *x)
 {
 	x->state = EXCHANGE_WAIT;
@@ -79,8 +113,10 @@ void downlink_plan(struct ns *ns, struct exchange *x)
 		outcome_finish(ns, x, has_own_reason(x) || x->is_join ? "no_downlink_path" : NULL);
 	else if (!x->window[x->at].is_there)
 		downlink_next_window(ns, x, "no_window");
-	else
-		wait_until(ns, x, moment_us(x));
+	else {
+		x->moment_us = moment_us(x);
+		wait_for_moment(ns, x);
+	}
 }
 
 void downlink_next_window(struct ns *ns, struct exchange *x, const char *why)
@@ -90,6 +126,7 @@ void downlink_next_window(struct ns *ns, struct exchange *x, const char *why)
 		return;
 	}
 	x->at = RX2;
+	x->is_prepared = false;
 	downlink_plan(ns, x);
 }
 
@@ -176,8 +213,8 @@ static void decide(struct ns *ns, struct exchange *x)
 		decide_again(ns, x, d);
 		return;
 	}
-	bool may_pull = wants_pull(ns, x, d, s);
-	if (!has_own_reason(x) && !may_pull) {
+	bool does_pull = wants_pull(ns, x, d, s);
+	if (!has_own_reason(x) && !does_pull) {
 		downlink_next_window(ns, x, NULL);
 		return;
 	}
@@ -191,7 +228,7 @@ static void decide(struct ns *ns, struct exchange *x)
 		downlink_next_window(ns, x, why);
 		return;
 	}
-	if (!may_pull || pull(ns, x, d, s) != 0)
+	if (!does_pull || pull(ns, x, d, s) != 0)
 		go_without_item(ns, x);
 }
 
@@ -201,7 +238,10 @@ void downlink_due(struct ns *ns, struct exchange *x)
 	struct session *s = d ? dev_session(d, &x->session) : NULL;
 	switch (x->state) {
 	case EXCHANGE_WAIT:
-		decide(ns, x);
+		if (x->is_prepared)
+			decide(ns, x);
+		else
+			wait_for_moment(ns, x);
 		break;
 	case EXCHANGE_PULL:
 		/* The as may have used the counter: it is spent. What still comes goes back to its queue. */

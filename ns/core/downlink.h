@@ -23,6 +23,8 @@ void downlink_session_ends(struct ns *ns, struct session *s, const struct cid_li
 int downlink_waiting(const struct ns *ns, const struct dev *d);
 /** So many items wait for a device. */
 void downlink_set_waiting(struct ns *ns, struct dev *d, uint32_t items);
+/** The as says so: if the device's pull is near, it is told that. */
+void downlink_queued(struct ns *ns, struct dev *d, uint32_t items);
 
 /* transmit.c: what, and through whom. */
 

@@ -49,6 +49,8 @@ struct exchange {
 	uint8_t state, at; /**< enum exchange_state; RX1 or RX2 */
 	bool is_join, wants_ack, wants_any, no_pull;
 	bool is_concluding; /**< OUT, and nothing more will be tried */
+	bool is_prepared;  /**< the as was told that the pull of window `at` is near, if something waited then */
+	uint64_t moment_us; /**< WAIT: the latest safe moment of window `at` */
 	uint32_t hash;     /**< of the join-request's octets */
 	uint64_t told;     /**< end of the outbox when it was planned: the as is asked for an item once it was sent all before */
 	uint64_t batch;    /**< what is answered is in it: no answer before it is on disk */

@@ -24,6 +24,7 @@ enum {
 #define NS_LEAD_US         (42500)           /**< least time a forwarder needs */
 #define NS_POLL_US         (10 * MS_US)      /**< how often a forwarder looks */
 #define NS_GAP_US          (43500)           /**< between two emissions of one gateway */
+#define NS_PREPARE_US      (300 * MS_US)     /**< how long before a pull the as is told of it: two commits of a slow disk */
 #define NS_PULL_US         (50 * MS_US)      /**< how long the as may think about a pull */
 #define NS_MARGIN_US       (40 * MS_US)      /**< bus and scheduling of this host */
 #define NS_TX_ACK_US       (1500 * MS_US)    /**< after the planned emission; then its outcome is unknown */

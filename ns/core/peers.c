@@ -86,7 +86,7 @@ void ns_as_queued(struct ns *ns, const struct now *now, const struct downlink_qu
 	for (size_t i = 0; i < m->v.len; i++) {
 		struct dev *d = devices_find(&ns->devices, m->v.v[i].device);
 		if (d)
-			downlink_set_waiting(ns, d, m->v.v[i].items);
+			downlink_queued(ns, d, m->v.v[i].items);
 	}
 }
 

@@ -58,6 +58,8 @@ struct w_device {
 	unsigned n_heard, n_joins_heard;
 	bool owes_ack;
 	struct join_answer join; /**< the last answer to its join-request */
+	uint64_t prepared_us;    /**< when the as was told last that a pull is near; 0: never */
+	unsigned n_prepared;
 	uint32_t mac_version;
 	struct mac_settings mac;
 	uint32_t generation;
@@ -74,6 +76,7 @@ struct w_tx {
 	struct key nwk;    /**< of the session that it is for, where a device has that now */
 };
 
+#define W_OFFER_US (3 * SEC_US)
 enum w_item_state { W_QUEUED, W_FLIGHT, W_SENT, W_FAILED, W_ACKED };
 struct w_item {
 	struct ulid id;
@@ -513,6 +516,9 @@ static inline int w_pull(void *ctx, const struct ns_pull *call, const struct pul
 	if (!w->as_is_up)
 		return -ENOTCONN;
 	struct w_item *it = w_next_item(w, m->device, &n);
+	struct w_device *d = w_device(w, m->device);
+	if (!d->prepared_us || w->now.mono_us - d->prepared_us > W_OFFER_US)
+		it = NULL; /* it hands out only what it noted before */
 	if (w->as_is_mute)
 		return 0;
 	struct w_event *e = w_at(w, w->now.mono_us + w->as_delay_us, W_PULLED);
@@ -523,7 +529,6 @@ static inline int w_pull(void *ctx, const struct ns_pull *call, const struct pul
 		MSG_SET(&e->pulled, more, n > 0);
 		return 0;
 	}
-	struct w_device *d = w_device(w, m->device);
 	struct frame_id id = { .dev_addr = d->dev_addr, .f_cnt = m->f_cnt };
 	MSG_SET(&e->pulled, item, it->id);
 	MSG_SET(&e->pulled, f_port, it->port);
@@ -668,6 +673,11 @@ static inline void w_tell_as(void *ctx, enum method m, const void *msg)
 {
 	struct world *w = ctx;
 	const struct trace_events *t = msg;
+	if (m == NSAS_PREPARE) {
+		struct w_device *d = w_device(w, ((const struct prepare *)msg)->device);
+		d->prepared_us = w->now.mono_us;
+		d->n_prepared++;
+	}
 	if (m != NSAS_EVENT)
 		return;
 	for (size_t i = 0; i < t->v.len; i++) {

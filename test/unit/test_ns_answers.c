@@ -236,6 +236,47 @@ START_TEST(a_forged_join_request_disturbs_nobody)
 }
 END_TEST
 
+/* ---- what the as is told before a pull ---- */
+
+START_TEST(the_as_is_told_shortly_before_a_pull_and_not_sooner)
+{
+	w_push(w, dev, 1, "item", false);
+	w_uplink(w, dev, &hello, 1);
+	uint64_t began_us = w->now.mono_us;
+	w_run(w, 450 * MS_US);
+	ck_assert_uint_eq(dev->n_prepared, 0);
+	w_rest(w);
+	ck_assert_uint_eq(dev->n_prepared, 1);
+	ck_assert(dev->prepared_us > began_us + 450 * MS_US && dev->prepared_us < began_us + 700 * MS_US);
+	ck_assert_uint_eq(dev->heard.window, 1);
+}
+END_TEST
+
+START_TEST(a_quick_reply_is_prepared_at_once_and_makes_the_window)
+{
+	w_uplink(w, dev, &hello, 1);
+	w_run(w, 750 * MS_US);
+	ck_assert_uint_eq(dev->n_prepared, 0);
+	w_push(w, dev, 1, "reply", false);
+	ck_assert_uint_eq(dev->n_prepared, 1);
+	w_rest(w);
+	ck_assert_uint_eq(dev->heard.window, 1);
+	ck_assert_uint_eq(dev->heard.n, 5);
+}
+END_TEST
+
+START_TEST(what_comes_when_the_answer_has_left_is_not_prepared)
+{
+	w_uplink(w, dev, &sure, 1);
+	w_run(w, 1200 * MS_US);
+	ck_assert(dev->heard.ack);
+	w_push(w, dev, 1, "late", false);
+	w_rest(w);
+	ck_assert_uint_eq(dev->n_prepared, 0);
+	ck_assert_uint_eq(w->n_tx, 1);
+}
+END_TEST
+
 /* ---- what is said ---- */
 
 START_TEST(an_ack_without_the_item_tells_that_more_waits)
@@ -268,6 +309,9 @@ int main(void)
 	tcase_add_test(t, a_confirmed_item_of_a_session_that_ended_is_sent_in_the_new_one);
 	tcase_add_test(t, a_confirmed_item_of_a_session_that_the_operator_replaced_is_sent_again);
 	tcase_add_test(t, a_forged_join_request_disturbs_nobody);
+	tcase_add_test(t, the_as_is_told_shortly_before_a_pull_and_not_sooner);
+	tcase_add_test(t, a_quick_reply_is_prepared_at_once_and_makes_the_window);
+	tcase_add_test(t, what_comes_when_the_answer_has_left_is_not_prepared);
 	tcase_add_test(t, an_ack_without_the_item_tells_that_more_waits);
 	suite_add_tcase(s, t);
 	SRunner *r = srunner_create(s);
