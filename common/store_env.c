@@ -270,6 +270,8 @@ static uint64_t count_free_pages(struct store_env *e)
 	return n;
 }
 
+/** More is in use than the operator allows. It is full until a sixteenth of that is free again: the pages that a commit moves go
+ * to and fro, and nobody is served by a store that takes one write and refuses the next. */
 static bool is_full(struct store_env *e)
 {
 	MDB_envinfo info;
@@ -277,7 +279,10 @@ static bool is_full(struct store_env *e)
 	if (mdb_env_info(e->env, &info) || mdb_env_stat(e->env, &stat))
 		return false;
 	uint64_t pages = (uint64_t)info.me_last_pgno + 1, may = e->map_size / stat.ms_psize;
-	return pages > may && pages - count_free_pages(e) > may;
+	if (e->is_full)
+		may -= may / 16;
+	e->is_full = pages > may && pages - count_free_pages(e) > may;
+	return e->is_full;
 }
 
 int store_env_commit(struct store_env *e, const struct overlay_group *g, bool *ret_full)

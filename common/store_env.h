@@ -17,6 +17,7 @@ struct store_env {
 	int dir_fd; /**< holds the lock that keeps a second process out */
 	char *dir;
 	uint64_t map_size; /**< what may be stored; LMDB gets some more, so that deleting always has room */
+	bool is_full;      /**< the last commit found it so; of the thread that commits */
 };
 
 /** @return as store_open */

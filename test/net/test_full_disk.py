@@ -52,14 +52,18 @@ class FullDisk(unittest.TestCase):
         return self.http("POST", path, {"downlinks": [{"f_port": 1, "frm_payload": BIG}] * n})[0]
 
     def fill(self):
-        """Push until it is refused; how many pushes were taken."""
-        taken = 0
+        """Push until it is refused for good; how many pushes were taken. What a subscriber still acknowledges makes room again."""
+        taken = refused = 0
         while taken < 400:
-            status = self.push_http("dev%d" % (taken % 4))
-            if status != 200:
-                self.assertEqual(status, 503)
+            status = self.push_http("dev%d" % (taken % 4), 10 if refused else 100)
+            if status == 200:
+                taken, refused = taken + 1, 0
+                continue
+            self.assertEqual(status, 503)
+            refused += 1
+            if refused == 4:
                 return taken
-            taken += 1
+            time.sleep(0.25)
         self.fail("never full")
 
     def check_refusals(self):
