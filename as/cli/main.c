@@ -31,18 +31,29 @@ static const struct command *find(const struct args *a, size_t *ret_n)
 	return NULL;
 }
 
-/** The commands that begin with the words given so far; all of them if none do. */
+/** How many of the words given the command begins with. */
+static size_t common_words(const struct command *cmd, const struct args *a)
+{
+	struct str rest = str_of(cmd->words), word;
+	size_t n = 0;
+	while (rest.n && n < a->n_words) {
+		rest = str_cut(rest, ' ', &word);
+		if (!str_is(word, a->words[n]))
+			break;
+		n++;
+	}
+	return n;
+}
+
+/** The commands that have most of their first words in common with those given. */
 static void list_commands(FILE *out, const struct args *a)
 {
-	char prefix[128];
-	struct text t = text_fixed(prefix, sizeof prefix);
-	for (size_t i = 0; i < a->n_words; i++)
-		text_printf(&t, "%s ", a->words[i]);
-	bool any = false;
+	size_t most = 0;
 	for (const struct command *cmd = cli_commands; cmd->words; cmd++)
-		any |= str_starts(str_of(cmd->words), prefix);
+		if (common_words(cmd, a) > most)
+			most = common_words(cmd, a);
 	for (const struct command *cmd = cli_commands; cmd->words; cmd++)
-		if (!any || str_starts(str_of(cmd->words), prefix))
+		if (common_words(cmd, a) == most)
 			fprintf(out, "  godwit %s %s\n      %s\n", cmd->words, cmd->operands, cmd->about);
 }
 
@@ -73,9 +84,12 @@ static int help(const struct args *a)
 	return CLI_OK;
 }
 
-static int usage(const struct args *a, const char *why)
+static int usage(const struct args *a)
 {
-	fprintf(stderr, "error: %s\n", why);
+	fputs("error: there is no such command:", stderr);
+	for (size_t i = 0; i < a->n_words; i++)
+		fprintf(stderr, " %s", a->words[i]);
+	fputs("; there are\n", stderr);
 	list_commands(stderr, a);
 	return CLI_USAGE;
 }
@@ -154,7 +168,7 @@ int main(int argc, char **argv)
 	else if (args_on(&c->args, "help") || !c->args.n_words || !strcmp(c->args.words[0], "help"))
 		status = help(&c->args);
 	else if (!(cmd = find(&c->args, &n)))
-		status = usage(&c->args, "there is no such command; these are:");
+		status = usage(&c->args);
 	else
 		status = run(cmd, n, c);
 	free(c);
