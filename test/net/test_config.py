@@ -2,11 +2,16 @@
 import os
 import re
 import shutil
+import socket
+import ssl
 import subprocess
 import tempfile
+import time
 import unittest
+import urllib.error
+import urllib.request
 
-from godwit import BUILD, SOURCE, environment, program
+from godwit import BUILD, SOURCE, Stack, environment, program
 
 DAEMONS = ["godwit-gs", "godwit-ns", "godwit-as"]
 DEPLOY = os.path.join(SOURCE, "deploy")
@@ -96,6 +101,74 @@ class Config(unittest.TestCase):
                 r = subprocess.run(["systemd-analyze", "security", "--offline=true", "--threshold=19", unit], capture_output=True, text=True,
                                    env={**os.environ, "TMPDIR": root})
                 self.assertEqual(r.returncode, 0, (r.stdout + r.stderr)[-2000:])
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Examples(unittest.TestCase):
+    """Each example starts and serves: but for ports, which are free ones here, and places, which are a test's."""
+
+    def start(self, name, places=()):
+        with open(os.path.join(DEPLOY, "examples", name)) as f:
+            text = f.read()
+        ports = {p: free_port() for p in re.findall(r"^[a-z-]+ = .*:(\d+)$", text, flags=re.M)}
+        self.assertGreaterEqual(len(ports), 3)
+        text = re.sub(r":(\d+)$", lambda m: ":%d" % ports[m.group(1)], text, flags=re.M)
+        for old, new in places:
+            self.assertIn(old, text)
+            text = text.replace(old, new)
+        folder = tempfile.mkdtemp(prefix="godwit-example-")
+        self.addCleanup(shutil.rmtree, folder, True)
+        conf = os.path.join(folder, "godwit.conf")
+        with open(conf, "w") as f:
+            f.write(text)
+        stack = Stack(start=False)
+        self.addCleanup(stack.close)
+        # Nothing but the file: its own flags would hide what it says.
+        stack.flags = lambda: ["--config", conf, "--state-dir", stack.state]
+        stack.start()
+        return stack, ports
+
+    def serves(self, port):
+        """Ready, once the others have found it."""
+        end = time.monotonic() + 10
+        while True:
+            try:
+                with urllib.request.urlopen("http://127.0.0.1:%d/healthz/ready" % port, timeout=5) as r:
+                    return self.assertEqual(r.status, 200)
+            except urllib.error.HTTPError as e:
+                if time.monotonic() > end:
+                    raise AssertionError("%d: %s" % (e.code, e.read().decode())) from e
+                time.sleep(0.1)
+
+    def test_a_single_gateway(self):
+        stack, ports = self.start("single-gateway.conf")
+        self.assertEqual(stack.address("gs.udp")[1], ports["1700"])
+        self.serves(ports["1885"])
+
+    def test_a_site(self):
+        stack, ports = self.start("site.conf")
+        for p in ("1885", "1886", "1887"):
+            self.serves(ports[p])
+        self.assertIn('"msg":"ready"', stack.log_text())
+
+    def test_tls_everywhere(self):
+        folder = tempfile.mkdtemp(prefix="godwit-example-")
+        self.addCleanup(shutil.rmtree, folder, True)
+        for names, to in (("127.0.0.1,ns", "bus"), ("localhost", "mqtt")):
+            subprocess.run([os.path.join(DEPLOY, "bus-ca"), folder, folder, names], check=True, capture_output=True)
+            for kind in ("crt", "key"):
+                os.rename(os.path.join(folder, "%s.%s" % (names.split(",")[0], kind)), os.path.join(folder, "%s.%s" % (to, kind)))
+        shutil.copy(os.path.join(folder, "ca.crt"), os.path.join(folder, "bus-ca.crt"))
+        _, ports = self.start("tls.conf", [("/etc/godwit/", folder + "/"), ("ns.example.net:", "127.0.0.1:")])
+        self.serves(ports["1885"])
+        trust = ssl.create_default_context(cafile=os.path.join(folder, "ca.crt"))
+        with socket.create_connection(("127.0.0.1", ports["8883"]), 5) as s, trust.wrap_socket(s, server_hostname="localhost") as t:
+            self.assertEqual(t.version(), "TLSv1.3")
 
 
 if __name__ == "__main__":

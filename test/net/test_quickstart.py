@@ -1,6 +1,7 @@
 """deploy/quickstart, as somebody new runs it: twice in one place, with a port in use, with wrong options, and ended by signals."""
 import json
 import os
+import pty
 import re
 import shutil
 import signal
@@ -183,7 +184,8 @@ class InstallDeps(unittest.TestCase):
         self.installed = ["gcc", "make", "autoconf", "pkg-config"]
         for name in self.installed:
             self.script(name, "")
-        shutil.copy(os.path.join(SOURCE, "deploy/install-deps"), self.folder)
+        for name in ("install-deps", "progress"):
+            shutil.copy(os.path.join(SOURCE, "deploy", name), self.folder)
 
     def script(self, name, body):
         path = os.path.join(self.folder, name)
@@ -215,6 +217,31 @@ class InstallDeps(unittest.TestCase):
 
     def test_wrong_option(self):
         self.assertEqual(self.install(True, 0, "--all").returncode, 2)
+
+
+class Progress(unittest.TestCase):
+    """What something long does is shown on a terminal, in one line that goes away, and nowhere else."""
+    SCRIPT = ". deploy/progress; log=$(mktemp); tick building $log; echo 'cc -c -o x.o' >$log; sleep 2.5; untick; rm $log; echo end >&2"
+
+    def test_a_terminal_shows_how_far_it_is(self):
+        terminal, own = pty.openpty()
+        p = subprocess.Popen(["sh", "-euc", self.SCRIPT], cwd=SOURCE, stdin=own, stdout=own, stderr=own)
+        os.close(own)
+        seen = b""
+        try:
+            while True:
+                seen += os.read(terminal, 4096)
+        except OSError:
+            pass  # nobody has it open any more
+        os.close(terminal)
+        self.assertEqual(p.wait(10), 0)
+        self.assertIn(b"\r\x1b[Kbuilding: 0 s", seen)
+        self.assertIn(b"\r\x1b[Kbuilding: 1 s  cc -c -o x.o", seen)
+        self.assertTrue(seen.endswith(b"\r\x1b[Kend\r\n"), seen[-80:])
+
+    def test_elsewhere_nothing_is_added(self):
+        r = subprocess.run(["sh", "-euc", self.SCRIPT], cwd=SOURCE, capture_output=True, text=True, timeout=20)
+        self.assertEqual((r.returncode, r.stdout, r.stderr), (0, "", "end\n"))
 
 
 if __name__ == "__main__":
