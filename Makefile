@@ -3,6 +3,7 @@
 # make check-asan  the same under address and undefined-behaviour sanitizers, warnings as errors
 # make lint        pure code stays pure, includes go one way, functions stay short
 # make fuzz        every fuzz target for FUZZ_SECONDS (5) with libFuzzer
+# make coverage    lines of the cores and formats that the tests run, by folder (gcov)
 # make bench       gateways, devices and a subscriber through the real programs
 # make install     programs, systemd units, manual pages and an example configuration (DESTDIR=, prefix=, unitdir=, confdir=)
 # make help        list the targets
@@ -63,6 +64,9 @@ TESTS := $(patsubst $(S)/%.c,$(B)/%,$(wildcard $(S)/test/unit/test_*.c $(S)/test
 $(TESTS): $(B)/%: $(B)/%.o $(EVERY_LIB)
 	$(CC) $(HARDEN) $(CFLAGS) $(LDFLAGS) $(LINK_HARDEN) -o $@ $^ $(CHECK_LIBS) $(ALL_LIBS)
 
+# The rooms of the scenario language.
+$(B)/test/scenario/test_scenarios: $(call objs,$(filter-out $(S)/test/scenario/test_%,$(wildcard $(S)/test/scenario/*.c)))
+
 # This one fails each allocation of the MQTT engine in turn.
 $(B)/test/faults/test_mqtt_memory: LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray
 
@@ -78,6 +82,14 @@ check: $(TESTS) $(CORPUS_TESTS)
 
 check-asan: ; $(MAKE) -f $(here)Makefile B=$(B)-asan CONFIGURE_FLAGS="--enable-sanitize --enable-werror" check
 all-asan: ; $(MAKE) -f $(here)Makefile B=$(B)-asan CONFIGURE_FLAGS="--enable-sanitize --enable-werror" all
+# Lines that tests run; LIST=ns/core/adr.c: those of one file that they do not.
+coverage: ; $(MAKE) -f $(here)Makefile B=$(B)-cov CONFIGURE_FLAGS="--enable-coverage CFLAGS=-O0" $(if $(LIST),coverage-list,coverage-report)
+coverage-report: $(TESTS) $(CORPUS_TESTS)
+	@find $(B) -name '*.gcda' -delete
+	@$(S)/test/run-unit $(S) $(B) $(TESTS) $(CORPUS_TESTS) || echo "a test that fails is none of coverage's business: make check"
+	@$(S)/test/coverage $(S) $(B)
+coverage-list: ; @LIST=$(LIST) $(S)/test/coverage $(S) $(B)
+
 fuzz: ; $(MAKE) -f $(here)Makefile B=$(B)-fuzz CONFIGURE_FLAGS="--enable-fuzz --enable-werror CC=clang" fuzz-run
 fuzz-build: ; $(MAKE) -f $(here)Makefile B=$(B)-fuzz CONFIGURE_FLAGS="--enable-fuzz --enable-werror CC=clang" fuzzers
 FUZZERS := $(FUZZ:%=$(B)/test/fuzz/%.libfuzzer)
@@ -138,7 +150,7 @@ uninstall:
 	rm -f $(foreach d,$(DATA_DIRS),$(addprefix $(DESTDIR)$d/,$(notdir $(in$d))))
 	! cmp -s $(S)/deploy/godwit.conf $(conf) || rm -f $(conf)
 clean: ; rm -rf $(B)/systemd $(B)/common $(B)/proto $(B)/gs $(B)/ns $(B)/as $(B)/test $(B)/*.a $(PROGRAMS)
-distclean: ; rm -rf $(here)build $(here)build-asan $(here)build-fuzz $(here)deploy/build/configure $(here)autom4te.cache
+distclean: ; rm -rf $(here)build $(here)build-asan $(here)build-fuzz $(here)build-cov $(here)deploy/build/configure $(here)autom4te.cache
 
 # make dist        source archive, with configure already made
 D = godwit-$(VERSION)
@@ -156,6 +168,6 @@ distcheck: dist
 	  test -z "`find $(abspath $(B))/dc/i -type f`"
 	chmod -R u+w $(B)/dc && rm -rf $(B)/dc && echo "$D.tar.gz is good"
 
-.PHONY: all all-asan help lint check check-asan fuzz fuzz-build fuzzers fuzz-run bench units install install-programs uninstall clean distclean dist distcheck
+.PHONY: all all-asan help lint check check-asan coverage coverage-report coverage-list fuzz fuzz-build fuzzers fuzz-run bench units install install-programs uninstall clean distclean dist distcheck
 .SECONDARY:
 -include $(shell find $(B) -path $(B)/deb -prune -o -path $(B)/fresh -prune -o -name '*.d' -type f -print 2>/dev/null)
