@@ -147,13 +147,16 @@ static void expect_tx(struct story *s)
 	}
 }
 
+/* A step of the trace, lately; of a long reason the beginning is enough. */
 static void expect_event(struct story *s)
 {
-	char name[LINE_MAX_CHARS], reason[LINE_MAX_CHARS];
-	bool is_wanted = !take(s, "no");
-	copied(next(s), name);
-	copied(next(s), reason);
-	if (w_traced(s->w, name, reason) != is_wanted)
+	char line[LINE_MAX_CHARS];
+	bool is_wanted = !take(s, "no"), is_there = false;
+	struct str name = next(s), reason = next(s);
+	int n = snprintf(line, sizeof(line), "%.*s %.*s", (int)(name.n < 31 ? name.n : 31), name.p, STR_ARG(reason));
+	for (size_t i = 0; i < COUNT(s->w->trace); i++)
+		is_there |= strncmp(s->w->trace[i], line, (size_t)(n < 48 ? n : 48)) == 0;
+	if (is_there != is_wanted)
 		FAIL(s, "%s such an event", is_wanted ? "there is no" : "there is");
 }
 
