@@ -125,6 +125,25 @@ class BusTls(unittest.TestCase):
                 if not s.recv(1):
                     raise ConnectionResetError
 
+    def test_certificates_of_an_authority_that_was_lost_are_made_anew(self):
+        def files():
+            found = {}
+            for name in ("ca.crt", "ns.crt", "ns.key"):
+                with open(os.path.join(self.folder, "again", name), "rb") as f:
+                    found[name] = f.read()
+            return found
+        self.certify("again-ca", "again", "ns,127.0.0.1")
+        first = files()
+        self.certify("again-ca", "again", "ns,127.0.0.1")
+        self.assertEqual(files(), first)
+        shutil.rmtree(os.path.join(self.folder, "again-ca"))
+        self.certify("again-ca", "again", "ns,127.0.0.1")
+        second = files()
+        for name in first:
+            self.assertNotEqual(first[name], second[name], name)
+        subprocess.run(["openssl", "verify", "-CAfile", os.path.join(self.folder, "again", "ca.crt"), os.path.join(self.folder, "again", "ns.crt")],
+                       check=True, capture_output=True)
+
     def test_a_network_server_of_another_name_is_not_trusted(self):
         self.certify("ca", "misnamed", "ns,elsewhere.example", "gs")
         with socket.socket() as s:
