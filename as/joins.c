@@ -1,15 +1,15 @@
-/** @file Join-requests from the ns: checked and answered by as/core/join.c, durable before the answer leaves.
+/** @file Join-requests and rejoin-requests from the ns: checked and answered by as/core/join.c, durable before the answer leaves.
  */
 #include "as/traffic.h"
 #include "as/core/join.h"
+#include "as/core/nonces.h"
 #include "as/store.h"
 #include "as/traces.h"
 #include "common/core/json_out.h"
 #include "common/log.h"
+#include "proto/lorawan/security.h"
 #include <stdlib.h>
 #include <string.h>
-
-enum { STATE_KEY = 9, NONCE_KEY = 11 };
 
 /** An answer that waits for its commit. */
 struct waiting_answer {
@@ -22,44 +22,46 @@ struct nonces {
 	uint64_t uid;
 };
 
-static struct slice state_key(uint8_t buf[STATE_KEY], uint64_t uid)
+/** The record of used nonces, empty where there is none. @return 0; -errno */
+static int load_nonces(struct as *as, uint64_t uid, struct slice *ret)
 {
-	struct writer w = writer_of(buf, STATE_KEY);
-	writer_u8(&w, TABLE_JOIN);
-	writer_be64(&w, uid);
-	return (struct slice){ buf, w.len };
-}
-
-static struct slice nonce_key(uint8_t buf[NONCE_KEY], uint64_t uid, uint16_t dev_nonce)
-{
-	struct writer w = writer_of(buf, NONCE_KEY);
-	writer_u8(&w, TABLE_DEV_NONCES);
-	writer_be64(&w, uid);
-	writer_be16(&w, dev_nonce);
-	return (struct slice){ buf, w.len };
+	uint8_t key[UID_KEY];
+	int r = store_get(as->store, as_store_uid_key(key, TABLE_DEV_NONCES, uid), ret);
+	if (r == STORE_E_NONE)
+		*ret = (struct slice){ NULL, 0 };
+	return r == STORE_E_NONE ? 0 : r;
 }
 
 static bool is_used(void *ctx, uint16_t dev_nonce)
 {
 	struct nonces *n = ctx;
-	uint8_t key[NONCE_KEY];
-	struct slice value;
+	struct slice record;
 	/* What cannot be read counts as used: refusing a join is safe, a repeated nonce is not. */
-	return store_get(n->as->store, nonce_key(key, n->uid, dev_nonce), &value) != STORE_E_NONE;
+	return load_nonces(n->as, n->uid, &record) != 0 || nonces_used(record, dev_nonce);
+}
+
+static int save_nonce(struct as *as, uint64_t uid, uint16_t dev_nonce)
+{
+	uint8_t key[UID_KEY], more[NONCES_RECORD_MAX];
+	struct slice record;
+	size_t n;
+	TRY(load_nonces(as, uid, &record));
+	TRY(nonces_add(record, dev_nonce, more, &n));
+	return store_put(as->store, as_store_uid_key(key, TABLE_DEV_NONCES, uid), (struct slice){ more, n });
 }
 
 static int load_state(struct as *as, uint64_t uid, struct join_state *ret)
 {
-	uint8_t key[STATE_KEY];
+	uint8_t key[UID_KEY];
 	struct slice value;
 	*ret = (struct join_state){ 0 };
-	int r = store_get(as->store, state_key(key, uid), &value);
+	int r = store_get(as->store, as_store_uid_key(key, TABLE_JOIN, uid), &value);
 	return r == STORE_E_NONE ? 0 : r ? r : join_unpack(value, &as->envelope, ret);
 }
 
 static int save(struct as *as, uint64_t uid, const struct join_state *s, const struct session *session)
 {
-	uint8_t key[STATE_KEY], used[NONCE_KEY], record[JOIN_RECORD_MAX];
+	uint8_t key[UID_KEY], record[JOIN_RECORD_MAX];
 	struct device_traffic *t = traffic_of(as, uid, true);
 	size_t n;
 	if (!t)
@@ -67,9 +69,9 @@ static int save(struct as *as, uint64_t uid, const struct join_state *s, const s
 	TRY(join_pack(s, &as->envelope, record, &n));
 	sessions_add(&t->sessions, session);
 	TRY(traffic_save_sessions(as, t));
-	TRY(store_put(
-		as->store, nonce_key(used, uid, s->dev_nonce), (struct slice){ (const uint8_t *)"", 0 }));
-	return store_put(as->store, state_key(key, uid), (struct slice){ record, n });
+	if (s->request_type == JOIN_REQ_TYPE)
+		TRY(save_nonce(as, uid, s->request_nonce));
+	return store_put(as->store, as_store_uid_key(key, TABLE_JOIN, uid), (struct slice){ record, n });
 }
 
 static void refuse(struct as *as, const struct device *d, const struct join_request *rq,
@@ -130,8 +132,8 @@ static void on_join(void *ctx, struct bus_peer *peer, struct bus_request *reques
 	struct join_device device = { .mac_version = d->mac_version,
 		.dev_eui = d->dev_eui,
 		.join_eui = d->join_eui,
-		.has_app_key = d->has_app_key,
-		.app_key = &d->app_key,
+		.app_key = d->has_app_key ? &d->app_key : NULL,
+		.nwk_key = d->has_nwk_key ? &d->nwk_key : NULL,
 		.is_used = is_used,
 		.ctx = &nonces };
 	int r = store_failing(as->store) ? -EAGAIN : load_state(as, rq->device, &state);

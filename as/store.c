@@ -31,6 +31,14 @@ static int del(void *ctx, enum registry_table table, struct slice key)
 	return store_del(ctx, key_in_table(table, key, buf));
 }
 
+struct slice as_store_uid_key(uint8_t buf[UID_KEY], enum as_table table, uint64_t uid)
+{
+	struct writer w = writer_of(buf, UID_KEY);
+	writer_u8(&w, (uint8_t)table);
+	writer_be64(&w, uid);
+	return (struct slice){ buf, w.len };
+}
+
 struct registry_sink as_store_sink(struct store *s)
 {
 	return (struct registry_sink){ put, del, s };

@@ -16,12 +16,15 @@ enum as_table {
 	TABLE_SESSIONS = 0x20,   /**< uid -> sessions, AppSKeys sealed */
 	TABLE_QUEUE = 0x21,      /**< uid, seq (8) -> item */
 	TABLE_JOIN = 0x22,       /**< uid -> what the join server remembers */
-	TABLE_DEV_NONCES = 0x23, /**< uid, DevNonce (2) -> empty: used */
+	TABLE_DEV_NONCES = 0x23, /**< uid -> the DevNonces that were used */
 	TABLE_INTAKE = 0x24,     /**< store id of an ns (16) -> last seq taken (8) */
 	TABLE_MQTT = 0x30,       /**< the engine's key -> session, subscription or message */
 	/* 0x40 to 0x4f: device API, telemetry */
 };
 enum { AS_SCHEMA = 1 };
+enum { UID_KEY = 9 };
+/** The key of a device's only record of a table. */
+struct slice as_store_uid_key(uint8_t buf[UID_KEY], enum as_table table, uint64_t uid);
 
 struct as;
 /** Writes of the registry and the keyring go to the store. */

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { JSON_MAX = 256 * 1024, UID_KEY = 9, ITEM_KEY = 17 };
+enum { JSON_MAX = 256 * 1024, ITEM_KEY = 17 };
 
 struct device_traffic *traffic_of(struct as *as, uint64_t uid, bool make)
 {
@@ -32,14 +32,6 @@ bool traffic_has_session(struct as *as, uint64_t uid)
 {
 	struct device_traffic *d = traffic_of(as, uid, false);
 	return d && d->sessions.n;
-}
-
-static struct slice uid_key(uint8_t buf[UID_KEY], enum as_table table, uint64_t uid)
-{
-	struct writer w = writer_of(buf, UID_KEY);
-	writer_u8(&w, (uint8_t)table);
-	writer_be64(&w, uid);
-	return (struct slice){ buf, w.len };
 }
 
 static struct slice item_key(uint8_t buf[ITEM_KEY], uint64_t uid, uint64_t seq)
@@ -70,7 +62,7 @@ int traffic_save_sessions(struct as *as, const struct device_traffic *d)
 	uint8_t key[UID_KEY], record[SESSIONS_RECORD_MAX];
 	size_t n;
 	TRY(sessions_pack(&d->sessions, &as->envelope, record, &n));
-	return store_put(as->store, uid_key(key, TABLE_SESSIONS, d->uid), (struct slice){ record, n });
+	return store_put(as->store, as_store_uid_key(key, TABLE_SESSIONS, d->uid), (struct slice){ record, n });
 }
 
 /** One record that cannot be read costs its device something, not everybody the service. */
@@ -175,7 +167,7 @@ static void forget_device(struct as *as, uint64_t uid)
 	struct device_traffic *d = traffic_of(as, uid, false);
 	uint8_t key[UID_KEY];
 	for (size_t i = 0; i < COUNT(tables); i++)
-		forget_all(as, uid_key(key, tables[i], uid));
+		forget_all(as, as_store_uid_key(key, tables[i], uid));
 	if (!d)
 		return;
 	heap_remove(&as->traffic->leases, &d->lease);

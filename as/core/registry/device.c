@@ -145,6 +145,8 @@ static void session_to_ns(const struct device_session *s, struct net_session *re
 		MSG_SET(ret, last_f_cnt_up, s->last_f_cnt_up);
 	if (s->has_n_f_cnt_down)
 		MSG_SET(ret, last_n_f_cnt_down, s->last_n_f_cnt_down);
+	if (s->has_a_f_cnt_down)
+		MSG_SET(ret, last_a_f_cnt_down, s->last_a_f_cnt_down);
 }
 
 void device_to_ns(const struct device *d, struct ns_device *ret)

@@ -178,7 +178,8 @@ static int root_keys_check(const struct device *d, struct problem *p)
 {
 	if (!d->supports_join || d->session.present)
 		return 0;
-	if (!d->has_app_key)
+	/* A 1.1 device that is registered as 1.0.x joins with its NwkKey alone. */
+	if (!d->has_app_key && (d->mac_version >= LW_1_1_0 || !d->has_nwk_key))
 		return problem_say(p, REGISTRY_E_INVALID, "root_keys.app_key.key",
 			"is missing; a device that joins needs its AppKey");
 	if (d->mac_version >= LW_1_1_0 && !d->has_nwk_key)
