@@ -139,11 +139,30 @@ static int open_store(struct process *p, struct text *err)
 	return store_open(p->loop, &o, &p->store, err);
 }
 
+static int read_prefixes(const struct process *p, struct ns_config *ret, struct text *err)
+{
+	struct str rest = str_of(p->settings->dev_addr_prefixes), one;
+	while (rest.n) {
+		rest = str_cut(rest, ',', &one);
+		one = str_trim(one);
+		if (ret->n_prefixes < NS_PREFIXES_MAX && devaddr_block_parse(one, &ret->prefix[ret->n_prefixes]) == 0) {
+			ret->n_prefixes++;
+			continue;
+		}
+		daemon_where(p->daemon, err, "ns.dev-addr-prefixes");
+		text_printf(err, ": \"%.*s\" must be an address and the number of its leading bits that count, as 26011000/20; at most %d of them",
+			STR_ARG(one), NS_PREFIXES_MAX);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 static int open_core(struct process *p, struct text *err)
 {
 	struct ns_config c = { .dedup_window_us = p->settings->dedup_window, .net_id = p->settings->net_id,
 		.outbox_max = p->settings->outbox_max, .crypto = p->crypto, .rng = loop_rng(), .now = *loop_now(p->loop) };
 	struct ns_ports ports = { .ctx = p, .put = port_put, .del = port_del, .get = port_get };
+	TRY(read_prefixes(p, &c, err));
 	TRY(open_kek(p, &c.kek, err));
 	ns_bus_ports(&ports);
 	p->ns = ns_new(&c, &ports);

@@ -59,6 +59,7 @@ static void write_session(struct text *t, const struct device *d, const struct d
 	write_keys(t, d, &s->session_key_id, secret);
 	write_number(t, "last_f_cnt_up", MSG_HAS(s, last_f_cnt_up), s->last_f_cnt_up);
 	write_number(t, "last_n_f_cnt_down", MSG_HAS(s, last_f_cnt_down), s->last_f_cnt_down);
+	write_number(t, "last_a_f_cnt_down", MSG_HAS(s, last_a_f_cnt_down), s->last_a_f_cnt_down);
 	write_time(t, "started_at", MSG_HAS(s, started_unix_us), s->started_unix_us);
 	json_close(t, '}');
 }

@@ -37,7 +37,7 @@ struct reception {
 	uint32_t hash, freq_hz;
 	struct modu modu;
 	uint8_t kind; /**< enum reception_kind: what the first copy was found to be */
-	bool is_closed, is_repeat, is_stale;
+	bool is_closed, is_repeat, is_stale, is_ack;
 	uint8_t dr;
 	uint32_t f_cnt;
 	uint64_t device;

@@ -55,14 +55,51 @@ struct dev *devices_make(struct devices *t, uint64_t uid)
 	return NULL;
 }
 
+struct dev *devices_by_dev_eui(const struct devices *t, uint64_t dev_eui)
+{
+	struct dev *d;
+	HASH_FIND(by_dev_eui, t->by_dev_eui, &dev_eui, sizeof(dev_eui), d);
+	return d;
+}
+
+/* Of the devices of a DevEUI the first is in the table, and leads to the others. */
+static void dev_eui_add(struct devices *t, struct dev *d)
+{
+	struct dev *first = d->has_dev_eui ? devices_by_dev_eui(t, d->euis[1]) : NULL;
+	if (first) {
+		d->same_dev_eui = first->same_dev_eui;
+		first->same_dev_eui = d;
+	} else if (d->has_dev_eui) {
+		HASH_ADD(by_dev_eui, t->by_dev_eui, euis[1], sizeof(d->euis[1]), d);
+	}
+}
+
+static void dev_eui_remove(struct devices *t, struct dev *d)
+{
+	struct dev *at = d->has_dev_eui ? devices_by_dev_eui(t, d->euis[1]) : NULL, *next = d->same_dev_eui;
+	d->same_dev_eui = NULL;
+	if (at == d) {
+		HASH_DELETE(by_dev_eui, t->by_dev_eui, d);
+		if (next)
+			HASH_ADD(by_dev_eui, t->by_dev_eui, euis[1], sizeof(next->euis[1]), next);
+		return;
+	}
+	while (at && at->same_dev_eui != d)
+		at = at->same_dev_eui;
+	if (at)
+		at->same_dev_eui = next;
+}
+
 void devices_set_euis(struct devices *t, struct dev *d, bool has_dev_eui, uint64_t dev_eui, bool has_join_eui, uint64_t join_eui)
 {
 	if (d->has_euis)
 		HASH_DELETE(by_euis, t->by_euis, d);
+	dev_eui_remove(t, d);
 	d->has_dev_eui = has_dev_eui;
 	d->has_euis = has_dev_eui && has_join_eui;
 	d->euis[0] = join_eui;
 	d->euis[1] = dev_eui;
+	dev_eui_add(t, d);
 	/* The registry keeps pairs unique; one that is just moving from device to device may come twice for a moment. */
 	struct dev *other = d->has_euis ? devices_by_euis(t, join_eui, dev_eui) : NULL;
 	if (other) {
@@ -170,6 +207,7 @@ void devices_delete(struct devices *t, struct dev *d)
 	slot_take(t, &d->pending, NULL);
 	if (d->has_euis)
 		HASH_DELETE(by_euis, t->by_euis, d);
+	dev_eui_remove(t, d);
 	HASH_DELETE(by_uid, t->by_uid, d);
 	free(d);
 }
@@ -196,4 +234,17 @@ struct session *sessions_first(const struct devices *t, uint32_t dev_addr)
 struct session *sessions_next(const struct session *s)
 {
 	return same_addr(s->next_addr, s->dev_addr);
+}
+
+void session_conf_add(struct session *s, uint32_t f_cnt)
+{
+	struct conf_list *c = &s->conf;
+	if (c->n == NS_CONF_MAX)
+		memmove(&c->v[0], &c->v[1], --c->n * sizeof(c->v[0]));
+	c->v[c->n++] = (uint16_t)f_cnt;
+}
+
+void session_conf_acked(struct session *s, uint16_t f_cnt)
+{
+	s->conf = (struct conf_list){ .has_acked = true, .acked = f_cnt };
 }

@@ -19,6 +19,14 @@ struct join_story {
 	uint64_t received_unix_us;
 };
 
+/** Counters of confirmed downlinks: the integrity code of a 1.1 uplink with ACK says which one it acknowledges. */
+struct conf_list {
+	uint8_t n;
+	bool has_acked;
+	uint16_t acked;                /**< lower half of the one acknowledged last: a repetition says it again */
+	uint16_t v[NS_CONF_MAX];       /**< those sent since, oldest first */
+};
+
 struct session {
 	struct session *next_addr; /**< of the same bucket of the index */
 	struct dev *dev;
@@ -44,6 +52,10 @@ struct session {
 	uint64_t status_next;     /**< up_next at that time */
 	uint8_t status_asked;     /**< DevStatusReq that are not answered */
 	struct flight confirmed; /**< sent, and its ACK awaited with the next uplink */
+	struct conf_list conf;   /**< 1.1: what an ACK may mean */
+	uint32_t rejoin_next;    /**< the next RJcount0; above UINT16_MAX: used up [LW1.1 6.2.4.1] */
+	uint32_t rejoin_hash;    /**< of the last rejoin-request's octets */
+	uint64_t rejoin_unix_us; /**< and when it came; both not stored */
 	struct join_story *story; /**< NULL: the join is told */
 	bool join_told;
 	uint64_t batch; /**< the record of a new session is in it */
@@ -66,11 +78,12 @@ struct dev {
 	uint32_t waiting;     /**< items that wait, as the as said last */
 	uint32_t waiting_epoch;
 	bool is_named; /**< by the full set that is coming in */
-	UT_hash_handle by_uid, by_euis;
+	struct dev *same_dev_eui; /**< others may have this DevEUI, with another JoinEUI */
+	UT_hash_handle by_uid, by_euis, by_dev_eui;
 };
 
 struct devices {
-	struct dev *by_uid, *by_euis;
+	struct dev *by_uid, *by_euis, *by_dev_eui;
 	struct session **addr; /**< buckets by DevAddr */
 	size_t n_addr, n_sessions;
 };
@@ -80,6 +93,8 @@ int devices_init(struct devices *t);
 void devices_done(struct devices *t);
 struct dev *devices_find(const struct devices *t, uint64_t uid);
 struct dev *devices_by_euis(const struct devices *t, uint64_t join_eui, uint64_t dev_eui);
+/** The first device of a DevEUI; the others are in `same_dev_eui`. NULL: none */
+struct dev *devices_by_dev_eui(const struct devices *t, uint64_t dev_eui);
 /** Find or make. NULL: too many, or no memory */
 struct dev *devices_make(struct devices *t, uint64_t uid);
 /** Set or change the EUIs, and the index over them. */
@@ -99,6 +114,10 @@ void devices_take_pending(struct devices *t, struct dev *d, struct session *s);
 void devices_promote(struct devices *t, struct dev *d);
 /** The device's session of an id; NULL: neither. */
 struct session *dev_session(const struct dev *d, const struct ulid *id);
+/** A confirmed downlink was sealed. */
+void session_conf_add(struct session *s, uint32_t f_cnt);
+/** One was acknowledged: of the older ones no more will be. */
+void session_conf_acked(struct session *s, uint16_t f_cnt);
 /** The counter of a downlink with an application's payload (FPort 1 and up), and of one without. [LW1.1 4.3.1.5] */
 static inline struct counter *session_app_counter(struct session *s)
 {
@@ -107,6 +126,12 @@ static inline struct counter *session_app_counter(struct session *s)
 static inline struct counter *session_net_counter(struct session *s)
 {
 	return &s->down;
+}
+/** May the next value of each counter be used? (counter_ready) */
+static inline bool session_counters_ready(struct session *s, uint64_t durable)
+{
+	bool is_net_ready = counter_ready(session_net_counter(s), durable);
+	return counter_ready(session_app_counter(s), durable) && is_net_ready;
 }
 /** First session of a DevAddr; go on with sessions_next. NULL: none */
 struct session *sessions_first(const struct devices *t, uint32_t dev_addr);

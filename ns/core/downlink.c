@@ -218,7 +218,7 @@ static void decide(struct ns *ns, struct exchange *x)
 		downlink_next_window(ns, x, NULL);
 		return;
 	}
-	if (x->batch > ns->durable || !counter_ready(session_net_counter(s), ns->durable) || !counter_ready(session_app_counter(s), ns->durable)) {
+	if (x->batch > ns->durable || !session_counters_ready(s, ns->durable)) {
 		ns->counters.downlinks_late++;
 		downlink_next_window(ns, x, "not_stored");
 		return;

@@ -51,6 +51,7 @@ struct exchange {
 	bool is_concluding; /**< OUT, and nothing more will be tried */
 	bool is_prepared;  /**< the as was told that the pull of window `at` is near, if something waited then */
 	uint64_t moment_us; /**< WAIT: the latest safe moment of window `at` */
+	uint8_t join_type; /**< is_join: JOIN_REQ_TYPE; 0, 1, 2 answers a rejoin-request */
 	uint32_t hash;     /**< of the join-request's octets */
 	uint64_t told;     /**< end of the outbox when it was planned: the as is asked for an item once it was sent all before */
 	uint64_t batch;    /**< what is answered is in it: no answer before it is on disk */

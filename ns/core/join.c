@@ -1,8 +1,9 @@
 /** @file Joins: the network's half. The application server checks the request, makes keys and answer. [LW1.0.4 6.2] */
+#include "ns/core/join.h"
+#include "ns/core/address.h"
 #include "ns/core/downlink.h"
 #include "ns/core/records.h"
 #include "ns/core/uplink.h"
-#include "proto/lorawan/devaddr.h"
 #include "proto/lorawan/security.h"
 #include <stdlib.h>
 #include <string.h>
@@ -12,12 +13,23 @@ enum { OTAA_RX1_DELAY_S = 5 };
 /* What the join-accept tells the device of its windows. */
 struct rx_wish {
 	unsigned rx1_delay_s, rx1_dr_offset, rx2_dr;
+	uint32_t rx2_hz;
 };
 
-static struct rx_wish rx_wish_of(const struct dev *d)
+/* A rejoin-request of type 2 leaves the radio as it is. */
+static bool keeps_radio(const struct dev *d, uint8_t type)
+{
+	return type == 2 && d->current;
+}
+
+static struct rx_wish rx_wish_of(const struct dev *d, uint8_t type)
 {
 	const struct mac_settings *m = &d->mac;
-	struct rx_wish w = { .rx1_delay_s = OTAA_RX1_DELAY_S, .rx2_dr = plan_rx2_dr(d->plan) };
+	const struct session *s = d->current;
+	if (keeps_radio(d, type))
+		return (struct rx_wish){ s->rx1_delay_s, s->rx1_dr_offset, s->rx2_dr, s->rx2_hz };
+	struct rx_wish w = { .rx1_delay_s = OTAA_RX1_DELAY_S, .rx2_dr = plan_rx2_dr(d->plan),
+		.rx2_hz = MSG_HAS(m, rx2_freq_hz) ? m->rx2_freq_hz : d->plan->region->rx2_hz };
 	if (MSG_HAS(m, desired_rx1_delay))
 		w.rx1_delay_s = m->desired_rx1_delay;
 	if (MSG_HAS(m, desired_rx1_dr_offset))
@@ -32,26 +44,14 @@ static struct rx_wish rx_wish_of(const struct dev *d)
 	return w;
 }
 
-/* An address that no session has, if chance finds one soon; two devices may share one at worst. */
-static uint32_t new_dev_addr(const struct ns *ns)
-{
-	uint32_t addr = 0;
-	for (unsigned i = 0; i < NS_JOIN_BUSY_TRIES; i++) {
-		addr = devaddr_make(ns->config.net_id, (uint32_t)rng_u64(&ns->config.rng));
-		if (!sessions_first(&ns->devices, addr))
-			break;
-	}
-	return addr;
-}
-
 static int ask(struct ns *ns, const struct exchange *x, const struct dev *d, const struct reception *r)
 {
-	struct rx_wish w = rx_wish_of(d);
-	struct join_request m = { .device = d->uid, .dev_addr = new_dev_addr(ns), .net_id = ns->config.net_id,
+	struct rx_wish w = rx_wish_of(d, x->join_type);
+	struct join_request m = { .device = d->uid, .dev_addr = address_choose(ns), .net_id = ns->config.net_id,
 		.dl_settings = dl_settings_of(false, w.rx1_dr_offset, w.rx2_dr), .rx_delay = w.rx1_delay_s };
 	m.phy.len = r->len;
 	memcpy(m.phy.p, r->phy, r->len);
-	if (plan_cf_list(d->plan, (enum phy_version)d->phy_version, m.cf_list.p)) {
+	if (!keeps_radio(d, x->join_type) && plan_cf_list(d->plan, (enum phy_version)d->phy_version, m.cf_list.p)) {
 		m.cf_list.len = CF_LIST_LEN;
 		MSG_MARK(&m, cf_list);
 	}
@@ -60,13 +60,13 @@ static int ask(struct ns *ns, const struct exchange *x, const struct dev *d, con
 	return ns->ports.join(ns->ports.ctx, x->ticket, &m);
 }
 
-static enum drop judge(const struct ns *ns, struct reception *r, const struct dev *d)
+enum drop join_judge(const struct ns *ns, struct reception *r, const struct dev *d)
 {
 	if (!d)
 		return DROP_DEVICE;
 	if (!d->supports_join)
 		return DROP_NO_JOIN;
-	if (!d->plan)
+	if (!d->plan || !d->rules)
 		return DROP_NO_PLAN;
 	int dr = region_dr(d->plan->region, (enum phy_version)d->phy_version, true, &r->modu);
 	if (dr < 0)
@@ -75,26 +75,20 @@ static enum drop judge(const struct ns *ns, struct reception *r, const struct de
 	return ns->as_is_up ? DROP_NONE : DROP_AS_AWAY;
 }
 
-void join_first(struct ns *ns, struct reception *r, const struct frame *f)
+void join_ask(struct ns *ns, struct reception *r, struct dev *d, uint8_t type, const struct about *a)
 {
-	struct dev *d = devices_by_euis(&ns->devices, f->join.join_eui, f->join.dev_eui);
-	struct about a = { .cids = &r->cids, .dev = d, .gateway = r->first->gateway, .dev_eui = f->join.dev_eui, .has_dev_eui = true };
-	enum drop why = judge(ns, r, d);
-	if (why != DROP_NONE) {
-		uplink_drop(ns, r, why, NULL, &a);
-		return;
-	}
 	struct exchange *x = exchange_find(&ns->exchanges, d->join);
 	if (x && x->hash == r->hash) {
 		/* Its windows are still to come: a gateway with a slow line, which must not spoil the answer of the others. */
-		uplink_drop(ns, r, DROP_GHOST, NULL, &a);
+		uplink_drop(ns, r, DROP_GHOST, NULL, a);
 		return;
 	}
 	x = exchange_open_join(&ns->exchanges, d);
 	if (!x) {
-		uplink_drop(ns, r, DROP_FULL, NULL, &a);
+		uplink_drop(ns, r, DROP_FULL, NULL, a);
 		return;
 	}
+	x->join_type = type;
 	x->hash = r->hash;
 	x->cids = r->cids;
 	x->first_unix_us = r->first_unix_us;
@@ -102,15 +96,26 @@ void join_first(struct ns *ns, struct reception *r, const struct frame *f)
 	downlink_windows(x, d, NULL, r->freq_hz, r->dr);
 	if (ask(ns, x, d, r) != 0) {
 		exchange_close(&ns->exchanges, x, d);
-		uplink_drop(ns, r, DROP_AS_AWAY, NULL, &a);
+		uplink_drop(ns, r, DROP_AS_AWAY, NULL, a);
 		return;
 	}
 	r->kind = RECEPTION_JOIN;
 	r->device = d->uid;
 	r->exchange = x->ticket;
-	trace_add(ns, "ns.up.join.receive", &a);
+	trace_add(ns, type == JOIN_REQ_TYPE ? "ns.up.join.receive" : "ns.up.rejoin.receive", a);
 	downlink_plan(ns, x);
 	transmit_reserve(ns, x);
+}
+
+void join_first(struct ns *ns, struct reception *r, const struct frame *f)
+{
+	struct dev *d = devices_by_euis(&ns->devices, f->join.join_eui, f->join.dev_eui);
+	struct about a = { .cids = &r->cids, .dev = d, .gateway = r->first->gateway, .dev_eui = f->join.dev_eui, .has_dev_eui = true };
+	enum drop why = join_judge(ns, r, d);
+	if (why != DROP_NONE)
+		uplink_drop(ns, r, why, NULL, &a);
+	else
+		join_ask(ns, r, d, JOIN_REQ_TYPE, &a);
 }
 
 /* ---- the answer ---- */
@@ -122,7 +127,7 @@ static struct session *session_of_answer(struct ns *ns, struct dev *d, const str
 	struct join_story *story = s ? malloc(sizeof(*story)) : NULL;
 	if (!story)
 		return NULL;
-	struct rx_wish w = rx_wish_of(d);
+	struct rx_wish w = rx_wish_of(d, x->join_type);
 	*story = (struct join_story){ .cids = x->cids, .received_unix_us = x->first_unix_us };
 	s->story = story;
 	s->id = m->session_key_id;
@@ -133,9 +138,11 @@ static struct session *session_of_answer(struct ns *ns, struct dev *d, const str
 	s->rx1_delay_s = (uint8_t)w.rx1_delay_s;
 	s->rx1_dr_offset = (uint8_t)w.rx1_dr_offset;
 	s->rx2_dr = (uint8_t)w.rx2_dr;
-	s->rx2_hz = MSG_HAS(&d->mac, rx2_freq_hz) ? d->mac.rx2_freq_hz : d->plan->region->rx2_hz;
+	s->rx2_hz = w.rx2_hz;
 	s->started_unix_us = ns->now.unix_us;
+	s->is_v11 = MSG_HAS(m, v11) && m->v11;
 	counter_start(&s->down, 0);
+	counter_start(&s->app_down, 0);
 	struct session *ret = s;
 	devices_take_pending(&ns->devices, d, TAKE(s));
 	record_session_put(ns, ret);
@@ -171,7 +178,7 @@ void ns_as_joined(struct ns *ns, const struct now *now, uint64_t call, const str
 	x->len = m->phy.len;
 	memcpy(x->phy, m->phy.p, m->phy.len);
 	ns->counters.joins++;
-	trace_add(ns, "ns.up.join.process", &a);
+	trace_add(ns, x->join_type == JOIN_REQ_TYPE ? "ns.up.join.process" : "ns.up.rejoin.process", &a);
 }
 
 void join_close(struct ns *ns, struct reception *r)

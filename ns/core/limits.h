@@ -5,8 +5,10 @@
 enum {
 	NS_COPIES_MAX = 50,       /**< copies of one frame whose metadata is kept */
 	NS_PATHS_MAX = 8,         /**< gateways remembered as ways back to a device */
+	NS_CONF_MAX = 8,          /**< attempts of confirmed downlinks that an ACK of 1.1 may mean */
 	NS_CANDIDATES_MAX = 256,  /**< sessions of one DevAddr that are tried */
 	NS_REPEATS_MAX = 15,      /**< times that a repeated frame is answered again */
+	NS_PREFIXES_MAX = 32,     /**< blocks of addresses for devices that join */
 	NS_GATEWAYS_MAX = 16384,
 	NS_DEVICES_MAX = 1000000,
 	NS_GS_MAX = 64,           /**< gateway servers connected at once */

@@ -12,6 +12,8 @@ static const struct row rows[] = {
 	{ mac_link_check, CMD_LINK_CHECK, true },
 	{ mac_device_time, CMD_DEVICE_TIME, true },
 	{ mac_dev_status, CMD_DEV_STATUS, false },
+	{ mac_reset, CMD_RESET, true },
+	{ mac_rekey, CMD_REKEY, true },
 };
 
 static const struct row *row_of(uint8_t cid)

@@ -1,6 +1,7 @@
 /** @file MAC commands that devices send: a table from command to the function that takes it.
  *
- * Functions are grouped by file: mac_query.c what devices ask, mac_status.c what they report. A new command is a row in
+ * Functions are grouped by file: mac_query.c what devices ask, mac_status.c what they report, mac_session.c what they
+ * say of their session. A new command is a row in
  * mac.c and its function. What answers is written to `answers`, in the order of the questions, and sent with the next frame.
  */
 #pragma once
@@ -27,6 +28,9 @@ void mac_unasked(struct mac_run *run, const char *command);
 /* mac_query.c */
 void mac_link_check(struct mac_run *run, struct slice arg);
 void mac_device_time(struct mac_run *run, struct slice arg);
+/* mac_session.c */
+void mac_reset(struct mac_run *run, struct slice arg);
+void mac_rekey(struct mac_run *run, struct slice arg);
 /* mac_status.c */
 void mac_dev_status(struct mac_run *run, struct slice arg);
 /** Ask for the status if the operator wants that and it is time: DevStatusReq goes behind the answers. */

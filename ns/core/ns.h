@@ -5,7 +5,8 @@
  * disk, ns_committed says so. Nothing here blocks, reads a clock, or draws a number but from the rng it was given.
  */
 #pragma once
-#include "common/core/clock.h"
+#include "ns/core/limits.h"
+#include "proto/lorawan/devaddr.h"
 #include "proto/schema.h"
 
 struct ns;
@@ -48,6 +49,8 @@ struct ns_ports {
 struct ns_config {
 	uint64_t dedup_window_us;
 	uint32_t net_id;
+	struct devaddr_block prefix[NS_PREFIXES_MAX]; /**< where addresses come from; none: the block of net_id */
+	size_t n_prefixes;
 	uint64_t outbox_max; /**< messages kept for the as */
 	struct key kek;
 	struct crypto *crypto; /**< borrowed */

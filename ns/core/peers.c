@@ -111,6 +111,8 @@ int ns_as_device(const struct ns *ns, uint64_t device, struct device_state *ret)
 			MSG_SET(ret, last_f_cnt_up, (uint32_t)(s->up_next - 1));
 		if (s->down.next)
 			MSG_SET(ret, last_f_cnt_down, (uint32_t)(s->down.next - 1));
+		if (s->is_v11 && s->app_down.next)
+			MSG_SET(ret, last_a_f_cnt_down, (uint32_t)(s->app_down.next - 1));
 		MSG_SET(ret, started_unix_us, s->started_unix_us);
 		if (s->seen_unix_us) {
 			MSG_SET(ret, last_seen_unix_us, s->seen_unix_us);

@@ -3,7 +3,7 @@
 #include <string.h>
 
 enum { RECORD_VERSION = 1, RECORD_MAX = 512 };
-enum { FLAG_V11 = 16, FLAG_BY_HAND = 1, FLAG_JOIN_TOLD = 2, FLAG_CONFIRMED = 4, FLAG_IS_CONFIRMED = 8 };
+enum { FLAG_V11 = 16, FLAG_CONF = 32, FLAG_REJOIN = 64, FLAG_BY_HAND = 1, FLAG_JOIN_TOLD = 2, FLAG_CONFIRMED = 4, FLAG_IS_CONFIRMED = 8 };
 
 static struct slice written(const struct writer *w)
 {
@@ -179,12 +179,38 @@ static void get_flight(struct reader *r, struct flight *ret)
 	ret->f_cnt = reader_be32(r);
 }
 
+static void put_conf(struct writer *w, const struct conf_list *c)
+{
+	writer_u8(w, c->n);
+	writer_u8(w, c->has_acked);
+	writer_be16(w, c->acked);
+	for (size_t i = 0; i < c->n; i++)
+		writer_be16(w, c->v[i]);
+}
+
+static void get_conf(struct reader *r, struct conf_list *ret)
+{
+	uint8_t n = reader_u8(r);
+	*ret = (struct conf_list){ .has_acked = reader_u8(r), .acked = reader_be16(r) };
+	if (n > NS_CONF_MAX)
+		r->failed = true;
+	for (; !r->failed && ret->n < n; ret->n++)
+		ret->v[ret->n] = reader_be16(r);
+}
+
+static uint8_t live_flags(const struct session *s)
+{
+	bool has_conf = s->is_v11 && (s->conf.n || s->conf.has_acked);
+	return (uint8_t)((s->join_told ? FLAG_JOIN_TOLD : 0) | (s->confirmed.is_there ? FLAG_CONFIRMED : 0) | (has_conf ? FLAG_CONF : 0) |
+		(s->rejoin_next ? FLAG_REJOIN : 0));
+}
+
 void record_live_put(struct ns *ns, struct session *s)
 {
 	uint8_t buf[RECORD_MAX];
 	struct writer w = writer_of(buf, sizeof(buf));
 	writer_u8(&w, RECORD_VERSION);
-	writer_u8(&w, (uint8_t)((s->join_told ? FLAG_JOIN_TOLD : 0) | (s->confirmed.is_there ? FLAG_CONFIRMED : 0)));
+	writer_u8(&w, live_flags(s));
 	writer_be64(&w, s->up_stored);
 	writer_be64(&w, counter_reserve(&s->down, ns->batch));
 	if (s->is_v11)
@@ -197,6 +223,10 @@ void record_live_put(struct ns *ns, struct session *s)
 	writer_u8(&w, s->status_asked);
 	if (s->confirmed.is_there)
 		put_flight(&w, &s->confirmed);
+	if (live_flags(s) & FLAG_CONF)
+		put_conf(&w, &s->conf);
+	if (s->rejoin_next)
+		writer_be32(&w, s->rejoin_next);
 	ns_put(ns, NS_LIVE, s->dev->uid, slot_of(s), written(&w));
 }
 
@@ -222,6 +252,10 @@ static int load_live(struct ns *ns, uint64_t uid, int slot, struct reader *r)
 		s->confirmed = (struct flight){ .is_there = true, .is_confirmed = true };
 		get_flight(r, &s->confirmed);
 	}
+	if (flags & FLAG_CONF)
+		get_conf(r, &s->conf);
+	if (flags & FLAG_REJOIN)
+		s->rejoin_next = reader_be32(r);
 	return 0;
 }
 

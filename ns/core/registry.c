@@ -101,7 +101,7 @@ static void device_gone(struct ns *ns, struct dev *d)
 }
 
 /* An ABP device listens as its maker set it, which the operator tells; else as the region says. */
-static void session_rx_by_hand(struct session *s, const struct dev *d)
+void registry_rx_by_hand(struct session *s, const struct dev *d)
 {
 	const struct mac_settings *m = &d->mac;
 	const struct region *r = d->plan ? d->plan->region : NULL;
@@ -114,12 +114,32 @@ static void session_rx_by_hand(struct session *s, const struct dev *d)
 
 /* Where downlinks go on: under keys that were in use, never at a counter that may have been sent already, since that would
  * encrypt two payloads alike. A device that began again takes the higher one. */
-static uint64_t first_down(const struct dev *d, const struct net_session *m)
+static uint64_t first_down(const struct session *old, const struct net_session *m, const struct counter *was, bool has_last, uint32_t last)
 {
-	const struct session *old = d->current;
-	uint64_t next = MSG_HAS(m, last_n_f_cnt_down) ? (uint64_t)m->last_n_f_cnt_down + 1 : 0;
+	uint64_t next = has_last ? (uint64_t)last + 1 : 0;
 	bool is_same = old && old->dev_addr == m->dev_addr && crypto_equal(&old->nwk_s_enc, &m->nwk_s_enc_key, sizeof(struct key));
-	return is_same && old->down.next > next ? old->down.next : next;
+	return is_same && was->next > next ? was->next : next;
+}
+
+static void counters_by_hand(struct session *s, const struct session *old, const struct net_session *m)
+{
+	uint64_t down = first_down(old, m, old ? &old->down : NULL, MSG_HAS(m, last_n_f_cnt_down), m->last_n_f_cnt_down);
+	uint64_t app_down = first_down(old, m, old ? &old->app_down : NULL, MSG_HAS(m, last_a_f_cnt_down), m->last_a_f_cnt_down);
+	s->up_next = s->up_stored = MSG_HAS(m, last_f_cnt_up) ? (uint64_t)m->last_f_cnt_up + 1 : 0;
+	counter_start(&s->down, down);
+	counter_start(&s->app_down, app_down);
+}
+
+/* The version says how many counters there are. What one of them used, no other may use again. */
+static void version_by_hand(struct session *s, const struct dev *d)
+{
+	bool is_v11 = d->rules && d->rules->is_v11;
+	if (s->is_v11 == is_v11)
+		return;
+	uint64_t most = s->down.next > s->app_down.next ? s->down.next : s->app_down.next;
+	counter_start(&s->down, is_v11 ? s->down.next : most);
+	counter_start(&s->app_down, is_v11 ? most : 0);
+	s->is_v11 = is_v11;
 }
 
 static int session_by_hand(struct ns *ns, struct dev *d, const struct net_session *m)
@@ -128,7 +148,8 @@ static int session_by_hand(struct ns *ns, struct dev *d, const struct net_sessio
 	if (!s)
 		return -ENOMEM;
 	settle(ns, d); /* which may spend a counter */
-	uint64_t down = first_down(d, m);
+	counters_by_hand(s, d->current, m);
+	s->is_v11 = d->rules && d->rules->is_v11;
 	forget_sessions(ns, d);
 	s->is_by_hand = s->join_told = true;
 	s->id = m->session_key_id;
@@ -136,8 +157,6 @@ static int session_by_hand(struct ns *ns, struct dev *d, const struct net_sessio
 	s->f_nwk_s_int = m->f_nwk_s_int_key;
 	s->s_nwk_s_int = m->s_nwk_s_int_key;
 	s->nwk_s_enc = m->nwk_s_enc_key;
-	s->up_next = s->up_stored = MSG_HAS(m, last_f_cnt_up) ? (uint64_t)m->last_f_cnt_up + 1 : 0;
-	counter_start(&s->down, down);
 	s->started_unix_us = ns->now.unix_us;
 	devices_take_current(&ns->devices, d, s);
 	return 0;
@@ -173,7 +192,8 @@ static int sessions_changed(struct ns *ns, struct dev *d, const struct ns_device
 		forget_sessions(ns, d);
 	}
 	if (d->current && d->current->is_by_hand) {
-		session_rx_by_hand(d->current, d);
+		registry_rx_by_hand(d->current, d);
+		version_by_hand(d->current, d);
 		record_session_put(ns, d->current);
 	}
 	return 0;

@@ -14,6 +14,8 @@ void ns_restored(struct ns *ns, const struct now *now, uint32_t raise, void (*sa
 			if (!s)
 				continue;
 			counter_start(&s->down, s->down.next + raise);
+			if (s->is_v11)
+				counter_start(&s->app_down, s->app_down.next + raise);
 			record_live_put(ns, s);
 			say(ctx, &(struct ns_raised){ d->euis[1], d->has_dev_eui, s->dev_addr, s->down.next });
 		}

@@ -76,6 +76,16 @@ void trace_reason(struct ns *ns, const char *name, const struct about *a, const 
 	struct text *t = trace_begin(ns, name, a);
 	json_name(t, "reason");
 	json_puts(t, reason);
+	if (a->has_f_cnt) {
+		json_name(t, "f_cnt");
+		json_unum(t, a->f_cnt);
+		json_name(t, "next_f_cnt");
+		json_unum(t, a->next_f_cnt);
+	}
+	if (a->hint) {
+		json_name(t, "hint");
+		json_puts(t, a->hint);
+	}
 	trace_end(ns);
 }
 

@@ -21,6 +21,10 @@ struct about {
 	uint64_t dev_eui;
 	uint32_t dev_addr;
 	bool has_dev_eui, has_dev_addr;
+	bool has_f_cnt;      /**< of a frame whose counter is why: what it has, what was expected, and what would let it pass */
+	uint32_t f_cnt;
+	uint64_t next_f_cnt;
+	const char *hint;    /**< NULL: nothing would */
 };
 
 /** Begin an event; add members to its data object with json_name and its sisters, then end it. */

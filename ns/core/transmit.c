@@ -30,6 +30,8 @@ int transmit_build(struct ns *ns, struct exchange *x, const struct pulled *item)
 	size_t n;
 	TRY(seal_data(ns->config.crypto, s, &m, x->phy, &n));
 	x->len = (uint16_t)n;
+	if (m.is_confirmed)
+		session_conf_add(s, m.f_cnt);
 	return 0;
 }
 

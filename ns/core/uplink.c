@@ -8,10 +8,11 @@
 
 void uplink_drop(struct ns *ns, struct reception *r, enum drop why, const char *word, const struct about *a)
 {
-	bool is_join = r->len > 0 && r->phy[0] >> 5 == MTYPE_JOIN_REQUEST;
+	static const char *const names[] = { [MTYPE_JOIN_REQUEST] = "ns.up.join.drop", [MTYPE_REJOIN] = "ns.up.rejoin.drop" };
+	unsigned mtype = r->len > 0 ? r->phy[0] >> 5 : MTYPE_PROPRIETARY;
 	r->kind = RECEPTION_DROPPED;
 	drop_count(ns, why);
-	trace_reason(ns, is_join ? "ns.up.join.drop" : "ns.up.data.drop", a, word ? word : drop_word(why));
+	trace_reason(ns, mtype < COUNT(names) && names[mtype] ? names[mtype] : "ns.up.data.drop", a, word ? word : drop_word(why));
 	for (struct copy *c = r->first; c; c = c->next) {
 		ns_accept(ns, c->request);
 		c->request = 0;
@@ -108,6 +109,8 @@ static void classify(struct ns *ns, struct reception *r)
 		data_first(ns, r, &f);
 	else if (f.mtype == MTYPE_JOIN_REQUEST)
 		join_first(ns, r, &f);
+	else if (f.mtype == MTYPE_REJOIN)
+		rejoin_first(ns, r, &f);
 	else
 		uplink_drop(ns, r, DROP_TYPE, NULL, &a);
 }
@@ -153,6 +156,16 @@ void ns_gs_uplink(struct ns *ns, const struct now *now, uint32_t gs, uint64_t re
 	classify(ns, r);
 }
 
+void uplink_promote(struct ns *ns, struct session *s, const struct cid_list *cids)
+{
+	struct dev *d = s->dev;
+	if (d->current)
+		downlink_session_ends(ns, d->current, cids);
+	devices_promote(&ns->devices, d);
+	record_session_del(ns, d, SLOT_PENDING);
+	record_session_put(ns, s);
+}
+
 /* ---- data frames, first copy ---- */
 
 /* A repetition that is too early or too late is no repetition of the device's. */
@@ -170,16 +183,6 @@ static enum drop judge_repeat(const struct ns *ns, struct reception *r, struct s
 	return r->is_stale && !is_confirmed ? DROP_REPEATS : DROP_NONE;
 }
 
-static void session_promote(struct ns *ns, struct session *s, const struct reception *r)
-{
-	struct dev *d = s->dev;
-	if (d->current)
-		downlink_session_ends(ns, d->current, &r->cids);
-	devices_promote(&ns->devices, d);
-	record_session_del(ns, d, SLOT_PENDING);
-	record_session_put(ns, s);
-}
-
 static enum drop data_rate(struct reception *r, const struct dev *d)
 {
 	if (!d->plan || !d->rules)
@@ -192,28 +195,45 @@ static enum drop data_rate(struct reception *r, const struct dev *d)
 	return d->rules->drops_long && r->len > most + 1 + MIC_LEN ? DROP_LENGTH : DROP_NONE;
 }
 
+/* An operator who sees a counter refused wants to know which was expected, and whether the device just began again. */
+static void about_counter(struct about *a, const struct match *m, const struct frame *f)
+{
+	bool is_old = m->drop == DROP_F_CNT || m->drop == DROP_F_CNT_REUSED;
+	if (!is_old && m->drop != DROP_F_CNT_GAP)
+		return;
+	a->has_f_cnt = true;
+	a->f_cnt = m->f_cnt;
+	a->next_f_cnt = m->session->up_next;
+	if (is_old && m->session->is_by_hand && !f->data.ack && m->f_cnt == f->data.f_cnt16)
+		a->hint = "if the device began its counter again: end-devices reset, or mac_settings.resets_f_cnt (which lets replays in)";
+}
+
 static void data_first(struct ns *ns, struct reception *r, const struct frame *f)
 {
 	struct match m;
-	match_data(ns, f, match_content(f), &m);
+	match_data(ns, r, f, match_content(f), &m);
 	struct about a = { .cids = &r->cids, .dev = m.dev, .gateway = r->first->gateway, .dev_addr = f->data.dev_addr, .has_dev_addr = true };
 	if (m.drop == DROP_NONE)
 		m.drop = data_rate(r, m.dev);
 	if (m.drop == DROP_NONE && m.is_repeat)
 		m.drop = judge_repeat(ns, r, m.session, f->mtype == MTYPE_CONFIRMED_UP);
 	if (m.drop != DROP_NONE) {
+		about_counter(&a, &m, f);
 		uplink_drop(ns, r, m.drop, NULL, &a);
 		return;
 	}
 	struct session *s = m.session;
 	if (s->is_pending)
-		session_promote(ns, s, r);
+		uplink_promote(ns, s, &r->cids);
 	r->kind = RECEPTION_DATA;
 	r->device = s->dev->uid;
 	r->session = s->id;
 	r->f_cnt = m.f_cnt;
 	r->is_repeat = m.is_repeat;
+	r->is_ack = m.is_ack;
 	if (!m.is_repeat) {
+		if (m.is_ack)
+			session_conf_acked(s, m.conf_f_cnt);
 		s->up_next = (uint64_t)m.f_cnt + 1;
 		s->last_content = match_content(f);
 		s->repeats = 0;
@@ -236,15 +256,20 @@ static void data_first(struct ns *ns, struct reception *r, const struct frame *f
 static void run_mac(struct mac_run *run, const struct frame *f)
 {
 	uint8_t plain[PHY_MAX];
-	struct slice commands = f->data.f_opts;
-	if (f->data.has_port && f->data.f_port == PORT_MAC) {
-		struct frame_id id = { .dev_addr = run->session->dev_addr, .f_cnt = run->reception->f_cnt, .is_up = true };
-		if (f->data.frm.n)
-			memcpy(plain, f->data.frm.p, f->data.frm.n);
-		if (cipher_frm(run->ns->config.crypto, &run->session->nwk_s_enc, &id, plain, f->data.frm.n) != 0)
-			return;
-		commands = (struct slice){ plain, f->data.frm.n };
-	}
+	const struct session *s = run->session;
+	bool is_payload = f->data.has_port && f->data.f_port == PORT_MAC;
+	struct slice commands = is_payload ? f->data.frm : f->data.f_opts;
+	struct frame_id id = { .dev_addr = s->dev_addr, .f_cnt = run->reception->f_cnt, .is_up = true };
+	int rc = 0;
+	if (commands.n)
+		memcpy(plain, commands.p, commands.n);
+	if (is_payload)
+		rc = cipher_frm(run->ns->config.crypto, &s->nwk_s_enc, &id, plain, commands.n);
+	else if (s->is_v11)
+		rc = cipher_f_opts(run->ns->config.crypto, &s->nwk_s_enc, &id, false, plain, commands.n);
+	if (rc != 0)
+		return;
+	commands.p = plain;
 	mac_take(run, commands);
 }
 
@@ -345,7 +370,7 @@ static void data_close(struct ns *ns, struct reception *r)
 	} else {
 		ns->counters.uplinks++;
 		join_tell(ns, s, &r->cids);
-		settle_confirmed(ns, r, s, f.data.ack);
+		settle_confirmed(ns, r, s, r->is_ack);
 		run_mac(&run, &f);
 		put_data(ns, r, s, &f);
 		s->up_stored = (uint64_t)r->f_cnt + 1;

@@ -68,6 +68,10 @@ static inline void w_device_entry(const struct world *w, const struct w_device *
 	MSG_MARK(m, session);
 	m->session = (struct net_session){ .dev_addr = d->dev_addr, .f_nwk_s_int_key = d->nwk, .s_nwk_s_int_key = d->nwk,
 		.nwk_s_enc_key = d->nwk, .session_key_id = d->session, .generation = d->generation };
+	if (d->is_v11) {
+		m->session.s_nwk_s_int_key = d->s_nwk;
+		m->session.nwk_s_enc_key = d->nwk_enc;
+	}
 	if (d->last_f_cnt_up)
 		MSG_SET(&m->session, last_f_cnt_up, d->last_f_cnt_up);
 }
@@ -167,6 +171,20 @@ static inline struct w_device *w_add_device(struct world *w, const char *name, b
 	d->session = ulid_make(w->now.unix_us, &w->rng);
 	d->up.freq_hz = 868100000;
 	modu_parse(STR("SF7BW125"), &d->up.modu);
+	w_sync(w, 0);
+	w_settle(w);
+	return d;
+}
+
+/** A device of 1.1. */
+static inline struct w_device *w_add_device_1_1(struct world *w, const char *name, bool is_otaa)
+{
+	struct w_device *d = w_add_device(w, name, is_otaa);
+	d->mac_version = LW_1_1_0;
+	d->is_v11 = !is_otaa;
+	d->generation++;
+	rng_fill(&w->rng, d->s_nwk.b, sizeof(d->s_nwk.b));
+	rng_fill(&w->rng, d->nwk_enc.b, sizeof(d->nwk_enc.b));
 	w_sync(w, 0);
 	w_settle(w);
 	return d;
@@ -339,19 +357,33 @@ struct w_say {
 /** The octets of a device's next frame (or of an older counter). @return length */
 static inline size_t w_frame(struct world *w, const struct w_device *d, uint32_t f_cnt, const struct w_say *say, uint8_t phy[PHY_MAX])
 {
-	uint8_t frm[242];
+	uint8_t frm[242], opts[FOPTS_MAX];
 	size_t n = say->text ? strlen(say->text) : 0;
 	struct frame_id id = { .dev_addr = d->dev_addr, .f_cnt = f_cnt, .is_up = true };
+	const struct region *r = w->plan->region;
 	if (n)
 		memcpy(frm, say->text, n);
-	cipher_frm(w->crypto, say->port ? &d->app : &d->nwk, &id, frm, n);
+	if (say->n_opts)
+		memcpy(opts, say->opts, say->n_opts);
+	cipher_frm(w->crypto, say->port ? &d->app : d->is_v11 ? &d->nwk_enc : &d->nwk, &id, frm, n);
+	if (d->is_v11) {
+		cipher_f_opts(w->crypto, &d->nwk_enc, &id, false, opts, say->n_opts);
+		id.tx_dr = (uint8_t)region_dr(r, RP_002_1_0_4, true, &d->up.modu);
+		id.tx_ch = d->tx_ch;
+	}
 	struct frame f = { .mtype = say->confirmed ? MTYPE_CONFIRMED_UP : MTYPE_DATA_UP, .is_up = true,
 		.data = { .dev_addr = d->dev_addr, .f_cnt16 = (uint16_t)f_cnt, .ack = say->ack, .adr_ack_req = say->adr_ack_req,
 			.has_port = say->port >= 0, .f_port = (uint8_t)(say->port >= 0 ? say->port : 0), .frm = { frm, n },
-			.f_opts = { say->opts, say->n_opts } } };
+			.f_opts = { opts, say->n_opts } } };
 	struct writer out = writer_of(phy, PHY_MAX);
 	frame_write(&f, &out);
-	mic_data(w->crypto, &d->nwk, &id, (struct slice){ phy, out.len - MIC_LEN }, phy + out.len - MIC_LEN);
+	struct slice msg = { phy, out.len - MIC_LEN };
+	if (d->is_v11 && say->ack)
+		id.conf_f_cnt = d->conf_down;
+	if (d->is_v11)
+		mic_data_up_1_1(w->crypto, &d->s_nwk, &d->nwk, &id, msg, phy + msg.n);
+	else
+		mic_data(w->crypto, &d->nwk, &id, msg, phy + msg.n);
 	return out.len;
 }
 
@@ -359,6 +391,8 @@ static inline size_t w_frame(struct world *w, const struct w_device *d, uint32_t
 static inline void w_uplink(struct world *w, struct w_device *d, const struct w_say *say, uint32_t n)
 {
 	uint8_t phy[PHY_MAX];
+	if (say->confirmed)
+		d->conf_up = d->f_cnt_up;
 	size_t len = w_frame(w, d, d->f_cnt_up++, say, phy);
 	d->last_up_us = w->now.mono_us;
 	d->owes_ack = false;
@@ -383,6 +417,22 @@ static inline void w_join_request(struct world *w, struct w_device *d, uint16_t 
 	d->last_up_us = w->now.mono_us;
 	d->nonce = nonce;
 	w_join_heard(w, d, nonce, n);
+}
+
+/** A rejoin-request, signed with the keys that the device has. */
+static inline void w_rejoin(struct world *w, struct w_device *d, uint8_t type, uint16_t count, uint32_t n)
+{
+	uint8_t phy[JOIN_REQUEST_LEN + 1];
+	struct frame f = { .mtype = MTYPE_REJOIN, .is_up = true,
+		.join = { .rejoin_type = type, .join_eui = d->join_eui, .dev_eui = d->dev_eui, .dev_nonce = count, .net_id = w->config.net_id } };
+	struct writer out = writer_of(phy, sizeof(phy));
+	frame_write(&f, &out);
+	size_t len = out.len - MIC_LEN;
+	mic_join(w->crypto, &d->s_nwk, (struct slice){ phy, len }, phy + len);
+	d->last_up_us = w->now.mono_us;
+	d->nonce = count;
+	for (uint32_t i = 0; i < n; i++)
+		w_heard(w, d, i, (struct slice){ phy, out.len }, 90 - (int)i * 30, i * 5 * MS_US);
 }
 
 /** Anybody can send a join-request in a device's name. */

@@ -46,7 +46,13 @@ struct w_device {
 	uint64_t uid, dev_eui, join_eui;
 	bool is_otaa, has_session;
 	uint32_t dev_addr, f_cnt_up;
-	struct key nwk, app;
+	struct key nwk, app;          /**< nwk is the FNwkSIntKey of 1.1 */
+	struct key s_nwk, nwk_enc;    /**< 1.1 */
+	bool is_v11;                  /**< of its session */
+	uint8_t tx_ch;                /**< 1.1: channel index of its next uplink */
+	uint32_t conf_up;             /**< counter of its last confirmed uplink */
+	uint16_t conf_down;           /**< and of the confirmed downlink that it owes an ACK */
+	struct { bool is_there; uint32_t f_cnt; } last_down[2]; /**< 1.1: NFCntDown, AFCntDown */
 	struct ulid session;
 	unsigned rx1_delay_s;
 	uint64_t last_up_us; /**< end of its last uplink */
@@ -74,6 +80,7 @@ struct w_tx {
 	bool is_emitted;
 	uint64_t at_us;    /**< when the core asked for it */
 	struct key nwk;    /**< of the session that it is for, where a device has that now */
+	bool is_v11;
 };
 
 #define W_OFFER_US (3 * SEC_US)
@@ -144,6 +151,7 @@ struct world {
 	unsigned n_joins, n_statuses, n_refused;
 	struct up_status last_status;
 	struct ulid joined_session;
+	struct join_request last_join; /**< what the core asked of the join server */
 	struct w_event *ev[W_EVENTS];
 	uint32_t n_ev;
 	uint64_t order, request;
@@ -330,13 +338,28 @@ static inline void w_check_air(struct world *w, const struct w_tx *t)
 		W_BREAK(w, "%" PRIu64 " us of airtime within an hour in the sub-band of %u Hz", used, t->m.freq_hz);
 }
 
-static inline void w_find_session(struct world *w, struct w_tx *t, const struct frame *f)
+/** Is a downlink's integrity code right for a device? */
+static inline bool w_is_signed(struct world *w, const struct w_device *d, const struct frame *f, uint32_t f_cnt)
 {
 	uint8_t mic[MIC_LEN];
-	struct frame_id id = { .dev_addr = f->data.dev_addr, .f_cnt = f->data.f_cnt16 };
+	struct frame_id id = { .dev_addr = d->dev_addr, .f_cnt = f_cnt };
+	if (d->is_v11 && f->data.ack)
+		id.conf_f_cnt = (uint16_t)d->conf_up;
+	return mic_data(w->crypto, d->is_v11 ? &d->s_nwk : &d->nwk, &id, f->msg, mic) == 0 && mic_eq(mic, f->mic);
+}
+
+static inline bool w_is_app(const struct frame *f)
+{
+	return f->data.has_port && f->data.f_port != PORT_MAC;
+}
+
+static inline void w_find_session(struct world *w, struct w_tx *t, const struct frame *f)
+{
 	for (uint32_t i = 0; i < w->n_dev; i++)
-		if (w->dev[i].dev_addr == id.dev_addr && mic_data(w->crypto, &w->dev[i].nwk, &id, f->msg, mic) == 0 && mic_eq(mic, f->mic))
+		if (w->dev[i].dev_addr == f->data.dev_addr && w_is_signed(w, &w->dev[i], f, f->data.f_cnt16)) {
 			t->nwk = w->dev[i].nwk;
+			t->is_v11 = w->dev[i].is_v11;
+		}
 }
 
 /** Different octets never share a counter of a session. */
@@ -356,7 +379,8 @@ static inline void w_check_counter(struct world *w, struct w_tx *t)
 			continue;
 		bool is_same = o->phy.len == t->m.phy.len && memcmp(o->phy.p, t->m.phy.p, o->phy.len) == 0;
 		bool is_session = g.data.dev_addr == f.data.dev_addr && memcmp(&w->tx[i].nwk, &t->nwk, sizeof(t->nwk)) == 0;
-		if (is_session && g.data.f_cnt16 == f.data.f_cnt16 && !is_same)
+		bool is_counter = !t->is_v11 || w_is_app(&f) == w_is_app(&g);
+		if (is_session && is_counter && g.data.f_cnt16 == f.data.f_cnt16 && !is_same)
 			W_BREAK(w, "FCntDown %u of %08x was used for different octets", f.data.f_cnt16, f.data.dev_addr);
 	}
 }
@@ -428,12 +452,14 @@ static inline void w_hear_data(struct world *w, struct w_device *d, const struct
 	struct frame f;
 	if (frame_parse((struct slice){ t->m.phy.p, t->m.phy.len }, &f) != 0 || f.data.dev_addr != d->dev_addr)
 		return;
-	uint32_t last = d->heard.f_cnt;
-	uint32_t full = d->n_heard ? (uint32_t)(last + (uint16_t)(f.data.f_cnt16 - last)) : f.data.f_cnt16;
-	uint8_t mic[MIC_LEN];
+	bool is_app = d->is_v11 && w_is_app(&f), is_first = d->is_v11 ? !d->last_down[is_app].is_there : !d->n_heard;
+	uint32_t last = d->is_v11 ? d->last_down[is_app].f_cnt : d->heard.f_cnt;
+	uint32_t full = is_first ? f.data.f_cnt16 : (uint32_t)(last + (uint16_t)(f.data.f_cnt16 - last));
 	struct frame_id id = { .dev_addr = d->dev_addr, .f_cnt = full };
-	if (mic_data(w->crypto, &d->nwk, &id, f.msg, mic) != 0 || !mic_eq(mic, f.mic) || (d->n_heard && full == last))
+	if (!w_is_signed(w, d, &f, full) || (!is_first && full == last))
 		return;
+	d->last_down[is_app].is_there = true;
+	d->last_down[is_app].f_cnt = full;
 	d->heard.f_cnt = full;
 	d->heard.window = window;
 	d->heard.confirmed = f.mtype == MTYPE_CONFIRMED_DOWN;
@@ -446,8 +472,12 @@ static inline void w_hear_data(struct world *w, struct w_device *d, const struct
 		memcpy(d->heard.frm, f.data.frm.p, f.data.frm.n);
 	if (f.data.f_opts.n)
 		memcpy(d->heard.opts, f.data.f_opts.p, f.data.f_opts.n);
-	cipher_frm(w->crypto, &d->app, &id, d->heard.frm, d->heard.n);
+	cipher_frm(w->crypto, w_is_app(&f) ? &d->app : d->is_v11 ? &d->nwk_enc : &d->nwk, &id, d->heard.frm, d->heard.n);
+	if (d->is_v11)
+		cipher_f_opts(w->crypto, &d->nwk_enc, &id, is_app, d->heard.opts, d->heard.n_opts);
 	d->owes_ack |= d->heard.confirmed;
+	if (d->heard.confirmed)
+		d->conf_down = (uint16_t)full;
 	d->n_heard++;
 	for (uint32_t i = 0; i < w->n_item && d->heard.n; i++)
 		if (w->item[i].device == d->uid && w->item[i].state == W_FLIGHT && w->item[i].f_cnt == full)
@@ -473,6 +503,10 @@ static inline void w_hear(struct world *w, const struct w_tx *t)
 			d->has_session = true;
 			d->dev_addr = d->join.dev_addr;
 			d->nwk = d->join.f_nwk_s_int_key;
+			d->s_nwk = d->join.s_nwk_s_int_key;
+			d->nwk_enc = d->join.nwk_s_enc_key;
+			d->is_v11 = MSG_HAS(&d->join, v11);
+			memset(d->last_down, 0, sizeof(d->last_down));
 			d->session = d->join.session_key_id;
 			d->f_cnt_up = 0;
 			d->owes_ack = false;
@@ -565,6 +599,12 @@ static inline int w_join(void *ctx, uint64_t call, const struct join_request *m)
 	*a = (struct join_answer){ .session_key_id = ulid_make(w->now.unix_us, &w->rng), .dev_addr = m->dev_addr };
 	rng_fill(&w->rng, a->f_nwk_s_int_key.b, sizeof(a->f_nwk_s_int_key.b));
 	a->s_nwk_s_int_key = a->nwk_s_enc_key = a->f_nwk_s_int_key;
+	if (mac_rules(d->mac_version)->is_v11) {
+		rng_fill(&w->rng, a->s_nwk_s_int_key.b, sizeof(a->s_nwk_s_int_key.b));
+		rng_fill(&w->rng, a->nwk_s_enc_key.b, sizeof(a->nwk_s_enc_key.b));
+		MSG_SET(a, v11, true);
+	}
+	w->last_join = *m;
 	a->phy.len = 33;
 	rng_fill(&w->rng, a->phy.p, 33);
 	a->phy.p[0] = MTYPE_JOIN_ACCEPT << 5;

@@ -183,6 +183,21 @@ START_TEST(a_net_id_has_its_block_of_addresses)
 }
 END_TEST
 
+START_TEST(blocks_of_addresses_are_read)
+{
+	static const char *const bad[] = { "", "26011000", "/20", "26011000/", "26011000/33", "26011001/20", "2601100/20", "26011000/20 ", "g6011000/20",
+		"80000000/0" };
+	struct devaddr_block b;
+	ck_assert_int_eq(devaddr_block_parse(STR("26011000/20"), &b), 0);
+	ck_assert(b.prefix == 0x26011000 && b.bits == 20);
+	ck_assert_int_eq(devaddr_block_parse(STR("00000000/0"), &b), 0);
+	ck_assert_int_eq(devaddr_block_parse(STR("ffffffff/32"), &b), 0);
+	ck_assert(devaddr_in(b, 0xFFFFFFFF) && !devaddr_in(b, 0xFFFFFFFE));
+	for (size_t i = 0; i < COUNT(bad); i++)
+		ck_assert_msg(devaddr_block_parse(str_of(bad[i]), &b) == -EINVAL, "%s", bad[i]);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("version");
@@ -193,6 +208,7 @@ int main(void)
 	tcase_add_test(c, versions_differ_as_their_texts_say);
 	tcase_add_test(c, a_counter_is_rebuilt_from_its_lower_half);
 	tcase_add_test(c, a_net_id_has_its_block_of_addresses);
+	tcase_add_test(c, blocks_of_addresses_are_read);
 	suite_add_tcase(s, c);
 	SRunner *r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);
