@@ -1,4 +1,4 @@
-"""A LoRaWAN 1.0.x device written apart from the C code: AES from libcrypto through ctypes, everything else from the
+"""LoRaWAN devices of 1.0.x and 1.1 written apart from the C code: AES from libcrypto through ctypes, everything else from the
 specification's words. What the tests send and expect is made here, so that no encoder of ours talks to a decoder of ours."""
 import ctypes
 import ctypes.util
@@ -141,3 +141,111 @@ class Device:
         self.f_cnt_down_seen.append(cnt)
         return Downlink(confirmed=phy[0] >> 5 == 5, ack=bool(ctrl & 0x20), pending=bool(ctrl & 0x10), adr=bool(ctrl & 0x80), f_cnt=cnt,
                         f_opts=phy[8:opts_end], f_port=port, payload=payload)
+
+
+class Device11(Device):
+    """A device of 1.1: root keys NwkKey and AppKey; three network keys, two downlink counters, FOpts encrypted; rejoins. As soon as a
+    join-accept says OptNeg 0 it is one of 1.0 whose root key is the NwkKey."""
+
+    def __init__(self, dev_eui=None, join_eui=None, app_key=None, nwk_key=None, dev_addr=None, keys=(None,) * 4, dev_nonce=0):
+        super().__init__(dev_eui, join_eui, app_key, dev_addr, keys[0], keys[3], dev_nonce)
+        self.nwk_key, self.is_v11 = nwk_key, True
+        self.f_key, self.s_key, self.e_key, _ = keys
+        self.rj_count0 = self.rj_count1 = 0
+        self.net_id = 0
+        self.dr, self.ch = 5, 0
+        self._begin()
+        if nwk_key:
+            eui = struct.pack("<Q", dev_eui)
+            self.js_int, self.js_enc = _aes(nwk_key, b"\6" + eui + bytes(7)), _aes(nwk_key, b"\5" + eui + bytes(7))
+
+    def _begin(self):
+        self.f_cnt_up = self.conf_up = self.conf_down = 0
+        self.f_cnt_down_seen, self.a_f_cnt_down_seen = [], []
+
+    def join_request(self):
+        self.asked, self.asked_nonce = 0xff, self.dev_nonce
+        body = b"\0" + struct.pack("<QQH", self.join_eui, self.dev_eui, self.dev_nonce)
+        return body + cmac(self.nwk_key, body)[:4]
+
+    def rejoin_request(self, kind, count=None):
+        """Type 0, 1 or 2; count sends an old one without moving the counter."""
+        now = self.rj_count1 if kind == 1 else self.rj_count0
+        self.asked, self.asked_nonce = kind, now if count is None else count
+        who = struct.pack("<Q", self.join_eui) if kind == 1 else struct.pack("<I", self.net_id)[:3]
+        body = b"\xc0" + bytes([kind]) + who + struct.pack("<QH", self.dev_eui, self.asked_nonce)
+        if count is None and kind == 1:
+            self.rj_count1 += 1
+        elif count is None:
+            self.rj_count0 += 1
+        return body + cmac(self.js_int if kind == 1 else self.s_key, body)[:4]
+
+    def accept(self, phy):
+        plain = aes_encrypt(self.nwk_key if self.asked == 0xff else self.js_enc, phy[1:])
+        body, mic = phy[:1] + plain[:-4], plain[-4:]
+        self.is_v11 = bool(plain[10] & 0x80)
+        asked = bytes([self.asked]) + struct.pack("<QH", self.join_eui, self.asked_nonce) if self.is_v11 else b""
+        if phy[0] != 0x20 or cmac(self.js_int if self.is_v11 else self.nwk_key, asked + body)[:4] != mic:
+            return False
+        join_nonce, nonce = plain[0:3], struct.pack("<H", self.asked_nonce)
+        self.join_nonce, self.net_id = int.from_bytes(join_nonce, "little"), int.from_bytes(plain[3:6], "little")
+        self.dev_addr, self.dl_settings, rx_delay = struct.unpack("<IBB", plain[6:12])
+        self.cf_list = plain[12:28] if len(plain) == 32 else None
+        self.rx_delay = rx_delay & 15 or 1
+        tail = join_nonce + (struct.pack("<Q", self.join_eui) + nonce + bytes(2) if self.is_v11 else plain[3:6] + nonce + bytes(7))
+        self.f_key = self.nwk_s_key = _aes(self.nwk_key, b"\1" + tail)
+        self.s_key = _aes(self.nwk_key, b"\3" + tail) if self.is_v11 else self.f_key
+        self.e_key = _aes(self.nwk_key, b"\4" + tail) if self.is_v11 else self.f_key
+        self.app_s_key = _aes(self.app_key if self.is_v11 else self.nwk_key, b"\2" + tail)
+        if self.asked == 0xff:
+            self.dev_nonce += 1
+        self.rj_count0 = 0
+        self._begin()
+        return True
+
+    def session(self):
+        """All of the present session, to go back to it."""
+        return {k: v for k, v in self.__dict__.items() if k not in ("dev_nonce", "rj_count1")}
+
+    def _crypt_f_opts(self, direction, f_cnt, which, octets):
+        a = struct.pack("<BBBBBBIIBB", 1, 0, 0, 0, which, direction, self.dev_addr, f_cnt, 0, 1)
+        return _xor(octets, _aes(self.e_key, a))
+
+    def uplink(self, f_port=None, payload=b"", confirmed=False, ack=False, adr=False, f_opts=b"", f_cnt=None, conf=None):
+        """conf: acknowledge another counter than the last confirmed downlink's."""
+        if not self.is_v11:
+            return super().uplink(f_port, payload, confirmed, ack, adr, f_opts, f_cnt)
+        cnt = self.f_cnt_up if f_cnt is None else f_cnt
+        if f_cnt is None:
+            self.f_cnt_up += 1
+        if confirmed:
+            self.conf_up = cnt
+        ctrl = (0x80 if adr else 0) | (0x20 if ack else 0) | len(f_opts)
+        message = struct.pack("<BIBH", 0x80 if confirmed else 0x40, self.dev_addr, ctrl, cnt & 0xffff)
+        message += self._crypt_f_opts(0, cnt, 1, f_opts)
+        if f_port is not None:
+            message += bytes([f_port]) + crypt_payload(self.app_s_key if f_port else self.e_key, 0, self.dev_addr, cnt, payload)
+        acknowledged = (self.conf_down if conf is None else conf) & 0xffff if ack else 0
+        b1 = struct.pack("<BHBBBIIBB", 0x49, acknowledged, self.dr, self.ch, 0, self.dev_addr, cnt, 0, len(message))
+        return message + cmac(self.s_key, b1 + message)[:2] + data_mic(self.f_key, 0, self.dev_addr, cnt, message)[:2]
+
+    def downlink(self, phy, f_cnt_high=0):
+        if not self.is_v11:
+            return super().downlink(phy, f_cnt_high)
+        if len(phy) < 12 or phy[0] >> 5 not in (3, 5):
+            raise ValueError("not a data downlink: " + phy.hex())
+        dev_addr, ctrl, cnt = struct.unpack("<IBH", phy[1:8])
+        cnt |= f_cnt_high << 16
+        conf = self.conf_up & 0xffff if ctrl & 0x20 else 0
+        b0 = struct.pack("<BHHBIIBB", 0x49, conf, 0, 1, dev_addr, cnt, 0, len(phy) - 4)
+        if dev_addr != self.dev_addr or cmac(self.s_key, b0 + phy[:-4])[:4] != phy[-4:]:
+            raise ValueError("for %08x, or bad MIC" % dev_addr)
+        opts_end = 8 + (ctrl & 15)
+        rest = phy[opts_end:-4]
+        port = rest[0] if rest else None
+        payload = crypt_payload(self.app_s_key if port else self.e_key, 1, dev_addr, cnt, rest[1:]) if rest else b""
+        (self.a_f_cnt_down_seen if port else self.f_cnt_down_seen).append(cnt)
+        if phy[0] >> 5 == 5:
+            self.conf_down = cnt
+        return Downlink(confirmed=phy[0] >> 5 == 5, ack=bool(ctrl & 0x20), pending=bool(ctrl & 0x10), adr=bool(ctrl & 0x80), f_cnt=cnt,
+                        f_opts=self._crypt_f_opts(1, cnt, 2 if port else 1, phy[8:opts_end]), f_port=port, payload=payload)
