@@ -81,6 +81,20 @@ class Config(unittest.TestCase):
                 self.assertTrue(any(words == k or words.startswith(k + " ") or k.startswith(words + " ") for k in known), (path, words))
         self.assertGreater(seen, 20)
 
+    def test_every_flag_in_the_manual_is_one(self):
+        """Of godwit's commands: where a line goes on with a backslash, the next one belongs to it."""
+        known = set()
+        for command in re.findall(r"^  godwit ((?:[a-z-]+ ?)+)", run("godwit", "--help").stdout, flags=re.M):
+            known |= set(re.findall(r"^  --(\S+)", run("godwit", *command.split(), "--help").stdout, flags=re.M))
+        seen = 0
+        for path, text in self.manual():
+            for line in re.findall(r"(?:^|`|sudo |\s)godwit [a-z][^`\n]*", text.replace("\\\n", " "), flags=re.M):
+                for flag in re.findall(r" --([a-z][a-z.-]*[a-z])(?![a-z.-]*=)", line):
+                    seen += 1
+                    ok = flag in known or flag.startswith(("mac-settings.", "right-"))
+                    self.assertTrue(ok, (path, flag, line[:80]))
+        self.assertGreater(seen, 25)
+
     def test_every_link_in_the_manual_leads_somewhere(self):
         for path, text in self.manual():
             for link in re.findall(r"\]\((?!https?:)([^)#]+)", text):
