@@ -3,6 +3,7 @@
 #include "ns/core/counter.h"
 #include "ns/core/dedup.h"
 #include "ns/core/hash.h"
+#include "ns/core/mac_state.h"
 #include "proto/lorawan/version.h"
 #include "proto/region/region.h"
 
@@ -39,6 +40,7 @@ struct session {
 	/* How the device listens. */
 	uint8_t rx1_delay_s, rx1_dr_offset, rx2_dr;
 	uint32_t rx2_hz;
+	struct mac_state mac; /**< all else of its MAC */
 	/* Live. */
 	uint64_t up_next;   /**< the next FCntUp; 0: none came yet */
 	uint64_t up_stored; /**< the same for what is in the record: frames whose window has closed */
@@ -71,6 +73,7 @@ struct dev {
 	struct mac_settings mac;
 	bool supports_join, class_c, multicast;
 	uint32_t generation, reset;
+	uint32_t rejoin;      /**< raised when the operator wants it to rejoin */
 	struct session *current, *pending;
 	struct flight flight; /**< the item of the exchange that runs; durable */
 	uint64_t exchange;    /**< ticket of the answer to a data uplink; 0: none */

@@ -18,11 +18,31 @@ static void window_set(struct window *w, const struct region *r, uint32_t freq_h
 void downlink_windows(struct exchange *x, const struct dev *d, const struct session *s, uint32_t up_hz, uint8_t up_dr)
 {
 	const struct region *r = d->plan->region;
-	int channel = plan_channel_index(d->plan, up_hz, up_dr);
-	unsigned offset = s ? s->rx1_dr_offset : 0, delay_s = s ? s->rx1_delay_s : r->join_delay_s;
-	int dr = region_rx1_dr(r, (enum phy_version)d->phy_version, up_dr, offset, false);
-	window_set(&x->window[RX1], r, region_rx1_hz(r, up_hz, channel < 0 ? 0 : (unsigned)channel), dr, delay_s);
-	window_set(&x->window[RX2], r, s ? s->rx2_hz : r->rx2_hz, s ? s->rx2_dr : r->rx2_dr, delay_s + 1);
+	int channel = s ? mac_channel_of(s, up_hz, up_dr) : plan_channel_index(d->plan, up_hz, up_dr);
+	struct mac_rx rx = s ? mac_rx_guess(s) : (struct mac_rx){ .rx1_delay_s = r->join_delay_s, .rx2_dr = r->rx2_dr, .rx2_hz = r->rx2_hz };
+	int dr = region_rx1_dr(r, (enum phy_version)d->phy_version, up_dr, rx.rx1_dr_offset, s && mac_has_down_dwell(s));
+	uint32_t own_hz = s && channel >= 0 && channel < MAC_CHANNELS ? s->mac.channel[channel].down_hz : 0;
+	uint32_t rx1_hz = own_hz ? own_hz : region_rx1_hz(r, up_hz, channel < 0 ? 0 : (unsigned)channel);
+	window_set(&x->window[RX1], r, rx1_hz, dr, rx.rx1_delay_s);
+	window_set(&x->window[RX2], r, rx.rx2_hz, rx.rx2_dr, rx.rx1_delay_s + 1U);
+}
+
+static unsigned max_payload(const struct dev *d, const struct window *w)
+{
+	bool is_limited = d->current && mac_has_down_dwell(d->current);
+	return region_max_payload(d->plan->region, (enum phy_version)d->phy_version, false, w->dr, is_limited);
+}
+
+unsigned downlink_least_payload(const struct exchange *x, const struct dev *d)
+{
+	unsigned least = UINT8_MAX, n = 0;
+	for (unsigned i = 0; i < WINDOWS; i++)
+		if (x->window[i].is_there) {
+			unsigned m = max_payload(d, &x->window[i]);
+			least = m < least ? m : least;
+			n++;
+		}
+	return n ? least : 0;
 }
 
 /* ---- reasons and moments ---- */
@@ -50,7 +70,7 @@ static bool has_own_reason(const struct exchange *x)
 static bool may_pull(const struct ns *ns, const struct exchange *x, const struct dev *d, const struct session *s)
 {
 	bool is_out = d->flight.is_there || (s && s->confirmed.is_there);
-	return ns->as_is_up && !x->no_pull && !is_out && downlink_waiting(ns, d) != 0;
+	return ns->as_is_up && !x->no_pull && x->mac_len <= FOPTS_MAX && !is_out && downlink_waiting(ns, d) != 0;
 }
 
 static bool wants_pull(const struct ns *ns, const struct exchange *x, const struct dev *d, const struct session *s)
@@ -134,14 +154,14 @@ void downlink_next_window(struct ns *ns, struct exchange *x, const char *why)
 
 static unsigned room_of(const struct dev *d, const struct exchange *x)
 {
-	unsigned m = region_max_payload(d->plan->region, (enum phy_version)d->phy_version, false, x->window[x->at].dr, false);
+	unsigned m = max_payload(d, &x->window[x->at]);
 	unsigned used = FHDR + FPORT + x->mac_len;
 	return m > used ? m - used : 0;
 }
 
 static bool is_too_long(const struct dev *d, const struct exchange *x)
 {
-	unsigned m = region_max_payload(d->plan->region, (enum phy_version)d->phy_version, false, x->window[x->at].dr, false);
+	unsigned m = max_payload(d, &x->window[x->at]);
 	return x->len > m + 1 + MIC_LEN;
 }
 
@@ -224,7 +244,7 @@ static void decide(struct ns *ns, struct exchange *x)
 		return;
 	}
 	const char *why;
-	if (!transmit_is_possible(ns, x, MHDR_FHDR_MIC, &why)) {
+	if (!transmit_is_possible(ns, x, MHDR_FHDR_MIC + x->mac_len, &why)) {
 		downlink_next_window(ns, x, why);
 		return;
 	}

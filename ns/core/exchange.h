@@ -61,8 +61,9 @@ struct exchange {
 	struct path path[NS_PATHS_MAX];
 	size_t n_paths;
 	struct cid_list cids;
-	uint8_t mac[FOPTS_MAX];
+	uint8_t mac[MAC_DOWN_MAX]; /**< answers and requests; more than FOPTS_MAX are a frame of FPort 0 */
 	uint8_t mac_len;
+	bool has_requests, has_more; /**< requests are among them; and more are to come */
 	/* The frame, once it is built. */
 	uint32_t f_cnt;
 	uint8_t priority;

@@ -135,10 +135,12 @@ static struct session *session_of_answer(struct ns *ns, struct dev *d, const str
 	s->f_nwk_s_int = m->f_nwk_s_int_key;
 	s->s_nwk_s_int = m->s_nwk_s_int_key;
 	s->nwk_s_enc = m->nwk_s_enc_key;
-	s->rx1_delay_s = (uint8_t)w.rx1_delay_s;
-	s->rx1_dr_offset = (uint8_t)w.rx1_dr_offset;
-	s->rx2_dr = (uint8_t)w.rx2_dr;
-	s->rx2_hz = w.rx2_hz;
+	struct mac_rx rx = { (uint8_t)w.rx1_delay_s, (uint8_t)w.rx1_dr_offset, (uint8_t)w.rx2_dr, w.rx2_hz };
+	uint8_t cf_list[CF_LIST_LEN];
+	if (keeps_radio(d, x->join_type))
+		mac_carry(s, d->current);
+	else
+		mac_begin(s, rx, plan_cf_list(d->plan, (enum phy_version)d->phy_version, cf_list));
 	s->started_unix_us = ns->now.unix_us;
 	s->is_v11 = MSG_HAS(m, v11) && m->v11;
 	counter_start(&s->down, 0);

@@ -4,16 +4,27 @@
 struct row {
 	void (*take)(struct mac_run *run, struct slice arg);
 	uint8_t cid;
-	bool is_question; /**< changes nothing here: repetitions are answered too */
+	bool is_question; /**< begun by the device: repetitions are answered too, and each once in a frame */
 };
 
-/* Answers to requests that nobody made have no row: they are told and ignored. */
+/* Of class B, only what a device would ask for ever is answered. */
 static const struct row rows[] = {
 	{ mac_link_check, CMD_LINK_CHECK, true },
 	{ mac_device_time, CMD_DEVICE_TIME, true },
+	{ mac_device_mode, CMD_DEVICE_MODE, true },
+	{ mac_ping_slot_info, CMD_PING_SLOT_INFO, true },
 	{ mac_dev_status, CMD_DEV_STATUS, false },
 	{ mac_reset, CMD_RESET, true },
 	{ mac_rekey, CMD_REKEY, true },
+	{ mac_link_adr_take, CMD_LINK_ADR, false },
+	{ mac_answer, CMD_DUTY_CYCLE, false },
+	{ mac_answer, CMD_RX_PARAM_SETUP, false },
+	{ mac_answer, CMD_NEW_CHANNEL, false },
+	{ mac_answer, CMD_RX_TIMING_SETUP, false },
+	{ mac_answer, CMD_TX_PARAM_SETUP, false },
+	{ mac_answer, CMD_DL_CHANNEL, false },
+	{ mac_answer, CMD_ADR_PARAM_SETUP, false },
+	{ mac_answer, CMD_REJOIN_PARAM_SETUP, false },
 };
 
 static const struct row *row_of(uint8_t cid)
@@ -48,9 +59,15 @@ static void take_one(struct mac_run *run, const struct mac_cmd *c)
 		tell(run, "ns.mac.command.process.fail", c->info->up_name, is_question ? "not_served" : "no_request");
 		return;
 	}
-	if (run->answered & bit || (run->reception->is_repeat && !row->is_question))
+	if (c->info->since > (enum mac_version)run->dev->mac_version) {
+		tell(run, "ns.mac.command.process.fail", c->info->up_name, "not in the device's version");
 		return;
+	}
+	bool is_again = run->answered & bit;
 	run->answered |= bit;
+	if (row->is_question ? is_again : run->reception->is_repeat)
+		return;
+	run->cid = c->info->cid;
 	row->take(run, c->arg);
 }
 

@@ -1,4 +1,4 @@
-/** @file What devices ask: LinkCheckReq, DeviceTimeReq. [LW1.0.4 5.1, 5.9] */
+/** @file What devices ask or announce: LinkCheckReq, DeviceTimeReq, DeviceModeInd, PingSlotInfoReq. [LW1.0.4 5.1, 5.9, 14.1; LW1.1 18.1] */
 #include "ns/core/mac.h"
 
 enum { MARGIN_MAX_DB = 254, GATEWAYS_MAX = 255 };
@@ -53,4 +53,29 @@ void mac_device_time(struct mac_run *run, struct slice arg)
 	struct mac_device_time_ans ans = mac_device_time_of(gps_us);
 	mac_device_time_ans_put(run->answers, &ans);
 	trace_add(run->ns, "ns.mac.device_time.answer", run->about);
+}
+
+void mac_device_mode(struct mac_run *run, struct slice arg)
+{
+	struct mac_state *m = &run->session->mac;
+	uint8_t class = arg.p[0];
+	struct text *t = trace_begin(run->ns, "ns.mac.device_mode.indication", run->about);
+	json_name(t, "class");
+	json_puts(t, class == DEVICE_CLASS_C ? "CLASS_C" : class == DEVICE_CLASS_A ? "CLASS_A" : "reserved");
+	trace_end(run->ns);
+	if (class != DEVICE_CLASS_A && class != DEVICE_CLASS_C)
+		return;
+	if (m->device_class != class)
+		trace_add(run->ns, class == DEVICE_CLASS_C ? "ns.class.switch.c" : "ns.class.switch.a", run->about);
+	m->device_class = class;
+	mac_octet_put(run->answers, CMD_DEVICE_MODE, class);
+	trace_add(run->ns, "ns.mac.device_mode.confirmation", run->about);
+}
+
+/* Class B is not served, but a device asks until it is answered; its class A windows stay as they are. */
+void mac_ping_slot_info(struct mac_run *run, struct slice arg)
+{
+	run->session->mac.ping_periodicity = arg.p[0] & 7;
+	mac_empty_put(run->answers, CMD_PING_SLOT_INFO);
+	trace_add(run->ns, "ns.mac.ping_slot_info.answer", run->about);
 }

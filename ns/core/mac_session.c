@@ -1,7 +1,6 @@
 /** @file What devices of 1.1 say of their session: ResetInd after a personalised device started, RekeyInd after a join. [LW1.1 5.1, 5.10] */
 #include "ns/core/mac.h"
 #include "ns/core/records.h"
-#include "ns/core/registry.h"
 
 enum { MINOR = 1, MINOR_MASK = 0x0F };
 
@@ -32,7 +31,7 @@ void mac_reset(struct mac_run *run, struct slice arg)
 	if (!is_confirmed(run, arg, CMD_RESET, true, "ResetInd") || run->reception->is_repeat)
 		return;
 	/* Its radio listens again as its maker set it; keys and counters go on. */
-	registry_rx_by_hand(run->session, run->dev);
+	mac_begin(run->session, mac_rx_of_maker(run->dev), true);
 	record_session_put(run->ns, run->session);
 }
 

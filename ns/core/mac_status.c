@@ -41,10 +41,10 @@ static bool is_due(const struct mac_run *run)
 	return by_time || by_count;
 }
 
-void mac_status_ask(struct mac_run *run)
+void mac_status_ask(struct mac_run *run, size_t room)
 {
 	struct session *s = run->session;
-	if (run->reception->is_repeat || !is_due(run) || run->answers->len == run->answers->cap)
+	if (run->reception->is_repeat || !is_due(run) || run->answers->len >= room)
 		return;
 	if (s->status_asked >= TRIES_MAX) {
 		status_over(run); /* it does not answer: not again before the next time */

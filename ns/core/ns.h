@@ -17,6 +17,7 @@ enum ns_table {
 	NS_SESSION = 0x11, /**< number, slot (1): what does not change during a session; keys wrapped */
 	NS_LIVE = 0x12,    /**< number, slot: counters and what is awaited */
 	NS_FLIGHT = 0x13,  /**< number: the item of a running exchange */
+	NS_MAC = 0x16,     /**< number, slot: the state of its MAC */
 	NS_GATEWAY = 0x14, /**< registry number */
 	NS_LEDGER = 0x15,  /**< EUI (8), sub-band (1) */
 	NS_OUTBOX = 0x20,  /**< seq (8): an encoded ns_up */

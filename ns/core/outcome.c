@@ -68,6 +68,8 @@ static void finish(struct ns *ns, struct exchange *x, const char *why, const str
 	struct about about = about_attempt(ns, x, a);
 	if (!is_sent && why)
 		trace_reason(ns, x->is_join ? "ns.down.join.schedule.fail" : "ns.down.data.schedule.fail", &about, why);
+	if (is_sent && !x->is_join && s)
+		adr_answered(&s->mac.adr);
 	if (is_sent && x->is_join && s) {
 		join_tell(ns, s, &x->cids);
 		record_live_put(ns, s);

@@ -1,5 +1,6 @@
 /** @file Peers that come and go: gateway servers with their gateways' status, and the application server. */
 #include "ns/core/downlink.h"
+#include "ns/core/mac_report.h"
 #include "ns/core/registry.h"
 #include <string.h>
 
@@ -122,6 +123,7 @@ int ns_as_device(const struct ns *ns, uint64_t device, struct device_state *ret)
 		MSG_SET(ret, rx2_dr, s->rx2_dr);
 		MSG_SET(ret, rx2_freq_hz, s->rx2_hz);
 		MSG_SET(ret, rx1_dr_offset, s->rx1_dr_offset);
+		mac_report(s, ret);
 	}
 	if (d->pending) {
 		MSG_SET(ret, pending_dev_addr, d->pending->dev_addr);

@@ -2,7 +2,7 @@
 #include "ns/core/records.h"
 #include <string.h>
 
-enum { RECORD_VERSION = 1, RECORD_MAX = 512 };
+enum { RECORD_VERSION = 1, RECORD_MAX = 1024 };
 enum { FLAG_V11 = 16, FLAG_CONF = 32, FLAG_REJOIN = 64, FLAG_BY_HAND = 1, FLAG_JOIN_TOLD = 2, FLAG_CONFIRMED = 4, FLAG_IS_CONFIRMED = 8 };
 
 static struct slice written(const struct writer *w)
@@ -67,6 +67,7 @@ void record_device_put(struct ns *ns, const struct dev *d)
 	writer_be32(&w, d->phy_version);
 	writer_be32(&w, d->generation);
 	writer_be32(&w, d->reset);
+	writer_be32(&w, d->rejoin);
 	put_text(&w, d->plan ? d->plan->id : "");
 	put_msg(&w, mac_settings_schema(), &d->mac);
 	ns_put(ns, NS_DEVICE, d->uid, SLOT_NONE, written(&w));
@@ -87,6 +88,7 @@ static int load_device(struct ns *ns, uint64_t uid, struct reader *r)
 	d->phy_version = reader_be32(r);
 	d->generation = reader_be32(r);
 	d->reset = reader_be32(r);
+	d->rejoin = reader_be32(r);
 	char plan[33] = "";
 	get_text(r, plan, sizeof(plan));
 	get_msg(r, mac_settings_schema(), &d->mac);
@@ -123,14 +125,12 @@ void record_session_put(struct ns *ns, struct session *s)
 		writer_put(&w, wrapped, sizeof(wrapped));
 	}
 	writer_u8(&w, (uint8_t)((s->is_by_hand ? FLAG_BY_HAND : 0) | (s->is_v11 ? FLAG_V11 : 0)));
-	writer_u8(&w, s->rx1_delay_s);
-	writer_u8(&w, s->rx1_dr_offset);
-	writer_u8(&w, s->rx2_dr);
-	writer_be32(&w, s->rx2_hz);
 	writer_be64(&w, s->started_unix_us);
 	s->batch = ns->batch;
 	ns_put(ns, NS_SESSION, s->dev->uid, slot_of(s), written(&w));
 	record_live_put(ns, s);
+	s->mac.written = 0;
+	record_mac_put(ns, s);
 }
 
 static int load_session(struct ns *ns, uint64_t uid, int slot, struct reader *r)
@@ -153,15 +153,37 @@ static int load_session(struct ns *ns, uint64_t uid, int slot, struct reader *r)
 	uint8_t flags = reader_u8(r);
 	s->is_by_hand = flags & FLAG_BY_HAND;
 	s->is_v11 = flags & FLAG_V11;
-	s->rx1_delay_s = reader_u8(r);
-	s->rx1_dr_offset = reader_u8(r);
-	s->rx2_dr = reader_u8(r);
-	s->rx2_hz = reader_be32(r);
 	s->started_unix_us = reader_be64(r);
+	mac_begin(s, mac_rx_of_maker(d), true); /* until its record comes */
 	if (slot == SLOT_CURRENT)
 		devices_take_current(&ns->devices, d, TAKE(s));
 	else
 		devices_take_pending(&ns->devices, d, TAKE(s));
+	return 0;
+}
+
+void record_mac_put(struct ns *ns, struct session *s)
+{
+	uint8_t buf[MAC_RECORD_MAX];
+	struct writer w = writer_of(buf, sizeof(buf));
+	writer_u8(&w, RECORD_VERSION);
+	mac_state_put(&w, s);
+	uint32_t hash = 2166136261U;
+	for (size_t i = 0; i < w.len; i++)
+		hash = (hash ^ buf[i]) * 16777619U;
+	hash = hash ? hash : 1;
+	if (hash == s->mac.written)
+		return;
+	s->mac.written = hash;
+	ns_put(ns, NS_MAC, s->dev->uid, slot_of(s), written(&w));
+}
+
+static int load_mac(struct ns *ns, uint64_t uid, int slot, struct reader *r)
+{
+	struct dev *d = devices_find(&ns->devices, uid);
+	struct session *s = !d ? NULL : slot == SLOT_CURRENT ? d->current : d->pending;
+	struct session nobody; /* of a device that went: read all the same, so that damage is told */
+	mac_state_get(r, s ? s : &nobody);
 	return 0;
 }
 
@@ -263,6 +285,7 @@ void record_session_del(struct ns *ns, const struct dev *d, enum record_slot slo
 {
 	ns_del(ns, NS_SESSION, d->uid, slot);
 	ns_del(ns, NS_LIVE, d->uid, slot);
+	ns_del(ns, NS_MAC, d->uid, slot);
 }
 
 void record_flight_put(struct ns *ns, const struct dev *d)
@@ -366,7 +389,7 @@ int ns_load(struct ns *ns, struct slice key, struct slice value)
 	uint8_t table = reader_u8(&k);
 	uint64_t id = reader_be64(&k);
 	int slot = reader_left(&k) ? reader_u8(&k) : SLOT_NONE, rc = 0;
-	bool has_slot = table == NS_SESSION || table == NS_LIVE || table == NS_LEDGER;
+	bool has_slot = table == NS_SESSION || table == NS_LIVE || table == NS_MAC || table == NS_LEDGER;
 	if (k.failed || reader_left(&k) || has_slot != (slot >= 0))
 		return -EBADMSG;
 	if (table == NS_OUTBOX) {
@@ -382,6 +405,7 @@ int ns_load(struct ns *ns, struct slice key, struct slice value)
 	case NS_DEVICE: rc = load_device(ns, id, &r); break;
 	case NS_SESSION: rc = load_session(ns, id, slot, &r); break;
 	case NS_LIVE: rc = load_live(ns, id, slot, &r); break;
+	case NS_MAC: rc = load_mac(ns, id, slot, &r); break;
 	case NS_FLIGHT: rc = load_flight(ns, id, &r); break;
 	case NS_GATEWAY: rc = load_gateway(ns, id, &r); break;
 	default: return -EBADMSG;

@@ -11,6 +11,8 @@ void record_device_del(struct ns *ns, const struct dev *d);
 void record_session_put(struct ns *ns, struct session *s);
 /** Write a session's live part; reserves downlink counters. */
 void record_live_put(struct ns *ns, struct session *s);
+/** Write the state of a session's MAC, if that changed since. */
+void record_mac_put(struct ns *ns, struct session *s);
 void record_session_del(struct ns *ns, const struct dev *d, enum record_slot slot);
 /** Write or remove the item that is handed out. */
 void record_flight_put(struct ns *ns, const struct dev *d);

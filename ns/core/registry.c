@@ -100,16 +100,21 @@ static void device_gone(struct ns *ns, struct dev *d)
 	devices_delete(&ns->devices, d);
 }
 
-/* An ABP device listens as its maker set it, which the operator tells; else as the region says. */
-void registry_rx_by_hand(struct session *s, const struct dev *d)
+/* What the operator says of a device as its maker left it: where that changes, what was known of the device is void. */
+static uint32_t maker_hash(const struct dev *d)
 {
-	const struct mac_settings *m = &d->mac;
-	const struct region *r = d->plan ? d->plan->region : NULL;
-	unsigned delay = MSG_HAS(m, rx1_delay) ? m->rx1_delay & 15 : r ? r->rx1_delay_s : 1;
-	s->rx1_delay_s = (uint8_t)(delay ? delay : 1);
-	s->rx1_dr_offset = (uint8_t)(MSG_HAS(m, rx1_dr_offset) ? m->rx1_dr_offset & 7 : 0);
-	s->rx2_dr = (uint8_t)(MSG_HAS(m, rx2_dr) ? m->rx2_dr & 15 : r ? r->rx2_dr : 0);
-	s->rx2_hz = MSG_HAS(m, rx2_freq_hz) ? m->rx2_freq_hz : r ? r->rx2_hz : 0;
+	struct mac_settings m = { .has = d->mac.has & (HAS(mac_settings, rx1_delay) | HAS(mac_settings, rx1_dr_offset) |
+		HAS(mac_settings, rx2_dr) | HAS(mac_settings, rx2_freq_hz) | HAS(mac_settings, duty_cycle) | HAS(mac_settings, factory)),
+		.rx1_delay = d->mac.rx1_delay, .rx1_dr_offset = d->mac.rx1_dr_offset, .rx2_dr = d->mac.rx2_dr,
+		.rx2_freq_hz = d->mac.rx2_freq_hz, .duty_cycle = d->mac.duty_cycle, .factory = d->mac.factory };
+	uint8_t buf[256];
+	size_t n = 0;
+	uint32_t h = 2166136261U;
+	if (msg_encode(mac_settings_schema(), &m, buf, sizeof(buf), &n) != 0)
+		return 0;
+	for (size_t i = 0; i < n; i++)
+		h = (h ^ buf[i]) * 16777619U;
+	return h ^ d->mac_version << 8 ^ d->phy_version;
 }
 
 /* Where downlinks go on: under keys that were in use, never at a counter that may have been sent already, since that would
@@ -158,6 +163,7 @@ static int session_by_hand(struct ns *ns, struct dev *d, const struct net_sessio
 	s->s_nwk_s_int = m->s_nwk_s_int_key;
 	s->nwk_s_enc = m->nwk_s_enc_key;
 	s->started_unix_us = ns->now.unix_us;
+	mac_begin(s, mac_rx_of_maker(d), true);
 	devices_take_current(&ns->devices, d, s);
 	return 0;
 }
@@ -172,17 +178,28 @@ static void device_set(struct ns *ns, struct dev *d, const struct ns_device *m)
 	d->supports_join = m->supports_join;
 	d->class_c = MSG_HAS(m, class_c) && m->class_c;
 	d->multicast = MSG_HAS(m, multicast) && m->multicast;
+	d->rejoin = MSG_HAS(m, rejoin) ? m->rejoin : 0;
 	d->mac = (struct mac_settings){ .has = 0 };
 	if (MSG_HAS(m, mac))
 		d->mac = m->mac;
 }
 
+static void session_by_hand_changed(struct ns *ns, struct dev *d, bool is_void)
+{
+	if (!d->current || !d->current->is_by_hand)
+		return;
+	if (is_void)
+		mac_begin(d->current, mac_rx_of_maker(d), true);
+	version_by_hand(d->current, d);
+	record_session_put(ns, d->current);
+}
+
 /* Live counters give way only where the operator said so. */
-static int sessions_changed(struct ns *ns, struct dev *d, const struct ns_device *m, bool is_new)
+static int sessions_changed(struct ns *ns, struct dev *d, const struct ns_device *m, bool is_new, bool is_void)
 {
 	uint32_t reset = MSG_HAS(m, reset) ? m->reset : 0;
-	bool is_by_hand = d->current && d->current->is_by_hand;
-	if (!is_new && reset != d->reset && !is_by_hand)
+	bool is_by_hand = d->current && d->current->is_by_hand, is_reset = !is_new && reset != d->reset;
+	if (is_reset && !is_by_hand)
 		forget_sessions(ns, d);
 	d->reset = reset;
 	if (MSG_HAS(m, session) && (is_new || m->session.generation != d->generation)) {
@@ -191,11 +208,7 @@ static int sessions_changed(struct ns *ns, struct dev *d, const struct ns_device
 	} else if (!MSG_HAS(m, session) && is_by_hand) {
 		forget_sessions(ns, d);
 	}
-	if (d->current && d->current->is_by_hand) {
-		registry_rx_by_hand(d->current, d);
-		version_by_hand(d->current, d);
-		record_session_put(ns, d->current);
-	}
+	session_by_hand_changed(ns, d, is_void || is_reset);
 	return 0;
 }
 
@@ -205,8 +218,10 @@ static int device_changed(struct ns *ns, uint64_t uid, const struct ns_device *m
 	struct dev *d = devices_make(&ns->devices, uid);
 	if (!d)
 		return -ENOMEM;
+	uint32_t maker = maker_hash(d);
+	const struct plan *plan = d->plan;
 	device_set(ns, d, m);
-	TRY(sessions_changed(ns, d, m, is_new));
+	TRY(sessions_changed(ns, d, m, is_new, plan != d->plan || maker != maker_hash(d)));
 	d->is_named = true;
 	record_device_put(ns, d);
 	return 0;

@@ -4,5 +4,3 @@
 
 /** Send a gs the full set of registered gateways. */
 void registry_send_all(struct ns *ns, uint32_t gs);
-/** How an ABP device listens before anything was changed. */
-void registry_rx_by_hand(struct session *s, const struct dev *d);

@@ -1,5 +1,6 @@
 /** @file What is sent and through whom: frames and emissions. */
 #include "ns/core/downlink.h"
+#include "ns/core/mac.h"
 #include "ns/core/records.h"
 #include "ns/core/seal.h"
 #include "proto/lorawan/airtime.h"
@@ -21,7 +22,8 @@ int transmit_build(struct ns *ns, struct exchange *x, const struct pulled *item)
 	x->f_cnt = item ? d->flight.f_cnt : counter_spend(session_net_counter(s));
 	x->priority = item ? (uint8_t)item->priority : PRIORITY_HIGHEST;
 	struct seal m = { .f_cnt = x->f_cnt, .is_confirmed = item && item->confirmed, .ack = x->wants_ack, .ack_f_cnt = x->up_f_cnt,
-		.f_pending = item ? item->more : downlink_waiting(ns, d) > 0, .commands = { x->mac, x->mac_len } };
+		.adr = mac_adr_settings(d).mode != ADR_DISABLED,
+		.f_pending = x->has_more || (item ? item->more : downlink_waiting(ns, d) > 0), .commands = { x->mac, x->mac_len } };
 	if (item && MSG_HAS(item, f_port)) {
 		m.has_port = true;
 		m.f_port = (uint8_t)item->f_port;
@@ -176,6 +178,7 @@ static bool emit(struct ns *ns, struct exchange *x, const struct path *p, const 
 	set_request(ns, x, p, a, &m);
 	a->eirp_dbm = (int8_t)m.eirp_dbm;
 	struct about about = { .cids = &x->cids, .dev = devices_find(&ns->devices, x->device), .gateway = p->gateway };
+	struct session *s = about.dev ? dev_session(about.dev, &x->session) : NULL;
 	struct text *e = trace_begin(ns, x->is_join ? "ns.down.join.schedule.attempt" : "ns.down.data.schedule.attempt", &about);
 	json_name(e, "window");
 	json_unum(e, x->at + 1U);
@@ -190,6 +193,8 @@ static bool emit(struct ns *ns, struct exchange *x, const struct path *p, const 
 		return false;
 	}
 	ns->counters.downlinks++;
+	if (x->has_requests && s)
+		mac_asked_out(s);
 	return true;
 }
 

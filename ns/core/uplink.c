@@ -301,7 +301,7 @@ static void put_data(struct ns *ns, const struct reception *r, const struct sess
 	u->freq_hz = r->freq_hz;
 	modulation_set(&u->mod, &r->modu);
 	u->dr = r->dr;
-	int channel = plan_channel_index(d->plan, r->freq_hz, r->dr);
+	int channel = mac_channel_of(s, r->freq_hz, r->dr);
 	if (channel >= 0)
 		MSG_SET(u, device_channel, (uint32_t)channel);
 	u->received_unix_us = r->first_unix_us;
@@ -322,8 +322,32 @@ static void settle_confirmed(struct ns *ns, const struct reception *r, struct se
 		downlink_set_waiting(ns, s->dev, 1); /* it goes back to its queue, and into this uplink's window */
 }
 
-static void plan_answer(struct ns *ns, struct reception *r, struct session *s, const struct frame *f, const struct writer *mac)
+enum { FHDR_LEN = 7 };
+
+static size_t above(unsigned n, unsigned used)
 {
+	return n > used ? n - used : 0;
+}
+
+static size_t at_most(size_t n, size_t max)
+{
+	return n < max ? n : max;
+}
+
+/* Octets that answers and requests may take in whichever window. */
+static struct mac_room room_of(const struct ns *ns, const struct exchange *x, const struct reception *r, const struct dev *d)
+{
+	unsigned down = downlink_least_payload(x, d);
+	unsigned up = region_max_payload(d->plan->region, (enum phy_version)d->phy_version, true, r->dr, d->current && mac_has_up_dwell(d->current));
+	return (struct mac_room){ .f_opts = at_most(above(down, FHDR_LEN), FOPTS_MAX), .port_0 = at_most(above(down, FHDR_LEN + 1), MAC_DOWN_MAX),
+		.up = at_most(above(up, FHDR_LEN), FOPTS_MAX), .is_free = downlink_waiting(ns, d) == 0 };
+}
+
+static void plan_answer(struct mac_run *run, struct reception *r, const struct frame *f)
+{
+	struct ns *ns = run->ns;
+	struct session *s = run->session;
+
 	struct exchange *x = exchange_open(&ns->exchanges, s->dev);
 	if (!x)
 		return;
@@ -337,13 +361,20 @@ static void plan_answer(struct ns *ns, struct reception *r, struct session *s, c
 	x->first_unix_us = r->first_unix_us;
 	x->up_f_cnt = r->f_cnt;
 	x->cids = r->cids;
-	x->mac_len = (uint8_t)mac->len;
-	if (mac->len)
-		memcpy(x->mac, mac->p, mac->len);
 	for (const struct copy *c = r->first; c; c = c->next)
 		path_add(x->path, &x->n_paths, c);
 	path_align(x->path, x->n_paths);
 	downlink_windows(x, s->dev, s, r->freq_hz, r->dr);
+	if (!r->is_stale) {
+		struct mac_room room = room_of(ns, x, r, s->dev);
+		mac_ask(run, &room);
+	}
+	x->wants_any |= run->wants_any;
+	x->has_requests = run->has_requests;
+	x->has_more = run->has_more;
+	x->mac_len = (uint8_t)run->answers->len;
+	if (run->answers->len)
+		memcpy(x->mac, run->answers->p, run->answers->len);
 	transmit_reserve(ns, x);
 	downlink_plan(ns, x);
 }
@@ -361,21 +392,23 @@ static void data_close(struct ns *ns, struct reception *r)
 	else if (old)
 		downlink_settle(ns, old); /* but no captured frame sent again costs a join its answer */
 	struct about a = { .cids = &r->cids, .dev = d };
-	uint8_t buf[FOPTS_MAX];
+	uint8_t buf[MAC_DOWN_MAX];
 	struct writer answers = writer_of(buf, sizeof(buf));
-	struct mac_run run = { .ns = ns, .dev = d, .session = s, .reception = r, .about = &a, .answers = &answers };
+	struct mac_run run = { .ns = ns, .dev = d, .session = s, .reception = r, .about = &a, .answers = &answers,
+		.has_adr = f.data.adr };
 	if (r->is_repeat) {
 		ns->counters.repeats++;
 		run_mac(&run, &f);
+		adr_heard_again(&s->mac.adr);
 	} else {
 		ns->counters.uplinks++;
 		join_tell(ns, s, &r->cids);
 		settle_confirmed(ns, r, s, r->is_ack);
 		run_mac(&run, &f);
+		mac_settle(&run);
 		put_data(ns, r, s, &f);
 		s->up_stored = (uint64_t)r->f_cnt + 1;
 	}
-	mac_status_ask(&run);
 	record_live_put(ns, s);
 	struct text *t = trace_begin(ns, "ns.up.data.process", &a);
 	json_name(t, "f_cnt");
@@ -383,7 +416,9 @@ static void data_close(struct ns *ns, struct reception *r)
 	json_name(t, "gateways");
 	json_unum(t, r->n_copies);
 	trace_end(ns);
-	plan_answer(ns, r, s, &f, &answers);
+	if (!MSG_HAS(&d->mac, schedule_downlinks) || d->mac.schedule_downlinks)
+		plan_answer(&run, r, &f);
+	record_mac_put(ns, s);
 }
 
 static void accept_all(struct ns *ns, const struct copy *c)

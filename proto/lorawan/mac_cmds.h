@@ -58,6 +58,11 @@ struct mac_dl_channel_req { uint8_t index; uint32_t freq_hz; };
 struct mac_dl_channel_ans { bool up_freq_exists, freq_ok; };
 struct mac_device_time_ans { uint32_t gps_s; uint8_t fraction; /**< 1/256 s */ };
 
+/** A frequency as commands carry it, 24 bits: in hundreds of Hz, at 2.4 GHz in two hundreds. No band is between 1 and 2.4 GHz, so
+ * a code tells its own step. [RP002-1.0.4 2.11] */
+uint32_t mac_freq_code(uint32_t freq_hz);
+uint32_t mac_freq_hz(uint32_t code);
+
 void mac_empty_put(struct writer *w, enum mac_cid cid); /**< a command without fields */
 void mac_octet_put(
 	struct writer *w, enum mac_cid cid, uint8_t v); /**< DutyCycleReq, RXTimingSetupReq, ResetConf ... */

@@ -2,7 +2,18 @@
 #include "proto/lorawan/mac_cmds.h"
 #include "common/core/clock.h"
 
-enum { FREQ_STEP_HZ = 100 };
+enum { FREQ_STEP_HZ = 100, FREQ_WIDE_STEP_HZ = 200, FREQ_WIDE_CODE = 10000000 };
+
+uint32_t mac_freq_code(uint32_t freq_hz)
+{
+	uint32_t code = freq_hz / FREQ_STEP_HZ;
+	return code < FREQ_WIDE_CODE ? code : freq_hz / FREQ_WIDE_STEP_HZ;
+}
+
+uint32_t mac_freq_hz(uint32_t code)
+{
+	return code * (code < FREQ_WIDE_CODE ? FREQ_STEP_HZ : FREQ_WIDE_STEP_HZ);
+}
 
 static struct reader reader_on(struct slice arg) { return reader_of(arg.p, arg.n); }
 
@@ -78,7 +89,7 @@ uint8_t mac_duty_cycle_req_get(struct slice arg)
 void mac_rx_param_setup_req_put(struct writer *w, const struct mac_rx_param_setup_req *v)
 {
 	mac_octet_put(w, CMD_RX_PARAM_SETUP, (uint8_t)((v->rx1_dr_offset & 7) << 4 | (v->rx2_dr & 15)));
-	writer_le24(w, v->rx2_hz / FREQ_STEP_HZ);
+	writer_le24(w, mac_freq_code(v->rx2_hz));
 }
 
 struct mac_rx_param_setup_req mac_rx_param_setup_req_get(struct slice arg)
@@ -86,7 +97,7 @@ struct mac_rx_param_setup_req mac_rx_param_setup_req_get(struct slice arg)
 	struct reader r = reader_on(arg);
 	uint8_t o = reader_u8(&r);
 	return (struct mac_rx_param_setup_req){ .rx1_dr_offset = o >> 4 & 7, .rx2_dr = o & 15,
-		.rx2_hz = reader_le24(&r) * FREQ_STEP_HZ };
+		.rx2_hz = mac_freq_hz(reader_le24(&r)) };
 }
 
 void mac_rx_param_setup_ans_put(struct writer *w, const struct mac_rx_param_setup_ans *v)
@@ -121,7 +132,7 @@ struct mac_dev_status_ans mac_dev_status_ans_get(struct slice arg)
 void mac_new_channel_req_put(struct writer *w, const struct mac_new_channel_req *v)
 {
 	mac_octet_put(w, CMD_NEW_CHANNEL, v->index);
-	writer_le24(w, v->freq_hz / FREQ_STEP_HZ);
+	writer_le24(w, mac_freq_code(v->freq_hz));
 	writer_u8(w, (uint8_t)((v->max_dr & 15) << 4 | (v->min_dr & 15)));
 }
 
@@ -129,7 +140,7 @@ struct mac_new_channel_req mac_new_channel_req_get(struct slice arg)
 {
 	struct reader r = reader_on(arg);
 	struct mac_new_channel_req v = { .index = reader_u8(&r) };
-	v.freq_hz = reader_le24(&r) * FREQ_STEP_HZ;
+	v.freq_hz = mac_freq_hz(reader_le24(&r));
 	uint8_t drs = reader_u8(&r);
 	v.max_dr = drs >> 4;
 	v.min_dr = drs & 15;
@@ -161,14 +172,14 @@ uint8_t mac_rx_timing_setup_req_get(struct slice arg)
 void mac_dl_channel_req_put(struct writer *w, const struct mac_dl_channel_req *v)
 {
 	mac_octet_put(w, CMD_DL_CHANNEL, v->index);
-	writer_le24(w, v->freq_hz / FREQ_STEP_HZ);
+	writer_le24(w, mac_freq_code(v->freq_hz));
 }
 
 struct mac_dl_channel_req mac_dl_channel_req_get(struct slice arg)
 {
 	struct reader r = reader_on(arg);
 	struct mac_dl_channel_req v = { .index = reader_u8(&r) };
-	v.freq_hz = reader_le24(&r) * FREQ_STEP_HZ;
+	v.freq_hz = mac_freq_hz(reader_le24(&r));
 	return v;
 }
 

@@ -349,7 +349,7 @@ static inline void w_heard(struct world *w, struct w_device *d, uint32_t gateway
 struct w_say {
 	int port; /**< -1: none */
 	const char *text;
-	bool confirmed, ack, adr_ack_req;
+	bool confirmed, ack, adr_ack_req, adr;
 	const uint8_t *opts;
 	size_t n_opts;
 };
@@ -372,7 +372,7 @@ static inline size_t w_frame(struct world *w, const struct w_device *d, uint32_t
 		id.tx_ch = d->tx_ch;
 	}
 	struct frame f = { .mtype = say->confirmed ? MTYPE_CONFIRMED_UP : MTYPE_DATA_UP, .is_up = true,
-		.data = { .dev_addr = d->dev_addr, .f_cnt16 = (uint16_t)f_cnt, .ack = say->ack, .adr_ack_req = say->adr_ack_req,
+		.data = { .dev_addr = d->dev_addr, .f_cnt16 = (uint16_t)f_cnt, .ack = say->ack, .adr_ack_req = say->adr_ack_req, .adr = say->adr,
 			.has_port = say->port >= 0, .f_port = (uint8_t)(say->port >= 0 ? say->port : 0), .frm = { frm, n },
 			.f_opts = { opts, say->n_opts } } };
 	struct writer out = writer_of(phy, PHY_MAX);

@@ -55,12 +55,13 @@ struct w_device {
 	struct { bool is_there; uint32_t f_cnt; } last_down[2]; /**< 1.1: NFCntDown, AFCntDown */
 	struct ulid session;
 	unsigned rx1_delay_s;
+	uint32_t rx2_hz, rx1_hz; /**< where it listens; 0: as the region says */
 	uint64_t last_up_us; /**< end of its last uplink */
 	uint16_t nonce;      /**< of its last join-request; others are forged */
 	uint8_t last[PHY_MAX]; /**< its octets */
 	size_t n_last;
 	struct { uint32_t freq_hz; struct modu modu; } up;
-	struct { uint32_t f_cnt; bool confirmed, ack, pending; uint8_t port, n, frm[242], n_opts, opts[15]; uint8_t window; } heard;
+	struct { uint32_t f_cnt; bool confirmed, ack, pending, adr; uint8_t port, n, frm[242], n_opts, opts[15]; uint8_t window; } heard;
 	unsigned n_heard, n_joins_heard;
 	bool owes_ack;
 	struct join_answer join; /**< the last answer to its join-request */
@@ -465,6 +466,7 @@ static inline void w_hear_data(struct world *w, struct w_device *d, const struct
 	d->heard.confirmed = f.mtype == MTYPE_CONFIRMED_DOWN;
 	d->heard.ack = f.data.ack;
 	d->heard.pending = f.data.f_pending;
+	d->heard.adr = f.data.adr;
 	d->heard.port = f.data.f_port;
 	d->heard.n = (uint8_t)f.data.frm.n;
 	d->heard.n_opts = (uint8_t)f.data.f_opts.n;
@@ -492,9 +494,9 @@ static inline void w_hear(struct world *w, const struct w_tx *t)
 		struct w_device *d = &w->dev[i];
 		uint64_t delay = (is_join ? 5 : d->rx1_delay_s) * SEC_US, since = t->start_us - d->last_up_us;
 		const struct region *r = w->plan->region;
-		if (since == delay && t->m.freq_hz != d->up.freq_hz)
+		if (since == delay && t->m.freq_hz != (d->rx1_hz && !is_join ? d->rx1_hz : d->up.freq_hz))
 			continue;
-		if (since == delay + SEC_US && t->m.freq_hz != r->rx2_hz)
+		if (since == delay + SEC_US && t->m.freq_hz != (d->rx2_hz && !is_join ? d->rx2_hz : r->rx2_hz))
 			continue;
 		if (since != delay && since != delay + SEC_US)
 			continue;
