@@ -3,7 +3,7 @@
 #include "common/log.h"
 #include "gs/udp.h"
 
-enum { COMMAND_MAX = 200, ADDRESS_MAX = 80 };
+enum { COMMAND_MAX = 200, ADDRESS_MAX = 80, MOVES_MANY = 3 };
 
 /** What the operator types to register a gateway. */
 static void command_text(struct text *t, uint64_t eui)
@@ -72,6 +72,15 @@ static void gateway_log(const struct gs_note *note, const char *address)
 	case GS_NOTE_RESTART:
 		LOG(LOG_INFO, "concentrator_restart", KV_Z("gateway", g->id), KV_EUI("eui", note->eui),
 			KV_U("restarts", g->clock.restarts));
+		break;
+	case GS_NOTE_JUMP:
+		LOG(LOG_INFO, "clock_jump", KV_Z("gateway", g->id), KV_EUI("eui", note->eui), KV_U("jumps", g->clock.jumps),
+			KV_Z("why", "its frames arrive much earlier or later than before, all of them"));
+		break;
+	case GS_NOTE_MOVE:
+		LOG(g->moves > MOVES_MANY ? LOG_WARN : LOG_INFO, "gateway_moved", KV_Z("gateway", g->id), KV_EUI("eui", note->eui),
+			KV_Z("address", address), KV_U("times", g->moves),
+			KV_Z("why", g->moves > MOVES_MANY ? "again and again: are there two forwarders with this EUI?" : "its address changed"));
 		break;
 	default:
 		LOG(LOG_INFO, "tx_fail", KV_Z("gateway", g->id),

@@ -71,7 +71,7 @@ static void closed_trace(struct gs *gs, struct gateway *g, const struct now *now
 
 void gs_conn_close(struct gs *gs, struct gateway *g, const struct now *now)
 {
-	gs_down_abandon(gs, g, now);
+	gs_outcome_abandon(gs, g, now);
 	g->connected = false;
 	gs_status_report(gs, g, now);
 	closed_trace(gs, g, now);

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DATAGRAM_BURST_S = 2 };
+enum { BURST_S = 2, MOVE_NOTE_S = 60 };
 
 struct gs *gs_new(const struct gs_config *config, const struct gs_sink *sink, struct rng rng)
 {
@@ -41,11 +41,30 @@ void gs_free(struct gs *gs)
 	free(gs);
 }
 
+/** It is elsewhere now. Once a minute: two forwarders with the same EUI take turns. */
+static void move_note(struct gs *gs, struct gateway *g, const struct gs_peer *to, const struct now *now)
+{
+	gs->metrics.moves++;
+	g->moves++;
+	if (g->moves_noted_us && now->mono_us - g->moves_noted_us < MOVE_NOTE_S * SEC_US)
+		return;
+	struct gs_note note = {.kind = GS_NOTE_MOVE, .gateway = g, .peer = to, .eui = g->eui};
+	gs->sink.note(gs->sink.ctx, &note);
+	g->moves = 0;
+	g->moves_noted_us = now->mono_us;
+}
+
 static void on_pull_data(
 	struct gs *gs, struct gateway *g, const struct gs_peer *from, uint8_t version, const struct now *now)
 {
 	gs->metrics.pull_data++;
-	bool opened = !gs_gateway_has_path(g, now->mono_us);
+	bool opened = !gs_gateway_has_path(g, now->mono_us), is_first = !g->pull.len;
+	bool moved = !is_first && !gs_peer_is(&g->pull, from);
+	/* A forwarder that starts again, and its counter with it, speaks from another port, or after a silence. */
+	if (moved || (opened && !is_first))
+		gs_conc_clock_doubt(&g->clock);
+	if (moved)
+		move_note(gs, g, from, now);
 	g->pull = *from;
 	g->version = version;
 	g->path_us = now->mono_us;
@@ -53,14 +72,14 @@ static void on_pull_data(
 		gs_status_touch(gs, g, now->mono_us, true);
 }
 
-static void on_push_data(struct gs *gs, struct gateway *g, const struct gs_peer *from,
+static void on_push_data(struct gs *gs, struct gateway *g, struct gs_source *from,
 	const struct semtech_datagram *d, const struct now *now)
 {
 	gs->metrics.push_data++;
-	g->push = *from;
+	g->push = from->peer;
 	if (!g->version)
 		g->version = d->version;
-	gs_up_push(gs, g, d->body, now);
+	gs_up_push(gs, g, from, d->body, now);
 }
 
 static enum gs_drop datagram_take(
@@ -73,15 +92,18 @@ static enum gs_drop datagram_take(
 	if (!g)
 		return why;
 	uint32_t per_s = gs->config.uplinks_per_s + gs->config.uplinks_per_s / 2;
-	if (!gs_quota_take(&g->datagram_quota, 1, per_s, DATAGRAM_BURST_S, now->mono_us)) {
+	struct gs_source *s = gs_gateway_source(g, from, now->mono_us);
+	/* All its sources together have twice the share of one. */
+	if (!gs_quota_take(&s->datagrams, 1, per_s, BURST_S, now->mono_us) ||
+		!gs_quota_take(&g->datagram_quota, 1, 2 * per_s, BURST_S, now->mono_us)) {
 		gs_trace_drop(gs, g, g->eui, from, GS_DROP_QUOTA, now);
 	} else if (d->type == SEMTECH_PUSH_DATA) {
-		on_push_data(gs, g, from, d, now);
+		on_push_data(gs, g, s, d, now);
 	} else if (d->type == SEMTECH_PULL_DATA) {
 		on_pull_data(gs, g, from, d->version, now);
 	} else {
 		g->path_us = g->pull.len ? now->mono_us : 0;
-		gs_down_tx_ack(gs, g, d, now);
+		gs_outcome_tx_ack(gs, g, d, now);
 	}
 	return GS_DROP_NONE;
 }

@@ -35,6 +35,8 @@ enum gs_note_kind {
 	GS_NOTE_DISCONNECT,
 	GS_NOTE_NO_PLAN,
 	GS_NOTE_RESTART,
+	GS_NOTE_JUMP,
+	GS_NOTE_MOVE,
 	GS_NOTE_TX_FAIL,
 	GS_NOTE_DROP,
 	GS_NOTE_N
@@ -82,6 +84,7 @@ struct gs {
 	uint32_t gateways_high, gateways_free;
 	struct pending *pendings; /**< max_pending, likewise */
 	uint32_t pendings_high, pendings_free;
+	uint32_t serial; /**< of downlinks */
 	struct heap gateway_due, pending_due;
 	struct gs_metrics metrics;
 	uint32_t drops_noted; /**< of those who are not connected: as in struct gateway */
@@ -100,8 +103,8 @@ DEFINE_AUTO(struct gs, gs_free);
 
 /** Take a datagram. Its PUSH_ACK or PULL_ACK (semtech_ack) is the shell's business, and gone already. */
 void gs_datagram(struct gs *gs, const struct gs_peer *from, struct slice datagram, const struct now *now);
-/** Emit a frame. @return TX_RESULT_SUCCESS the PULL_RESP has left, tx_ack follows; else why not, and nothing
- * was sent */
+/** Emit a frame. @return TX_RESULT_SUCCESS the PULL_RESP has left, or leaves in time, and tx_ack follows; else
+ * why not, and nothing is sent */
 enum tx_result gs_tx(struct gs *gs, const struct tx_request *request, const struct now *now);
 /** Take changes of the registry. */
 void gs_sync(struct gs *gs, const struct sync *s, const struct now *now);

@@ -3,21 +3,40 @@
 #include "gs/core/gs.h"
 #include "proto/semtech/txpk.h"
 
-/** A downlink that waits for its TX_ACK. */
+/* What a forwarder calls powe is what it takes for radiated power; its antenna_gain is that over a dipole as
+ * operators enter it. So powe is ERP: 2.15 dB below EIRP, and the bands' 16.15 and 29.15 dBm come as 16
+ * and 29. */
+enum { EIRP_TO_POWE_DB = 2 };
+
+/** A downlink on its way: held here until its PULL_RESP may leave, then waiting for its TX_ACK. */
 struct pending {
 	struct heap_node due;
 	uint32_t slot, next, gateway; /**< next in the gateway's list, or in the free list */
+	uint32_t serial;              /**< of its use of the antenna */
 	uint16_t token;
 	uint8_t version;
-	bool used;
-	uint64_t sent_us;
-	uint32_t wait_us; /**< 0: at once */
+	bool is_answered;
+	uint64_t sent_us; /**< when the PULL_RESP left; 0: it is held */
+	uint64_t start_us; /**< planned first preamble symbol */
+	uint32_t airtime_us;
+	int32_t eirp_dbm;
+	struct txpk tx;
 	struct ulid transmission;
 	struct {
 		uint16_t len;
 		struct cid v[12];
 	} cids;
 };
+
+/* pending.c */
+/** A slot, first in the gateway's list. @return NULL: the gateway or the server has too many */
+struct pending *gs_pending_take(struct gs *gs, struct gateway *g);
+void gs_pending_free(struct gs *gs, struct pending *p);
+/** The one that waits for a TX_ACK with this token. */
+struct pending *gs_pending_find(const struct gs *gs, const struct gateway *g, uint16_t token);
+/** Why a TX_ACK fits none: late, repeated, or unknown. */
+enum gs_drop gs_pending_stray(const struct gateway *g, uint16_t token);
+void gs_pending_token(struct gs *gs, const struct gateway *g, struct pending *p);
 
 /* conn.c: who is connected */
 /** The gateway's connection, made if need be. @return NULL, and *ret_why says why not */
@@ -34,13 +53,18 @@ void gs_conn_resolve_all(struct gs *gs, const struct now *now);
 void gs_conn_due(struct gs *gs, struct gateway *g, const struct now *now);
 
 /* up.c: PUSH_DATA */
-void gs_up_push(struct gs *gs, struct gateway *g, struct str body, const struct now *now);
+void gs_up_push(
+	struct gs *gs, struct gateway *g, struct gs_source *from, struct str body, const struct now *now);
 
-/* down.c: PULL_RESP and TX_ACK */
-void gs_down_tx_ack(
-	struct gs *gs, struct gateway *g, const struct semtech_datagram *d, const struct now *now);
+/* down.c: PULL_RESP */
 void gs_down_due(struct gs *gs, struct pending *p, const struct now *now);
-void gs_down_abandon(struct gs *gs, struct gateway *g, const struct now *now); /**< its connection ends */
+
+/* outcome.c: TX_ACK */
+void gs_outcome_tx_ack(
+	struct gs *gs, struct gateway *g, const struct semtech_datagram *d, const struct now *now);
+/** The end of a downlink without a TX_ACK. */
+void gs_outcome_end(struct gs *gs, struct pending *p, enum tx_result result, const struct now *now);
+void gs_outcome_abandon(struct gs *gs, struct gateway *g, const struct now *now); /**< its connection ends */
 
 /* status.c */
 /** Something worth telling has changed: tell it soon, or at once. */

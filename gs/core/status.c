@@ -43,6 +43,16 @@ static void rtt_fill(struct gateway_status *s, const struct rtt *r)
 	MSG_SET(s, rtt_count, r->n);
 }
 
+static void clock_fill(struct gateway_status *s, struct gateway *g, const struct now *now)
+{
+	g->was_sure = gs_conc_clock_is_sure(&g->clock, now->mono_us);
+	g->had_gps = g->clock.has_gps;
+	MSG_SET(s, clock_known, g->was_sure);
+	MSG_SET(s, has_gps, g->had_gps);
+	if (g->clock.has_drift)
+		MSG_SET(s, clock_drift_ppb, g->clock.drift_ppb);
+}
+
 static void texts_fill(struct gs *gs, struct gateway_status *s, const struct gateway *g)
 {
 	memcpy(s->gateway_id, g->id, sizeof s->gateway_id);
@@ -79,6 +89,7 @@ void gs_status_report(struct gs *gs, struct gateway *g, const struct now *now)
 	}
 	if (g->has_position && g->has_altitude)
 		MSG_SET(s, altitude_m, g->altitude_m);
+	clock_fill(s, g, now);
 	g->path_open = gs_gateway_has_path(g, now->mono_us);
 	g->reported_us = now->mono_us;
 	g->report_us = now->mono_us + GATEWAY_REPORT_S * SEC_US;

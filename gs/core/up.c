@@ -8,6 +8,7 @@ enum { LOCATION_GPS = 1, LOCATION_REGISTRY = 3 };
 struct push_ctx {
 	struct gs *gs;
 	struct gateway *g;
+	struct gs_source *from;
 	const struct now *now;
 };
 
@@ -153,16 +154,33 @@ static void uplink_fill(struct gs *gs, const struct gateway *g, const struct rxp
 static void clock_take(struct gs *gs, struct gateway *g, const struct rxpk *rx, const struct now *now)
 {
 	uint64_t conc_us;
-	if (gs_conc_clock_take(&g->clock, rx->tmst_us, now->mono_us, &conc_us) != CONC_RESTART)
+	enum conc_step step = gs_conc_clock_take(&g->clock, rx->tmst_us, now->mono_us, &conc_us);
+	gs_conc_clock_gps(&g->clock, conc_us, rx->has & RXPK_TMMS ? rx->tmms * MS_US : 0);
+	g->is_imme_soon |= (rx->has & RXPK_JVER) != 0;
+	/* It decides how a class C frame can be sent. */
+	if (g->clock.has_gps != g->had_gps || gs_conc_clock_is_sure(&g->clock, now->mono_us) != g->was_sure)
+		gs_status_touch(gs, g, now->mono_us, true);
+	if (step != CONC_RESTART && step != CONC_JUMP)
 		return;
-	gs->metrics.restarts++;
-	struct gs_note note = {.kind = GS_NOTE_RESTART, .gateway = g, .peer = &g->push, .eui = g->eui};
+	*(step == CONC_JUMP ? &gs->metrics.clock_jumps : &gs->metrics.restarts) += 1;
+	struct gs_note note = {.kind = step == CONC_JUMP ? GS_NOTE_JUMP : GS_NOTE_RESTART,
+		.gateway = g,
+		.peer = &g->push,
+		.eui = g->eui};
 	gs->sink.note(gs->sink.ctx, &note);
 }
 
-static enum gs_drop check(struct gs *gs, struct gateway *g, const struct rxpk *rx, const struct now *now)
+/** Its share of one source, and what all of them have together: twice that. */
+static bool share_take(struct push_ctx *c)
 {
-	if (!gs_quota_take(&g->uplink_quota, 1, gs->config.uplinks_per_s, 2, now->mono_us))
+	uint32_t per_s = c->gs->config.uplinks_per_s;
+	return gs_quota_take(&c->from->uplinks, 1, per_s, 2, c->now->mono_us) &&
+	       gs_quota_take(&c->g->uplink_quota, 1, 2 * per_s, 2, c->now->mono_us);
+}
+
+static enum gs_drop check(struct push_ctx *c, const struct rxpk *rx)
+{
+	if (!share_take(c))
 		return GS_DROP_QUOTA;
 	if (rx->crc == RXPK_CRC_BAD)
 		return GS_DROP_CRC_BAD;
@@ -170,7 +188,7 @@ static enum gs_drop check(struct gs *gs, struct gateway *g, const struct rxpk *r
 		return GS_DROP_CRC_NONE;
 	if (!rx->phy_len)
 		return GS_DROP_EMPTY;
-	return gs_repeat_seen(&g->repeat, rx, now->mono_us) ? GS_DROP_REPEAT : GS_DROP_NONE;
+	return gs_repeat_seen(&c->g->repeat, rx, c->now->mono_us) ? GS_DROP_REPEAT : GS_DROP_NONE;
 }
 
 static void on_rxpk(void *ctx, const struct rxpk *rx)
@@ -178,7 +196,7 @@ static void on_rxpk(void *ctx, const struct rxpk *rx)
 	struct push_ctx *c = ctx;
 	struct gs *gs = c->gs;
 	struct gateway *g = c->g;
-	enum gs_drop why = check(gs, g, rx, c->now);
+	enum gs_drop why = check(c, rx);
 	if (why) {
 		drop(c, why, rx);
 		return;
@@ -196,7 +214,7 @@ static void on_refused(void *ctx, int why, struct str element)
 {
 	struct push_ctx *c = ctx;
 	(void)element;
-	gs_quota_take(&c->g->uplink_quota, 1, c->gs->config.uplinks_per_s, 2, c->now->mono_us);
+	share_take(c);
 	drop(c, (enum gs_drop)why, NULL);
 }
 
@@ -220,6 +238,7 @@ static void on_stat(void *ctx, const struct gwstat *st, struct str raw)
 	struct gateway *g = c->g;
 	c->gs->metrics.stats++;
 	g->counts.last_status_unix_us = c->now->unix_us;
+	g->is_imme_soon |= (st->has & GWSTAT_TEMP) != 0; /* only sx1302 boards have a thermometer */
 	if (!utf8_valid(raw) || str_copy(raw, g->stat, sizeof g->stat))
 		g->stat[0] = '\0';
 	if (st->has & GWSTAT_POSITION && !g->is_position_registered) {
@@ -232,9 +251,10 @@ static void on_stat(void *ctx, const struct gwstat *st, struct str raw)
 	stat_trace(c->gs, g, c->now);
 }
 
-void gs_up_push(struct gs *gs, struct gateway *g, struct str body, const struct now *now)
+void gs_up_push(
+	struct gs *gs, struct gateway *g, struct gs_source *from, struct str body, const struct now *now)
 {
-	struct push_ctx c = {gs, g, now};
+	struct push_ctx c = {gs, g, from, now};
 	struct push_sink sink = {on_rxpk, on_refused, on_stat, &c};
 	int why = push_read(body, &gs->push, &sink);
 	if (why)

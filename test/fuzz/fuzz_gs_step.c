@@ -106,7 +106,9 @@ static void request_step(struct life *l, struct reader *r)
 	if (how & 1)
 		MSG_SET(&q, tmst_us, reader_le32(r));
 	if (how & 2)
-		MSG_SET(&q, gps_ms, reader_le64(r));
+		MSG_SET(&q, gps_ms, how & 32 ? reader_le64(r) : clock_gps_us(l->now.unix_us) / MS_US + reader_le16(r));
+	if (how & 16)
+		MSG_SET(&q, at_us, reader_le32(r));
 	q.mod.kind = how >> 2 & 3;
 	MSG_SET(&q.mod, sf, reader_u8(r));
 	MSG_SET(&q.mod, bw_hz, reader_le32(r));

@@ -63,6 +63,8 @@ START_TEST(fsk_gps_time_and_immediate_are_spelled_out)
 	ck_assert_int_eq(tx.when, TXPK_IMME);
 	ck_assert_uint_eq(tx.fdev_hz, 25000);
 	ck_assert(!tx.ncrc);
+	world_push(w, EUI, "{\"rxpk\":[{\"tmst\":9,\"tmms\":1479253008000,\"freq\":868.3,\"stat\":1,\"modu\":\"LORA\",\"datr\":\"SF9BW125\","
+			   "\"codr\":\"4/5\",\"rssi\":-57,\"data\":\"QBEiM0QAAQABhaq7zN0=\"}]}");
 	r = world_request(EUI, 0, 0);
 	MSG_SET(&r, gps_ms, 1479253008550);
 	ck_assert_int_eq(gs_tx(w->gs, &r, &w->now), TX_RESULT_SUCCESS);
@@ -98,7 +100,24 @@ START_TEST(a_tx_ack_is_reported_with_the_ids_of_its_request)
 	ck_assert_uint_eq(w->gs->metrics.pending, 0);
 	world_send_in(w, 2, EUI, SEMTECH_TX_ACK, world_token(w), "");
 	ck_assert_uint_eq(w->acks, 1);
+	ck_assert_uint_eq(w->gs->metrics.drops[GS_DROP_REPEATED_ACK], 1);
+	world_send_in(w, 2, EUI, SEMTECH_TX_ACK, (uint16_t)(world_token(w) + 1), "");
+	ck_assert_uint_eq(w->acks, 1);
 	ck_assert_uint_eq(w->gs->metrics.drops[GS_DROP_UNKNOWN_TOKEN], 1);
+	world_free(w);
+}
+END_TEST
+
+START_TEST(an_answer_after_that_is_late_and_changes_nothing)
+{
+	struct world *w = connected();
+	request_send(w, 900000);
+	world_pass(w, 3 * SEC_US);
+	ck_assert_uint_eq(w->acks, 1);
+	world_send_in(w, 2, EUI, SEMTECH_TX_ACK, world_token(w), "");
+	ck_assert_uint_eq(w->acks, 1);
+	ck_assert_uint_eq(w->gs->metrics.drops[GS_DROP_LATE_ACK], 1);
+	ck_assert_uint_eq(world_events(w, "gs.txack.drop"), 1);
 	world_free(w);
 }
 END_TEST
@@ -169,15 +188,17 @@ START_TEST(version_1_never_answers_and_counts_as_sent_when_emitted)
 	struct world *w = world_new((struct gs_config){.default_plan = "EU_863_870"});
 	world_send_in(w, 1, EUI, SEMTECH_PULL_DATA, 7, "");
 	request_send(w, 900000);
+	/* It has no queue: the datagram leaves shortly before its time. */
+	world_pass(w, 699999);
+	ck_assert_uint_eq(w->sends, 0);
+	world_pass(w, 1);
+	ck_assert_uint_eq(w->sends, 1);
 	ck_assert_uint_eq(w->sent[0], 1);
 	ck_assert_uint_eq(world_token(w), 0);
-	world_pass(w, 949999);
+	world_pass(w, 249999);
 	ck_assert_uint_eq(w->acks, 0);
 	world_pass(w, 1);
 	ck_assert_uint_eq(w->ack[0].result, TX_RESULT_SUCCESS);
-	struct tx_request r = world_request(EUI, 0, 0);
-	MSG_SET(&r, gps_ms, 1479253008550);
-	ck_assert_int_eq(gs_tx(w->gs, &r, &w->now), TX_RESULT_GPS_UNLOCKED);
 	world_free(w);
 }
 END_TEST
@@ -301,6 +322,7 @@ int main(void)
 	suite_add_tcase(s, t);
 	t = tcase_create("answers");
 	tcase_add_test(t, a_tx_ack_is_reported_with_the_ids_of_its_request);
+	tcase_add_test(t, an_answer_after_that_is_late_and_changes_nothing);
 	tcase_add_test(t, a_refusal_of_the_forwarder_is_reported_by_its_number);
 	tcase_add_test(t, another_power_is_reported_as_eirp);
 	tcase_add_test(t, without_tx_ack_the_outcome_is_unknown_one_second_after_the_emission);
