@@ -2,15 +2,18 @@
 #include "gs/core/conc_clock.h"
 #include "common/core/clock.h"
 
-/* Beyond these a reception does not fit. A late one may be a straggler. An early one cannot be: all before it
+/* Beyond these a reception does not fit, give or take twice what is usual. A late one may be a straggler. An early one cannot be: all before it
  * came late, or the server's clock was put back. */
 enum { LATE_US = 50 * 1000, EARLY_US = 200 * 1000 };
 /* Late receptions that agree with each other to within AGREE_US: so many, over so long, make a new truth. */
-enum { AGREE_US = 40 * 1000, LATE_N = 5, LATE_SPAN_US = 2000 * 1000 };
+enum { AGREE_US = 40 * 1000, LATE_N = 10, LATE_SPAN_US = 2000 * 1000, MISSED_N = 3 };
+enum { USUAL_OF = 16 };
+enum { VERY_LATE_US = 500 * 1000, VERY_LATE_N = 5 };
 enum { DRIFT_SPAN_US = 1024 * 1000 * 1000, DRIFT_MAX_PPB = 60 * 1000, PAIRS = CONC_POINTS * (CONC_POINTS - 1) / 2 };
 /* Two restarts within this are one too many: a forwarder that fails again and again, or two with one EUI. */
 enum { FLAP_US = 60 * 1000 * 1000 };
-static const uint64_t WINDOW_US = 3600 * SEC_US;
+/* How old a difference may be that still counts: while the drift is not known, not very. */
+static const uint64_t WINDOW_US = 3600 * SEC_US, WINDOW_DRIFTING_US = 2 * (uint64_t)CONC_POINT_US;
 /* 50 millionths of half an hour, or 5 of five hours, are 90 ms. */
 static const uint64_t SURE_US = 1800 * SEC_US, SURE_WITH_DRIFT_US = 5 * 3600 * SEC_US;
 static const uint64_t GPS_US = 300 * SEC_US;
@@ -80,7 +83,7 @@ static int64_t offset_estimate(struct conc_clock *c, uint64_t server_us)
 	int64_t low = p->offset_us + drifted(c, p->server_us, server_us);
 	for (uint32_t i = 0; i < c->n; i++) {
 		p = &c->v[i];
-		if (server_us - p->server_us > WINDOW_US)
+		if (server_us - p->server_us > (c->has_drift ? WINDOW_US : WINDOW_DRIFTING_US))
 			continue;
 		int64_t v = p->offset_us + drifted(c, p->server_us, server_us);
 		low = v < low ? v : low;
@@ -117,30 +120,38 @@ static enum conc_step restart(
 }
 
 /** A reception that is late. @return whether enough of them agree */
-static bool late_agree(struct conc_clock *c, int64_t offset_us, uint64_t server_us)
+static bool late_agree(struct conc_clock *c, int64_t offset_us, int64_t late_us, uint64_t server_us)
 {
-	if (!c->odd.n || offset_us < c->odd.low_us - AGREE_US) {
+	uint32_t enough = late_us > VERY_LATE_US ? VERY_LATE_N : LATE_N;
+	int64_t agree_us = AGREE_US + 2 * c->usual_us;
+	bool is_later = c->odd.n && offset_us > c->odd.low_us + agree_us;
+	if (is_later && ++c->odd.missed < MISSED_N)
+		return false;
+	/* What the others agree on may be the one that strayed. */
+	if (!c->odd.n || is_later || offset_us < c->odd.low_us - agree_us) {
 		c->odd.n = 1;
 		c->odd.low_us = offset_us;
 		c->odd.since_us = server_us;
+		c->odd.missed = 0;
 		return false;
 	}
-	if (offset_us > c->odd.low_us + AGREE_US)
-		return false;
+	c->odd.missed = 0;
 	c->odd.n++;
 	if (offset_us < c->odd.low_us)
 		c->odd.low_us = offset_us;
-	return c->odd.n >= LATE_N && server_us - c->odd.since_us >= LATE_SPAN_US;
+	return c->odd.n >= enough && server_us - c->odd.since_us >= LATE_SPAN_US;
 }
 
 static enum conc_step fit(struct conc_clock *c, int64_t offset_us, int64_t late_us, uint64_t server_us)
 {
-	if (late_us <= LATE_US && late_us >= -EARLY_US) {
+	if (late_us <= LATE_US + 2 * c->usual_us && late_us >= -EARLY_US) {
 		c->odd.n = 0;
+		if (late_us > 0)
+			c->usual_us += ((int32_t)late_us - c->usual_us) / USUAL_OF;
 		point_keep(c, offset_us, server_us);
 		return CONC_ON;
 	}
-	if (late_us > 0 && !late_agree(c, offset_us, server_us))
+	if (late_us > 0 && !late_agree(c, offset_us, late_us, server_us))
 		return CONC_ON;
 	rebase(c, late_us > 0 ? c->odd.low_us : offset_us, server_us);
 	c->jumps++;

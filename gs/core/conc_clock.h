@@ -3,7 +3,7 @@
  *
  * A reception comes with the counter at its end, and arrives later: by the forwarder's polling, the network,
  * now and then by seconds. So the server's time less the counter is the true offset and a delay that is never
- * negative, and the smallest differences of the last hour tell the offset. The two clocks also run apart (some
+ * negative, and the smallest differences of the last half hour tell the offset. The two clocks also run apart (some
  * ten millionths): the slope through the smallest differences is that drift.
  *
  * The counter wraps every 71.6 minutes and starts again near 0 when the gateway does, without notice. The
@@ -20,7 +20,7 @@
 /** A counter this far from where it should be has started again. Forwarders that were cut off hand on what
  * they had kept. */
 enum { CONC_CLOCK_SLACK_US = 30 * 1000 * 1000 };
-enum { CONC_POINTS = 16, CONC_POINT_US = 256 * 1000 * 1000 };
+enum { CONC_POINTS = 16, CONC_POINT_US = 128 * 1000 * 1000 };
 
 /** The reception of the least delay in CONC_POINT_US. */
 struct conc_point {
@@ -37,6 +37,7 @@ struct conc_clock {
 	uint64_t server_us; /**< server's monotonic time when it came */
 	int64_t offset_us;  /**< server's time less counter, at server_us */
 	int32_t drift_ppb;  /**< what the server's clock gains on the counter */
+	int32_t usual_us;   /**< by how much receptions are later than the least delayed, on average */
 	uint32_t restarts;
 	uint32_t jumps;        /**< times that the server's clock or the path changed at once */
 	uint64_t restarted_us; /**< when the counter was last seen to start again */
@@ -45,7 +46,8 @@ struct conc_clock {
 	uint32_t n, next;
 	struct {
 		uint32_t n;
-		int64_t low_us; /**< the smallest of offsets that do not fit, but agree */
+		uint32_t missed; /**< later still, in a row */
+		int64_t low_us;  /**< the smallest of offsets that do not fit, but agree */
 		uint64_t since_us;
 	} odd;
 	uint64_t gps_us, gps_conc_us; /**< GPS time of a counter; 0: never */

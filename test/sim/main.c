@@ -1,6 +1,6 @@
 /** @file godwit-sim: simulated gateways and devices, for demos, tests and load. */
+#include "test/sim/capture.h"
 #include "test/sim/devices.h"
-#include "test/sim/gateway.h"
 #include "test/sim/load.h"
 #include "test/sim/report.h"
 #include "test/sim/script.h"
@@ -99,7 +99,7 @@ static int simulate(struct sim *s)
 	struct report r;
 	s->opt.abp |= s->opt.load;
 	int e = world_open(s);
-	if (e || (e = devices_open(s)) || (e = gateways_open(s)))
+	if (e || (e = devices_open(s)) || (e = capture_open(s)) || (e = gateways_open(s)))
 		return e;
 	if ((e = s->opt.script ? script_start(s) : s->opt.load ? load_start(s) : 0))
 		return e;
@@ -126,6 +126,7 @@ int main(int argc, char **argv)
 	e = simulate(&s);
 	for (size_t i = 0; s.gateways && i < s.opt.gateways; i++)
 		gateway_close(&s.gateways[i]);
+	capture_close(&s);
 	heap_done(&s.due);
 	script_stop(&s);
 	load_stop(&s);

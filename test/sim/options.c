@@ -1,6 +1,7 @@
 /** @file The command line of godwit-sim: one table. */
 #include "test/sim/options.h"
 #include "common/core/err.h"
+#include "test/sim/jit.h"
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,6 +22,16 @@ static const struct option table[] = {
 	OPT("gateway-eui", EUI, gateway_eui, "EUI of the first gateway; the others follow"),
 	OPT("keepalive", DURATION, keepalive_us, "between two PULL_DATA (10s)"),
 	OPT("stat-interval", DURATION, stat_us, "between two stat (30s)"),
+	OPT("forwarder", WORD, forwarder,
+		"what the gateways run: sx1302, sx1301, or v1, which has no queue and no TX_ACK (sx1302)"),
+	OPT("gps", FLAG, gps, "gateways have GPS: time and tmms in rxpk, downlinks by tmms"),
+	OPT("beacon", DURATION, beacon_us, "with --gps: between two beacons, which downlinks must not meet (none)"),
+	OPT("tx-ack", WORD, tx_ack,
+		"what every PULL_RESP is answered: an error of TX_ACK, nothing (NEVER), or it does not arrive (LOST); "
+		"NONE: what the forwarder's rules say (NONE)"),
+	OPT("tx-ack-delay", DURATION, tx_ack_delay_us, "answer so much later (0s)"),
+	OPT("capture", WORD, capture_file,
+		"FILE for PULL_RESP and TX_ACK datagrams, one JSON object a line: time, gateway, its counter, octets"),
 	OPT("plan", WORD, plan_id, "frequency plan (EU_863_870)"),
 	OPT("devices", WORD, device_file,
 		"FILE of devices, one JSON object a line: dev_eui, join_eui, app_key; or dev_addr, "
@@ -171,6 +182,12 @@ static int options_check(const struct options *o)
 		wrong = "--lorawan-version: devices speak 1.0.0 to 1.0.4";
 	else if (o->interval_us < 1000 || o->keepalive_us < 1000 || o->stat_us < 1000)
 		wrong = "--interval, --keepalive, --stat-interval: at least 1ms";
+	else if (!forwarder_find(o->forwarder))
+		wrong = "--forwarder: sx1302, sx1301 or v1";
+	else if (strlen(o->tx_ack) > TXACK_WORD_MAX)
+		wrong = "--tx-ack: at most 31 characters";
+	else if (o->beacon_us && o->beacon_us < 12000000)
+		wrong = "--beacon: at least 12s";
 	else if (o->load && !o->rate)
 		wrong = "--rate: at least 1";
 	if (!wrong)
@@ -187,6 +204,8 @@ int options_read(int argc, char **argv, struct options *ret)
 		.gateway_eui = UINT64_C(0xAA555A0000000001),
 		.keepalive_us = 10000000,
 		.stat_us = 30000000,
+		.forwarder = "sx1302",
+		.tx_ack = "NONE",
 		.plan_id = "EU_863_870",
 		.devices = 1,
 		.dev_eui_first = UINT64_C(0x70B3D57ED0050001),

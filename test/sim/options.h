@@ -12,7 +12,9 @@ struct options {
 	struct net_address server;
 	uint32_t gateways, copies;
 	uint64_t gateway_eui;
-	uint64_t keepalive_us, stat_us;
+	uint64_t keepalive_us, stat_us, beacon_us, tx_ack_delay_us;
+	const char *forwarder, *tx_ack, *capture_file;
+	bool gps;
 	const char *plan_id, *device_file;
 	uint32_t devices;
 	uint64_t dev_eui_first, join_eui;

@@ -105,8 +105,19 @@ static const char *do_multicast(struct command *c)
 
 static const char *do_gateway(struct command *c)
 {
-	c->gateway->is_on = flag(c, "on", c->gateway->is_on);
-	return NULL;
+	struct gateway *g = c->gateway;
+	struct str word;
+	char name[16];
+	g->is_on = flag(c, "on", g->is_on);
+	g->has_gps = flag(c, "gps", g->has_gps);
+	g->answer_delay_us = number(c, "tx_ack_delay_us", g->answer_delay_us);
+	if (!json_plain(&c->j, member(c, "tx_ack"), &word) && gateway_answer(g, word))
+		return "tx_ack: a word of at most 31 characters";
+	if (!json_plain(&c->j, member(c, "forwarder"), &word) &&
+		(str_copy(word, name, sizeof name) || gateway_forwarder(g, name)))
+		return "forwarder: sx1302, sx1301, v1";
+	int e = flag(c, "reboot", false) ? gateway_reboot(g) : flag(c, "move", false) ? gateway_move(g) : 0;
+	return e ? "no socket" : NULL;
 }
 
 static const char *do_raw(struct command *c)

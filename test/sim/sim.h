@@ -5,6 +5,7 @@
 #include "common/loop.h"
 #include "proto/region/region.h"
 #include "test/sim/options.h"
+#include <stdio.h>
 
 struct sim;
 struct gateway;
@@ -41,6 +42,7 @@ struct sim {
 	struct totals totals;
 	struct script *script;
 	struct load *load;
+	FILE *capture; /**< NULL: none is wanted */
 	bool is_over;
 };
 
