@@ -3,6 +3,7 @@
 
 enum {
 	LEAD_US = 52500, /**< least lead of an sx1302 forwarder, 42.5 ms, and its polling */
+	SOON_US = 85000, /**< lead of what is to be sent as soon as possible: nothing hangs on 30 ms, but on being in time */
 	QUEUE_US = 512 * 1000 * 1000,
 	IMME_SOON_US = 80 * 1000, /**< so far ahead sx1302 forwarders place immediate frames, sx1301 ones 1 s */
 	IMME_LATE_US = 1000 * 1000,
@@ -11,11 +12,6 @@ enum {
 	TAKEN_US = 100 * 1000, /**< so long before its start a frame has left the forwarder's queue, or may have */
 	GUARD_US = 20 * 1000
 };
-
-static uint64_t soonest_us(const struct gateway *g)
-{
-	return (uint64_t)gs_rtt_path(&g->rtt) + LEAD_US;
-}
 
 static void moment_counter(const struct gateway *g, uint64_t conc_us, struct moment *ret)
 {
@@ -28,8 +24,9 @@ static void moment_counter(const struct gateway *g, uint64_t conc_us, struct mom
 static void moment_at(const struct gateway *g, uint64_t at_us, const struct now *now, struct moment *ret)
 {
 	bool is_sure = gs_conc_clock_is_sure(&g->clock, now->mono_us);
-	if (is_sure && at_us < soonest_us(g))
-		at_us = soonest_us(g);
+	uint64_t soon_us = (uint64_t)gs_rtt_path(&g->rtt) + SOON_US;
+	if (is_sure && at_us < soon_us)
+		at_us = soon_us;
 	ret->start_us = now->mono_us + at_us;
 	if (is_sure) {
 		moment_counter(g, gs_conc_clock_at(&g->clock, ret->start_us), ret);
@@ -46,7 +43,7 @@ static enum tx_result moment_gps(
 {
 	uint64_t unix_us = clock_unix_us_of_gps(gps_us), conc_us;
 	uint64_t at_us = unix_us > now->unix_us ? unix_us - now->unix_us : 0;
-	if (at_us < soonest_us(g))
+	if (at_us < (uint64_t)gs_rtt_path(&g->rtt) + LEAD_US)
 		return TX_RESULT_TOO_LATE;
 	if (at_us > QUEUE_US)
 		return TX_RESULT_TOO_EARLY;

@@ -28,8 +28,7 @@ SUB_BANDS = (
 # A forwarder's queue [us]: (least lead, most lead, an immediate frame is placed so far ahead, free time before a frame)
 QUEUES = {"sx1302": (42500, 512 * 10**6, 80000, 41500), "sx1301": (32500, 512 * 10**6, 1000000, 31500), "v1": (0, 2**31, 0, 0)}
 MARGIN_US = 1000
-LEAST_SF, MOST_SF = 7, 12
-LONGEST_US = 4 * 10**6  # no LoRaWAN frame is longer: 255 octets at SF12 would be 9 s, the regions' most is 2.8 s
+LONGEST_US = 2900000  # 64 octets at SF12, the most that EU868 lets a device hear there, are 2.8 s
 
 
 def time_on_air_us(txpk):
@@ -96,7 +95,10 @@ class Checker:
         except (KeyError, ValueError, TypeError) as problem:
             self.wrong("txpk", "%s: no forwarder can read %r: %r" % (gateway, body[:200], problem))
             return
+        before = len(self.found)
         self.form(e)
+        if len(self.found) > before:
+            return  # dropped without a word
         least, most, imme, _ = QUEUES[e.forwarder]
         lead = imme
         if e.when == "tmst":
@@ -108,7 +110,6 @@ class Checker:
             lead = e.txpk["tmms"] * 1000 - d["gps_us"]
         e.start_us = e.came_us + lead
         if e.when != "imme" and not least < lead <= most:
-            e.bad_lead = True
             self.wrong("lead", "%s came %.1f ms before its time; %s wants %.1f ms to %d s" % (e, lead / 1e3, e.forwarder, least / 1e3, most / 1e6))
             return  # refused by any forwarder
         self.emissions.append(e)
@@ -159,7 +160,7 @@ class Checker:
         inside = [b for b in SUB_BANDS if b[1] <= e.hz - half and e.hz + half <= b[2]]
         # A channel across an edge that both sides allow counts for the stricter side.
         across = [b for b in SUB_BANDS if e.hz - half < b[2] and b[1] < e.hz + half]
-        return inside[0] if inside else min(across, key=lambda b: b[3]) if len(across) == 2 else None
+        return inside[0] if inside else min(across, key=lambda b: b[3]) if len(across) == 2 and across[0][2] == across[1][1] else None
 
     def band_and_power(self, e):
         band = self.sub_band(e)
@@ -186,7 +187,6 @@ class Checker:
             for before in emissions[:i]:
                 if before.start_us - QUEUES[e.forwarder][3] <= e.came_us < before.end_us:
                     self.wrong("immediate", "%s came while this was on air: %s" % (e, before))
-        return
 
     def duty_cycle(self, gateway, emissions):
         """Any hour that ends with the end of an emission, or begins with a beginning: no hour has more than the worst of these."""

@@ -181,7 +181,9 @@ def captured(name):
                 yield d, struct.pack(">BHBQ", 2, int(d["token"], 16), TYPES[d["type"]], int(d["eui"], 16)) + d.get("json", "").encode()
 
 
-class GsTest(unittest.TestCase):
+class Base(unittest.TestCase):
+    """godwit-gs with a network server made here, or without any."""
+
     def start(self, *settings, ns=True, **how):
         self.gs = Gs(*settings)
         self.addCleanup(self.end)
@@ -202,6 +204,13 @@ class GsTest(unittest.TestCase):
         self.addCleanup(gw.close)
         return gw
 
+    def request(self, tmst, wait_us):
+        cid = [{1: 10, 2: bytes(15) + b"\x07"}]
+        return {1: cid, 2: bytes(15) + b"\x07", 3: EUI, 4: tmst, 6: 868100000, 7: 16, 8: {1: 0, 2: 7, 3: 125000, 5: "4/5"},
+                9: bytes.fromhex("60112233440001000185aabbccdd"), 10: 46336, 11: wait_us}
+
+
+class GsTest(Base):
     def test_captured_datagrams_are_acknowledged_and_their_frames_handed_on(self):
         gs, ns = self.start("--gs.default-frequency-plan=EU_863_870")
         expected = 0
@@ -242,11 +251,6 @@ class GsTest(unittest.TestCase):
             s.send(struct.pack(">BHBQ", 1, 77, 2, EUI))
             self.assertEqual(s.recv(100), struct.pack(">BHB", 1, 77, 4))
         self.assertIn("[::1]", ns.wait("GsNs/ReportGatewayStatus", 5)[7])
-
-    def request(self, tmst, wait_us):
-        cid = [{1: 10, 2: bytes(15) + b"\x07"}]
-        return {1: cid, 2: bytes(15) + b"\x07", 3: EUI, 4: tmst, 6: 868100000, 7: 16, 8: {1: 0, 2: 7, 3: 125000, 5: "4/5"},
-                9: bytes.fromhex("60112233440001000185aabbccdd"), 10: 46336, 11: wait_us}
 
     def test_a_downlink_is_sent_and_its_tx_ack_reported(self):
         _, ns = self.start("--gs.default-frequency-plan=EU_863_870")
@@ -407,6 +411,176 @@ class GsTest(unittest.TestCase):
             anonymous = sum(int(line.split()[1]) for line in f if line.startswith("Anonymous:"))
         if "asan" not in os.environ.get("GODWIT_BUILD", ""):
             self.assertLess(anonymous, 4096)
+
+
+RESULTS = {"TOO_LATE": 2, "TOO_EARLY": 3, "COLLISION_PACKET": 4, "COLLISION_BEACON": 5, "TX_FREQ": 6, "TX_POWER": 7, "GPS_UNLOCKED": 8, "WHATEVER": 1}
+SUCCESS, NO_TX_ACK = 0, 9
+
+
+class SimulatedGateway(Base):
+    """godwit-gs between a network server made here and a gateway of godwit-sim, which answers as forwarders do, or as told."""
+
+    def begin(self, *flags, clock=True):
+        self.start("--gs.default-frequency-plan=EU_863_870", "--gs.http-listen=127.0.0.1:0")
+        self.sim = subprocess.Popen([program("godwit-sim"), "--server", "%s:%d" % self.gs.address, "--script", "--abp", "--gateway-eui", "%016X" % EUI,
+                                     "--keepalive", "500ms", *flags], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment())
+        self.addCleanup(self.end_sim)
+        self.events, self.seen, self.serial = queue.Queue(), [], 0
+        threading.Thread(target=self.read, daemon=True).start()
+        self.ns.wait("GsNs/ReportGatewayStatus", 10, lambda p: p[4])
+        if clock:
+            self.uplink()
+
+    def read(self):
+        for line in self.sim.stdout:
+            self.events.put(json.loads(line))
+
+    def end_sim(self):
+        if self.sim.poll() is None:
+            self.sim.stdin.close()
+            self.sim.wait(10)
+        self.sim.stdout.close()
+
+    def tell(self, **command):
+        self.sim.stdin.write(json.dumps({"cmd": "gateway", "gateway": 0, **command}).encode() + b"\n")
+        self.sim.stdin.flush()
+
+    def event(self, name, timeout=8):
+        end = time.monotonic() + timeout
+        while True:
+            e = self.events.get(timeout=max(0.01, end - time.monotonic()))
+            if e["event"] == name:
+                return e
+
+    def uplink(self):
+        self.serial += 1
+        self.tell(cmd="raw", phy="40%08x0000010001850000" % self.serial)
+        return self.ns.wait("GsNs/HandleUplink", 5)[2][3]
+
+    def request(self, tmst=None, wait_us=0, at_us=None, gps_ms=None, sf=7, airtime_us=46336):
+        self.serial += 1
+        r = super().request(tmst, wait_us)
+        if tmst is None:
+            del r[4]
+        r.update({2: self.serial.to_bytes(16, "big"), 8: {1: 0, 2: sf, 3: 125000, 5: "4/5"}, 10: airtime_us})
+        if at_us is not None:
+            r[13] = at_us
+        if gps_ms is not None:
+            r[5] = gps_ms
+        self.ns.call("NsGs/ScheduleDownlink", r)
+        return r[2]
+
+    def outcome(self, transmission, timeout=8):
+        return self.ns.wait("GsNs/ReportTxAcknowledgment", timeout, lambda p: p[2] == transmission)[4]
+
+    def metric(self, name):
+        with urllib.request.urlopen("http://%s/metrics" % self.gs.addresses["gs.http"], timeout=5) as r:
+            for line in r.read().decode().splitlines():
+                if line.startswith(name + " "):
+                    return int(line.split()[1])
+        raise AssertionError("no metric " + name)
+
+    def test_every_error_of_tx_ack_is_reported_by_its_number(self):
+        self.begin()
+        for word, number in RESULTS.items():
+            self.tell(tx_ack=word)
+            tmst = self.uplink()
+            self.assertEqual((word, self.outcome(self.request((tmst + 1000000) % 2**32, 900000))), (word, number))
+        self.tell(tx_ack="NONE")
+        tmst = self.uplink()
+        self.assertEqual(self.outcome(self.request((tmst + 1000000) % 2**32, 900000)), SUCCESS)
+        self.assertEqual(self.event("emission")["tmst"], (tmst + 1000000) % 2**32)
+
+    def test_an_answer_that_comes_too_late_or_never_is_none(self):
+        self.begin()
+        self.tell(tx_ack="NEVER")
+        tmst = self.uplink()
+        never = self.request((tmst + 600000) % 2**32, 500000)
+        self.assertEqual(self.event("emission")["tmst"], (tmst + 600000) % 2**32)
+        self.assertEqual(self.outcome(never), NO_TX_ACK)
+        self.tell(tx_ack="LOST")
+        tmst = self.uplink()
+        self.assertEqual(self.outcome(self.request((tmst + 600000) % 2**32, 500000)), NO_TX_ACK)
+        self.tell(tx_ack="NONE", tx_ack_delay_us=2500000)
+        tmst = self.uplink()
+        self.assertEqual(self.outcome(self.request((tmst + 600000) % 2**32, 500000)), NO_TX_ACK)
+        end = time.monotonic() + 5
+        while self.metric('gs_drop_total{reason="late_tx_ack"}') != 1:
+            self.assertLess(time.monotonic(), end, "the answer that came too late was not counted as that")
+            time.sleep(0.1)
+
+    def test_a_delay_becomes_a_counter_and_the_forwarder_keeps_it(self):
+        self.begin()
+        tmst, before = self.uplink(), time.monotonic()
+        self.assertEqual(self.outcome(self.request(at_us=1000000)), SUCCESS)
+        late = (self.event("emission")["tmst"] - tmst) % 2**32 - 1000000
+        self.assertLess(abs(late), 100000 + (time.monotonic() - before - 1) * 1e6)
+        self.assertEqual(self.outcome(self.request(at_us=0)), SUCCESS)
+        self.assertGreater(self.event("tx-ack")["lead_us"], 42500)
+        self.event("emission", 1)
+
+    def test_without_a_clock_a_delay_is_waited_for_here(self):
+        self.begin(clock=False)
+        before = time.monotonic()
+        self.assertEqual(self.outcome(self.request(at_us=800000)), SUCCESS)
+        self.event("emission")
+        self.assertAlmostEqual(time.monotonic() - before, 0.8, delta=0.3)
+
+    def test_immediate_frames_in_a_row_all_reach_the_air(self):
+        self.begin(clock=True)
+        sent = [self.request(sf=10, airtime_us=247808) for _ in range(4)]
+        self.assertEqual([self.outcome(t) for t in sent], [SUCCESS] * 4)
+        for _ in sent:
+            self.event("emission")
+        self.assertEqual(self.metric("gs_downlinks_held_total"), 3)
+        names = [e["event"] for e in list(self.events.queue)]
+        self.assertNotIn("emission-dropped", names)
+
+    def test_gps_time_is_kept_by_tmms_or_without_gps_by_the_counter(self):
+        self.begin("--gps")
+        self.ns.wait("GsNs/ReportGatewayStatus", 5, lambda p: p.get(28))
+
+        def at(seconds):
+            return int((time.time() + seconds - 315964800 + 18) * 1000)
+        wanted = at(3.2)
+        tmst, began = self.uplink(), time.time()
+        self.assertEqual(self.outcome(self.request(gps_ms=wanted)), SUCCESS)
+        began_ms = (began - 315964800 + 18) * 1000
+        self.assertAlmostEqual((self.event("emission")["tmst"] - tmst) % 2**32 / 1000, wanted - began_ms, delta=100)
+        self.tell(gps=False)
+        self.assertEqual(self.outcome(self.request(gps_ms=at(3.2))), RESULTS["GPS_UNLOCKED"], "it was not known yet")
+        self.assertEqual(self.outcome(self.request(gps_ms=at(1.0))), SUCCESS)
+        self.event("emission")
+
+    def test_a_gateway_that_starts_again_is_given_the_new_counter(self):
+        self.begin()
+        self.tell(reboot=True)
+        self.gs.wait_log("gateway_moved")
+        self.assertEqual(self.outcome(self.request(at_us=300000)), SUCCESS, "immediate, since the counter is in doubt")
+        self.event("emission")
+        tmst = self.uplink()
+        self.assertLess(tmst, 20000000)
+        self.gs.wait_log("concentrator_restart")
+        self.assertEqual(self.outcome(self.request(at_us=300000)), SUCCESS)
+        self.assertLess(self.event("emission")["tmst"], 40000000)
+
+    def test_a_gateway_that_moves_is_reached_again_with_its_next_keepalive(self):
+        self.begin()
+        self.tell(move=True)
+        self.gs.wait_log("gateway_moved")
+        tmst = self.uplink()
+        self.assertEqual(self.outcome(self.request((tmst + 1000000) % 2**32, 900000)), SUCCESS)
+        self.event("emission")
+        self.assertEqual(self.metric("gs_gateway_moves_total"), 1)
+
+    def test_version_1_has_its_queue_here(self):
+        self.begin("--forwarder", "v1")
+        tmst = self.uplink()
+        wanted = [(tmst + d) % 2**32 for d in (2600000, 1500000, 2000000)]
+        sent = [self.request(t, (t - tmst) % 2**32) for t in wanted]
+        at = [self.event("emission")["tmst"] for _ in wanted]
+        self.assertEqual(at, [wanted[1], wanted[2], wanted[0]], "all of them, each in its time")
+        self.assertEqual([self.outcome(t) for t in sent], [SUCCESS] * 3)
 
 
 if __name__ == "__main__":

@@ -273,5 +273,9 @@ void gateway_beacon_plan(struct gateway *g)
 		return;
 	uint64_t now = sim_now(s), next = now + s->opt.beacon_us - gateway_gps_us(g, now) % s->opt.beacon_us;
 	g->beacon.fire = on_beacon;
-	sim_at(s, &g->beacon, next - (next > now + BEACON_AHEAD_US ? BEACON_AHEAD_US : BEACON_AHEAD_US - s->opt.beacon_us));
+	if (next < now + BEACON_AHEAD_US) {
+		on_beacon(&g->beacon, s, next - BEACON_AHEAD_US);
+		return;
+	}
+	sim_at(s, &g->beacon, next - BEACON_AHEAD_US);
 }
