@@ -157,9 +157,9 @@ static void clock_take(struct gs *gs, struct gateway *g, const struct rxpk *rx, 
 	enum conc_step step = gs_conc_clock_take(&g->clock, rx->tmst_us, now->mono_us, &conc_us);
 	gs_conc_clock_gps(&g->clock, conc_us, rx->has & RXPK_TMMS ? rx->tmms * MS_US : 0);
 	g->is_imme_soon |= (rx->has & RXPK_JVER) != 0;
-	/* It decides how a class C frame can be sent. */
+	/* It decides how a class C frame can be sent. Two gateways of one EUI shall not tell it all the time. */
 	if (g->clock.has_gps != g->had_gps || gs_conc_clock_is_sure(&g->clock, now->mono_us) != g->was_sure)
-		gs_status_touch(gs, g, now->mono_us, true);
+		gs_status_touch(gs, g, now->mono_us, now->mono_us - g->reported_us >= SEC_US);
 	if (step != CONC_RESTART && step != CONC_JUMP)
 		return;
 	*(step == CONC_JUMP ? &gs->metrics.clock_jumps : &gs->metrics.restarts) += 1;

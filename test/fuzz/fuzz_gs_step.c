@@ -6,6 +6,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
+static const uint64_t BEGIN_UNIX_US = UINT64_C(1795217790000000); /* GPS time exists */
+
 struct life {
 	struct gs *gs;
 	struct now now;
@@ -157,7 +159,7 @@ static void life_step(struct life *l, struct reader *r)
 	case 6: gs_report_all(l->gs, &l->now); break;
 	default:
 		l->now.mono_us += (uint64_t)reader_le16(r) << (what >> 3 & 15);
-		l->now.unix_us = l->now.mono_us;
+		l->now.unix_us = BEGIN_UNIX_US + l->now.mono_us;
 		break;
 	}
 	gs_time(l->gs, &l->now);
@@ -166,7 +168,7 @@ static void life_step(struct life *l, struct reader *r)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-	struct life l = {.now = {SEC_US, SEC_US}};
+	struct life l = {.now = {SEC_US, BEGIN_UNIX_US + SEC_US}};
 	struct rng_seeded seed;
 	struct reader r = reader_of(data, n);
 	uint8_t how = reader_u8(&r);
