@@ -192,25 +192,31 @@ class PressureTest(unittest.TestCase):
             stack.create_application("app1")
             self.create_devices(stack)
             capture = os.path.join(d, "capture")
-            sim = subprocess.Popen([program("godwit-sim"), "--server", "%s:%d" % stack.address("gs.udp"), "--gateways", str(self.GATEWAYS), "--copies", "6",
-                                    "--count", str(self.DEVICES), "--abp", "--confirmed", "--dr", "0", "--no-adr", "--interval", "18s", "--seed", "7",
-                                    "--capture", capture, *self.MORE], stdout=subprocess.PIPE, env=environment())
-            try:
-                time.sleep(self.SECONDS)
-            finally:
-                sim.terminate()
-                said = sim.communicate(timeout=20)[0].decode().splitlines()
-            totals = json.loads(said[-1])
+            said = os.path.join(d, "said")
+            with open(said, "wb") as out:
+                sim = subprocess.Popen([program("godwit-sim"), "--server", "%s:%d" % stack.address("gs.udp"), "--gateways", str(self.GATEWAYS), "--copies", "6",
+                                        "--count", str(self.DEVICES), "--abp", "--confirmed", "--dr", "0", "--no-adr", "--interval", "18s", "--seed", "7",
+                                        "--capture", capture, *self.MORE], stdout=out, env=environment())
+                try:
+                    time.sleep(self.SECONDS)
+                finally:
+                    sim.terminate()
+                    status = sim.wait(20)
+            self.assertEqual(status, 0)
+            with open(said, "rb") as f:
+                totals = json.loads(f.read().splitlines()[-1])
             c = law.check(capture)
-            self.assertEqual(c.found, [])
+            # A busy machine makes some late for their forwarder, which refuses them; no machine makes them unlawful.
+            self.assertEqual([f for f in c.found if f[0] != "lead"], [])
+            self.assertLess(len(c.found), totals["pull_resps"] / 20, c.found)
             used = c.airtime()
             tight = [s for (_, band), s in used.items() if band == "868.0-868.6"]
             self.assertGreater(max(tight), 33, "the limit was never near: %r" % used)
             self.assertLessEqual(max(tight), 36)
             self.assertGreater(sum(s for (_, band), s in used.items() if band == "869.4-869.65"), 20, "nothing went to RX2")
             self.assertGreater(totals["downlinks"], 300)
-            # what a real forwarder would refuse is refused here, and hardly anything is
-            self.assertLess(totals["tx_errors"], totals["tx_ok"] / 50 + 5, totals)
+            # What a real forwarder would refuse is refused here too: the checker and the simulated queue agree.
+            self.assertAlmostEqual(totals["tx_errors"], len(c.found), delta=3, msg=(totals, c.found))
 
 
 if __name__ == "__main__":
