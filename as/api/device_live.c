@@ -1,6 +1,7 @@
 /** @file A device as the network server has it now. */
 #include "as/api/device_live.h"
 #include "as/core/registry/device_json.h"
+#include "proto/lorawan/version.h"
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -75,19 +76,106 @@ static void write_enum(struct text *t, const char *name, const char *prefix, boo
 	json_puts(t, buf);
 }
 
-static void write_mac_state(struct text *t, const struct device_state *s)
+static void write_text_number(struct text *t, const char *name, bool has, uint32_t n)
+{
+	write_enum(t, name, "", has, n); /* frequencies are 64 bits wide there, and those are texts */
+}
+
+static void write_truth(struct text *t, const char *name, bool has, bool on)
+{
+	if (has) {
+		json_name(t, name);
+		json_truth(t, on);
+	}
+}
+
+static void write_channels(struct text *t, const struct mac_params *m)
+{
+	if (!MSG_HAS(m, channels))
+		return;
+	json_name(t, "channels");
+	json_open(t, '[');
+	for (size_t i = 0; i < m->channels.len; i++) {
+		const struct channel_params *c = &m->channels.v[i];
+		json_open(t, '{');
+		write_text_number(t, "uplink_frequency", true, c->up_hz);
+		write_text_number(t, "downlink_frequency", true, MSG_HAS(c, down_hz) ? c->down_hz : c->up_hz);
+		write_enum(t, "min_data_rate_index", "DATA_RATE_", c->min_dr > 0, c->min_dr);
+		write_enum(t, "max_data_rate_index", "DATA_RATE_", true, c->max_dr);
+		write_truth(t, "enable_uplink", MSG_HAS(c, enabled) && c->enabled, true);
+		json_close(t, '}');
+	}
+	json_close(t, ']');
+}
+
+static void write_params(struct text *t, const char *name, const struct mac_params *m)
+{
+	json_name(t, name);
+	json_open(t, '{');
+	write_number(t, "max_eirp", MSG_HAS(m, max_eirp), m->max_eirp);
+	write_enum(t, "adr_data_rate_index", "DATA_RATE_", MSG_HAS(m, dr), m->dr);
+	write_number(t, "adr_tx_power_index", MSG_HAS(m, power), m->power);
+	write_number(t, "adr_nb_trans", MSG_HAS(m, nb_trans), m->nb_trans);
+	write_enum(t, "adr_ack_limit_exponent", "ADR_ACK_LIMIT_", MSG_HAS(m, ack_limit), 1U << (m->ack_limit & 15));
+	write_enum(t, "adr_ack_delay_exponent", "ADR_ACK_DELAY_", MSG_HAS(m, ack_delay), 1U << (m->ack_delay & 15));
+	write_enum(t, "rx1_delay", "RX_DELAY_", MSG_HAS(m, rx1_delay), m->rx1_delay);
+	write_enum(t, "rx1_data_rate_offset", "DATA_RATE_OFFSET_", MSG_HAS(m, rx1_dr_offset), m->rx1_dr_offset);
+	write_enum(t, "rx2_data_rate_index", "DATA_RATE_", MSG_HAS(m, rx2_dr), m->rx2_dr);
+	write_text_number(t, "rx2_frequency", MSG_HAS(m, rx2_freq_hz), m->rx2_freq_hz);
+	write_enum(t, "max_duty_cycle", "DUTY_CYCLE_", MSG_HAS(m, duty_cycle), 1U << (m->duty_cycle & 15));
+	write_enum(t, "rejoin_time_periodicity", "REJOIN_TIME_", MSG_HAS(m, rejoin_time), m->rejoin_time);
+	write_enum(t, "rejoin_count_periodicity", "REJOIN_COUNT_", MSG_HAS(m, rejoin_count), 16U << (m->rejoin_count & 15));
+	write_truth(t, "uplink_dwell_time", MSG_HAS(m, up_dwell), m->up_dwell);
+	write_truth(t, "downlink_dwell_time", MSG_HAS(m, down_dwell), m->down_dwell);
+	write_channels(t, m);
+	json_close(t, '}');
+}
+
+/* A network server of an earlier release says this much. */
+static void write_older(struct text *t, const struct device_state *s)
+{
+	struct mac_params m = { .has = 0 };
+	if (MSG_HAS(s, dr))
+		MSG_SET(&m, dr, s->dr);
+	if (MSG_HAS(s, rx1_delay))
+		MSG_SET(&m, rx1_delay, s->rx1_delay);
+	if (MSG_HAS(s, rx1_dr_offset))
+		MSG_SET(&m, rx1_dr_offset, s->rx1_dr_offset);
+	if (MSG_HAS(s, rx2_dr))
+		MSG_SET(&m, rx2_dr, s->rx2_dr);
+	if (MSG_HAS(s, rx2_freq_hz))
+		MSG_SET(&m, rx2_freq_hz, s->rx2_freq_hz);
+	write_params(t, "current_parameters", &m);
+}
+
+static void write_pending(struct text *t, const char *names)
+{
+	struct str rest = str_of(names), name;
+	json_name(t, "pending_requests");
+	json_open(t, '[');
+	while (rest.n) {
+		rest = str_cut(rest, ' ', &name);
+		json_str(t, name);
+	}
+	json_close(t, ']');
+}
+
+static void write_mac_state(struct text *t, const struct device *d, const struct device_state *s)
 {
 	json_name(t, "mac_state");
 	json_open(t, '{');
-	json_name(t, "current_parameters");
-	json_open(t, '{');
-	write_enum(t, "adr_data_rate_index", "DATA_RATE_", MSG_HAS(s, dr), s->dr);
-	write_enum(t, "rx1_delay", "RX_DELAY_", MSG_HAS(s, rx1_delay), s->rx1_delay);
-	write_enum(
-		t, "rx1_data_rate_offset", "DATA_RATE_OFFSET_", MSG_HAS(s, rx1_dr_offset), s->rx1_dr_offset);
-	write_enum(t, "rx2_data_rate_index", "DATA_RATE_", MSG_HAS(s, rx2_dr), s->rx2_dr);
-	write_enum(t, "rx2_frequency", "", MSG_HAS(s, rx2_freq_hz), s->rx2_freq_hz);
-	json_close(t, '}');
+	if (MSG_HAS(s, current))
+		write_params(t, "current_parameters", &s->current);
+	else
+		write_older(t, s);
+	if (MSG_HAS(s, desired))
+		write_params(t, "desired_parameters", &s->desired);
+	json_name(t, "device_class");
+	json_puts(t, MSG_HAS(s, device_class) && s->device_class == 2 ? "CLASS_C" : "CLASS_A");
+	json_name(t, "lorawan_version");
+	json_puts(t, mac_version_json(d->mac_version));
+	if (MSG_HAS(s, pending))
+		write_pending(t, s->pending);
 	json_close(t, '}');
 }
 
@@ -98,7 +186,7 @@ static void write_live(struct text *t, const struct device *d, const struct devi
 	device_json_members(t, d, has_session ? parts & ~(unsigned)DEVICE_JSON_SESSION : parts, NULL);
 	if (has_session) {
 		write_session(t, d, s, parts & DEVICE_JSON_KEYS);
-		write_mac_state(t, s);
+		write_mac_state(t, d, s);
 	}
 	if (MSG_HAS(s, pending_dev_addr)) {
 		json_name(t, "pending_session");

@@ -246,7 +246,7 @@ START_TEST(mac_settings_are_merged_and_understood)
 	struct device *d = add(OTAA("dev1", "70B3D57ED0051234"));
 	ck_assert_int_eq(world_update(&w, d,
 				 "{\"mac_settings\":{\"rx1_delay\":{\"value\":5},\"rx2_frequency\":"
-				 "\"869525000\",\"whim\":[1,],}}",
+				 "\"869525000\",}}",
 				 NULL, &p),
 		0);
 	ck_assert_int_eq(world_update(&w, d,
@@ -262,9 +262,8 @@ START_TEST(mac_settings_are_merged_and_understood)
 		  d->mac.rx2_dr == 0);
 	ck_assert(!MSG_HAS(&d->mac, resets_f_cnt));
 	ck_assert_str_eq(texts_get(&d->texts, TEXT_MAC_SETTINGS),
-		"{\"rx1_delay\":{\"value\":5},\"rx2_frequency\":\"869525000\",\"whim\":[1],"
-		"\"desired_rx1_delay\":\"RX_DELAY_3\",\"supports_32_bit_f_cnt\":false,\"rx2_data_rate_"
-		"index\":\"DATA_RATE_0\"}");
+		"{\"rx1_delay\":\"RX_DELAY_5\",\"desired_rx1_delay\":\"RX_DELAY_3\",\"rx2_data_rate_index\":\"DATA_RATE_0\","
+		"\"rx2_frequency\":\"869525000\",\"supports_32_bit_f_cnt\":false}");
 	ck_assert_int_eq(world_update(&w, d, "{\"mac_settings\":{\"rx1_delay\":null}}", NULL, &p), 0);
 	ck_assert(!MSG_HAS(&d->mac, rx1_delay) && MSG_HAS(&d->mac, desired_rx1_delay));
 	ck_assert_int_eq(world_update(&w, d, "{}", "mac_settings", &p), 0);

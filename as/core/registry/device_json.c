@@ -77,24 +77,16 @@ static int read_session_key_id(
 static int read_mac_settings(void *record, const struct record_field *f, const struct reading *rd, json_val v)
 {
 	struct device *d = record;
-	struct json_tok tok[256];
-	struct json old = { 0 };
 	AUTO(text_done) struct text t = text_growing(JSON_TEXT_MAX);
-	struct str was = str_of(texts_get(&d->texts, TEXT_MAC_SETTINGS));
 	if (v >= 0 && json_type(rd->j, v) != JSON_OBJECT)
 		return record_bad(rd, f, "must be an object");
-	if (v >= 0) {
-		json_val root =
-			was.n && json_parse(was, tok, COUNT(tok), &old, NULL) == 0 ? json_root(&old) : -1;
-		json_merge(&t, &old, root, rd->j, v);
-	}
-	if (t.failed || json_parse(t.len ? text_str(&t) : STR("{}"), tok, COUNT(tok), &old, NULL))
-		return record_bad(rd, f, "holds too much");
-	int r = mac_settings_read(&old, json_root(&old), &d->mac, rd->problem);
+	int r = mac_settings_read(rd->j, v, &d->mac, rd->problem);
 	if (r)
 		return r;
-	struct str s = text_str(&t);
-	return texts_set(&d->texts, TEXT_MAC_SETTINGS, str_is(s, "{}") ? STR("") : s);
+	mac_settings_write(&t, &d->mac);
+	if (t.failed)
+		return record_bad(rd, f, "holds too much");
+	return texts_set(&d->texts, TEXT_MAC_SETTINGS, d->mac.has ? text_str(&t) : STR(""));
 }
 
 /** A registry number or revision: a text of digits, from the store only. */

@@ -1,15 +1,40 @@
-/** @file What the operator says about a device's MAC: from JSON to what the network server is told. */
+/** @file What the operator says about a device's MAC: from The Things Stack's JSON to what the network server is told, and back. */
 #pragma once
 #include "as/core/registry/record.h"
 #include "common/core/json.h"
+#include "common/core/json_out.h"
 #include "proto/schema.h"
 
-/** Read an object of The Things Stack's mac_settings. Every field of the bus message `mac_settings` is found
- * by its JSON name, so a field added there needs nothing here. Values may be numbers, texts, {"value":x}, or
- * names such as RX_DELAY_5 and DATA_RATE_3; durations such as "10s" are seconds. Members that the network
- * server has no use for are skipped.
- * @param object  absent: nothing was said
- * @return 0; REGISTRY_E_INVALID */
-int mac_settings_read(const struct json *j, json_val object, struct mac_settings *ret, struct problem *p);
-/** Is it possible in the device's band? @param plan  "": none, anything is. @return 0; REGISTRY_E_INVALID */
-int mac_settings_check(const struct mac_settings *m, const char *plan, struct problem *p);
+/** How a value is written and what it may be. */
+enum mac_style {
+	STYLE_TRUTH,
+	STYLE_NUMBER,
+	STYLE_NAMED,  /**< "DATA_RATE_5", or 5 */
+	STYLE_POWER,  /**< "DUTY_CYCLE_1024" is 2^10, or 10 */
+	STYLE_EIRP,   /**< "DEVICE_EIRP_16", or 16 dBm */
+	STYLE_SECONDS, STYLE_MILLIS, /**< "60s", or seconds */
+	STYLE_HZ,
+	STYLE_DB,     /**< decimals are tenths */
+	STYLE_LIST,   /**< of frequencies */
+	STYLE_MODE,   /**< one of adr.dynamic, adr.static, adr.disabled */
+	STYLE_OVERRIDES,
+};
+struct mac_rule {
+	const char *json; /**< as in the bus message: "adr.dynamic.margin" */
+	uint8_t style;
+	const char *prefix, *suffix; /**< of STYLE_NAMED and STYLE_POWER */
+	uint8_t base;     /**< STYLE_POWER: the exponent of value 0 */
+	uint32_t min, max;
+};
+/** Rule and field of every setting, in order; NULL at the end. */
+const struct mac_rule *mac_rule_at(size_t i, const struct field **ret_field, unsigned *ret_bit);
+
+/** Take the members of an object over into settings: what is null goes, what is not named stays. Values may be numbers, texts,
+ * {"value":x}, or The Things Stack's names. A mode of ADR takes the place of another, with its members.
+ * @param object  absent: nothing is said any more
+ * @return 0; REGISTRY_E_INVALID  naming the member and what would be right */
+int mac_settings_read(const struct json *j, json_val object, struct mac_settings *io, struct problem *p);
+/** Write them as The Things Stack does; "{}" for none. */
+void mac_settings_write(struct text *t, const struct mac_settings *m);
+/** Is it possible in the device's band and version? @param plan  "": none, anything is. @return 0; REGISTRY_E_INVALID */
+int mac_settings_check(const struct mac_settings *m, const char *plan, uint32_t mac_version, uint32_t phy_version, struct problem *p);

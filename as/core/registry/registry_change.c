@@ -240,7 +240,7 @@ int registry_device_create(
 	if (!e)
 		e = plan_settle(r, d, p);
 	if (!e)
-		e = mac_settings_check(&d->mac, d->plan, p);
+		e = mac_settings_check(&d->mac, d->plan, d->mac_version, d->phy_version, p);
 	if (!e && HASH_CNT(by_uid, r->by_uid) >= DEVICES_MAX)
 		e = problem_say(
 			p, REGISTRY_E_FULL, "", "there are %d devices, more are not allowed", DEVICES_MAX);
@@ -295,7 +295,7 @@ int registry_device_update(
 	if (!e)
 		e = plan_settle(r, wish, p);
 	if (!e)
-		e = mac_settings_check(&wish->mac, wish->plan, p);
+		e = mac_settings_check(&wish->mac, wish->plan, wish->mac_version, wish->phy_version, p);
 	if (e)
 		return e;
 	wish->app = d->app;
