@@ -61,11 +61,13 @@ $(B)/%.o: $(S)/%.c
 
 EVERY_LIB = $(B)/libgs.a $(B)/libns.a $(B)/libas.a $(LIBS_proto)
 TESTS := $(patsubst $(S)/%.c,$(B)/%,$(wildcard $(S)/test/unit/test_*.c $(S)/test/faults/test_*.c $(S)/test/scenario/test_*.c))
-$(TESTS): $(B)/%: $(B)/%.o $(EVERY_LIB)
-	$(CC) $(HARDEN) $(CFLAGS) $(LDFLAGS) $(LINK_HARDEN) -o $@ $^ $(CHECK_LIBS) $(ALL_LIBS)
+# The rooms of the scenario language, and those of the town.
+scn = $(patsubst %,$(B)/test/scenario/%.o,$1)
+$(B)/test/scenario/test_scenarios: $(call scn,words statements expectations commands chance)
+$(B)/test/scenario/test_day: $(call scn,node node_mac house servers law town)
 
-# The rooms of the scenario language.
-$(B)/test/scenario/test_scenarios: $(call objs,$(filter-out $(S)/test/scenario/test_%,$(wildcard $(S)/test/scenario/*.c)))
+$(TESTS): $(B)/%: $(B)/%.o $(EVERY_LIB)
+	$(CC) $(HARDEN) $(CFLAGS) $(LDFLAGS) $(LINK_HARDEN) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(CHECK_LIBS) $(ALL_LIBS)
 
 # This one fails each allocation of the MQTT engine in turn.
 $(B)/test/faults/test_mqtt_memory: LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray

@@ -284,12 +284,13 @@ static void give_back(struct ns *ns, struct dev *d, const struct flight *f, cons
 	downlink_set_waiting(ns, d, 1);
 }
 
-/* RX1 has no room in its air for the item. In RX2 it may, if it fits; an ACK need not wait for that. */
+/* RX1 has no room in its air for the item. In RX2 it may, if it fits and there is air; an ACK must not be lost over that. */
 static void item_waits(struct ns *ns, struct exchange *x, const struct dev *d)
 {
+	const char *why;
 	if (x->at == RX1 && x->window[RX2].is_there) {
 		x->at = RX2;
-		if (!is_too_long(d, x)) {
+		if (!is_too_long(d, x) && transmit_is_possible(ns, x, x->len, &why)) {
 			downlink_plan(ns, x);
 			return;
 		}

@@ -8,7 +8,7 @@
 #include <string.h>
 
 enum { TRIES_MAX = 3 };    /* in one window, so that some are left for the next */
-enum { RESERVED_MAX = 3 }; /* gateways that may send one answer */
+enum { RESERVED_MAX = 3, FRAME_LEAST = 12 }; /* gateways that may send one answer; octets of an ACK */
 
 /* ---- the frame ---- */
 
@@ -79,9 +79,9 @@ static bool was_refused(const struct exchange *x, const struct gateway *g)
 	return tries >= TRIES_MAX;
 }
 
-static struct ledger_tx tx_of(const struct ns *ns, const struct exchange *x, const struct path *p, size_t len)
+static struct ledger_tx tx_of(const struct ns *ns, const struct exchange *x, const struct path *p, unsigned window, size_t len)
 {
-	const struct window *w = &x->window[x->at];
+	const struct window *w = &x->window[window];
 	return (struct ledger_tx){ .tmst_us = p->tmst_us + (uint32_t)w->delay_us,
 		.start_us = ns_ledger_us(ns, p->heard_mono_us + w->delay_us), .freq_hz = w->freq_hz,
 		.airtime_us = airtime_us(&w->modu, len, false), .priority = x->len ? x->priority : PRIORITY_HIGHEST };
@@ -109,7 +109,7 @@ bool transmit_is_possible(struct ns *ns, const struct exchange *x, size_t len, c
 {
 	*ret_why = "no_downlink_path";
 	for (size_t i = 0; i < x->n_paths; i++) {
-		struct ledger_tx t = tx_of(ns, x, &x->path[i], len);
+		struct ledger_tx t = tx_of(ns, x, &x->path[i], x->at, len);
 		const char *why = obstacle(ns, x, &x->path[i], &t);
 		if (!why)
 			return true;
@@ -128,6 +128,18 @@ static void reserve(struct ns *ns, struct gateway *g, const struct exchange *x)
 			ns_put(ns, NS_LEDGER, g->eui, (int)band, (struct slice){ record, sizeof(record) });
 }
 
+/* Has a gateway air left for the least answer? Where not, the next in line may have to send. */
+static bool has_air(struct ns *ns, const struct exchange *x, const struct path *p)
+{
+	for (unsigned w = 0; w < WINDOWS; w++) {
+		struct ledger_tx t = tx_of(ns, x, p, w, FRAME_LEAST);
+		int rc = x->window[w].is_there ? ledger_check(&p->gateway->ledger, &t, ns->durable) : LEDGER_E_BAND;
+		if (rc != LEDGER_E_DUTY && rc != LEDGER_E_BAND)
+			return true;
+	}
+	return false;
+}
+
 void transmit_reserve(struct ns *ns, const struct exchange *x)
 {
 	const struct region *r = region_of(ns, x);
@@ -139,7 +151,7 @@ void transmit_reserve(struct ns *ns, const struct exchange *x)
 		if (!g->ledger.region)
 			gateway_set_region(g, r);
 		reserve(ns, g, x);
-		n++;
+		n += has_air(ns, x, &x->path[i]);
 	}
 }
 
@@ -210,7 +222,7 @@ bool transmit_send(struct ns *ns, struct exchange *x)
 {
 	for (size_t i = 0; i < x->n_paths; i++) {
 		const struct path *p = &x->path[i];
-		struct ledger_tx t = tx_of(ns, x, p, x->len);
+		struct ledger_tx t = tx_of(ns, x, p, x->at, x->len);
 		if (obstacle(ns, x, p, &t) || !emit(ns, x, p, &t))
 			continue;
 		x->state = EXCHANGE_OUT;

@@ -1,0 +1,73 @@
+/** @file A day of a town by chance. `make check` plays some hours of a small one; with options this is the whole day:
+ * test_day --seed 7 --devices 1000 --gateways 10 --hours 24 --crashes 20 --period 600 (see test/scenario/day). */
+#include "test/scenario/town.h"
+#include <check.h>
+#include <time.h>
+
+static int play(const struct town_options *opt, bool is_told)
+{
+	struct town *t = town_new(opt);
+	clock_t begin = clock();
+	town_live(t);
+	printf("seed %" PRIu64 ": %u devices, %u gateways, %.1f hours: %lu transmissions, %lu heard, %lu uplinks delivered; %lu emissions, %lu downlinks heard, %lu joins; "
+	       "%lu answers owed, %lu excused by airtime, gateways or crashes; %lu items, %lu done; %lu crashes; %.1f s of processor\n",
+		opt->seed, opt->devices, opt->gateways, (double)opt->day_us / 3.6e9, t->n_sent, t->n_heard, t->n_delivered, t->n_emissions, t->n_down_heard, t->n_joins,
+		t->n_answers, t->n_excused, t->n_items, t->n_items_done, t->n_crashes, (double)(clock() - begin) / CLOCKS_PER_SEC);
+	int rc = t->broken[0] != 0;
+	if (rc)
+		printf("seed %" PRIu64 ": broken at %.6f s: %s\n", opt->seed, (double)t->now.mono_us / 1e6 - 1000, t->broken);
+	if (!is_told && !rc) {
+		ck_assert_uint_gt(t->n_delivered, 10ul * opt->devices);
+		ck_assert_uint_gt(t->n_down_heard, opt->devices);
+	}
+	town_free(t);
+	return rc;
+}
+
+/* Every second one has more to say than the air can carry. */
+START_TEST(some_hours_of_a_town)
+{
+	unsigned is_loud = (unsigned)_i % 2, devices = is_loud ? 200 : 120, hours = is_loud ? 2 : 4, period_s = is_loud ? 100 : 400;
+	struct town_options opt = { .seed = (uint64_t)_i + 1, .devices = devices, .gateways = 10, .crashes = 6, .day_us = hours * 3600 * SEC_US,
+		.period_us = period_s * SEC_US };
+	ck_assert_msg(play(&opt, false) == 0, "seed %d: a law is broken; test_day --seed %d --devices %u --hours %u --crashes 6 --period %u", _i + 1, _i + 1,
+		devices, hours, period_s);
+}
+END_TEST
+
+static int by_hand(int argc, char **argv)
+{
+	struct town_options opt = { .seed = 1, .devices = 1000, .gateways = 10, .crashes = 20, .day_us = 24 * 3600 * SEC_US, .period_us = 600 * SEC_US };
+	for (int i = 1; i + 1 < argc; i += 2) {
+		uint64_t v = strtoull(argv[i + 1], NULL, 10);
+		if (strcmp(argv[i], "--seed") == 0)
+			opt.seed = v;
+		else if (strcmp(argv[i], "--devices") == 0)
+			opt.devices = (unsigned)v;
+		else if (strcmp(argv[i], "--gateways") == 0)
+			opt.gateways = (unsigned)(v < TOWN_GATEWAYS ? v : TOWN_GATEWAYS);
+		else if (strcmp(argv[i], "--crashes") == 0)
+			opt.crashes = (unsigned)v;
+		else if (strcmp(argv[i], "--hours") == 0)
+			opt.day_us = v * 3600 * SEC_US;
+		else if (strcmp(argv[i], "--period") == 0)
+			opt.period_us = v * SEC_US;
+	}
+	return play(&opt, true);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc > 1)
+		return by_hand(argc, argv);
+	Suite *s = suite_create("a day");
+	TCase *t = tcase_create("hours");
+	tcase_set_timeout(t, 120);
+	tcase_add_loop_test(t, some_hours_of_a_town, 0, 4);
+	suite_add_tcase(s, t);
+	SRunner *r = srunner_create(s);
+	srunner_run_all(r, CK_ENV);
+	int failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
