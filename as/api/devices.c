@@ -153,6 +153,23 @@ static void device_reset(void *ctx, struct http_request *r)
 	api_done(&c);
 }
 
+static void device_rejoin(void *ctx, struct http_request *r)
+{
+	static const struct api_need need = { API_APP | API_DEVICE | API_CHANGE,
+		RIGHT_APPLICATION_DEVICES_WRITE, NULL };
+	struct api_call c;
+	if (api_begin(&c, ctx, r, &need))
+		return;
+	int e = registry_device_rejoin(&c.as->registry, c.device, loop_now(c.as->loop), &c.problem);
+	if (e) {
+		api_fail(&c, e);
+	} else {
+		write_device(&c, c.device);
+		api_commit(&c);
+	}
+	api_done(&c);
+}
+
 /* The Things Stack keeps a device in four registries with a path each; here they are one, and each path
  * serves it. */
 #define DEVICES "/api/v3/applications/{application_id}/devices"
@@ -165,6 +182,7 @@ const struct http_route api_device_routes[] = {
 	{ HTTP_PATCH, DEVICES "/{device_id}", device_update },
 	{ HTTP_DELETE, DEVICES "/{device_id}", device_delete },
 	{ HTTP_POST, DEVICES "/{device_id}/reset", device_reset },
+	{ HTTP_POST, DEVICES "/{device_id}/rejoin", device_rejoin },
 	{ HTTP_GET, PART("ns"), device_get },
 	{ HTTP_GET, PART("js"), device_get },
 	{ HTTP_GET, PART("as"), device_get },

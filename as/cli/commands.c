@@ -219,6 +219,8 @@ static int dev_list(struct cli *c) { return call_list(c, APPLICATIONS, c->operan
 static int dev_delete(struct cli *c) { return call_plain(c, "DELETE", APPLICATIONS, c->operand[0], "devices", c->operand[1], ""); }
 static int dev_reset(struct cli *c) { return call_plain(c, "POST", APPLICATIONS, c->operand[0], "devices", c->operand[1], "/reset"); }
 
+static int dev_rejoin(struct cli *c) { return call_plain(c, "POST", APPLICATIONS, c->operand[0], "devices", c->operand[1], "/rejoin"); }
+
 /* ---- downlinks ---- */
 
 static struct text down_path(struct cli *c, char (*buf)[PATH_MAX_], const char *leaf)
@@ -335,6 +337,7 @@ const struct command cli_commands[] = {
 	{ "end-devices update", "APP DEV", "change a device", IN_DEV, dev_update },
 	{ "end-devices set", "APP DEV", "the same", IN_DEV, dev_update },
 	{ "end-devices delete", "APP DEV", "delete a device", 0, dev_delete },
+	{ "end-devices rejoin", "APP DEV", "ask a LoRaWAN 1.1 device to rejoin, with new keys; it is asked at its next uplinks", 0, dev_rejoin },
 	{ "end-devices reset", "APP DEV", "forget a device's session and MAC state; its identity and keys stay", 0, dev_reset },
 	{ "end-devices downlink push", "APP DEV", "put a downlink at the end of the queue", IN_DOWN, down_push },
 	{ "end-devices downlink replace", "APP DEV", "replace the queue by one downlink", IN_DOWN, down_replace },

@@ -25,6 +25,12 @@ static void fields_check(const struct mac_cmd *c, bool is_up)
 		if (!is_up && mac_rx_param_setup_req_get(c->arg).rx2_hz % 100)
 			abort();
 		return;
+	case CMD_DL_CHANNEL:
+		if (is_up)
+			return (void)mac_dl_channel_ans_get(c->arg);
+		if (mac_freq_hz(mac_freq_code(mac_dl_channel_req_get(c->arg).freq_hz)) != mac_dl_channel_req_get(c->arg).freq_hz)
+			abort();
+		return;
 	case CMD_NEW_CHANNEL:
 		if (!is_up && mac_new_channel_req_get(c->arg).max_dr > 15)
 			abort();

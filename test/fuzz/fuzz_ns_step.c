@@ -19,7 +19,7 @@ static void frame_of(struct world *w, struct w_device *d, struct reader *r, bool
 			memcpy(phy, s.p, n);
 	} else {
 		struct slice opts = reader_take(r, how & 15);
-		struct w_say say = { .port = how & 64 ? 1 : how & 32 ? 0 : -1, .confirmed = how & 16, .ack = how & 128, .opts = opts.p, .n_opts = opts.n };
+		struct w_say say = { .port = how & 64 ? 1 : how & 32 ? 0 : -1, .confirmed = how & 16, .ack = how & 128, .adr = how & 2, .opts = opts.p, .n_opts = opts.n };
 		if (say.port == 0)
 			say.n_opts = 0;
 		n = w_frame(w, d, d->f_cnt_up, &say, phy);
@@ -50,6 +50,40 @@ static void as_comes_or_goes(struct world *w)
 	}
 }
 
+/* The operator wants something of a device's MAC. */
+static void wish(struct world *w, struct w_device *d, struct reader *r)
+{
+	struct mac_settings *m = &d->mac;
+	uint8_t what = reader_u8(r), v = reader_u8(r);
+	switch (what % 12) {
+	case 0: MSG_SET(m, desired_rx1_delay, v & 15); break;
+	case 1: MSG_SET(m, desired_rx2_dr, v & 7); break;
+	case 2: MSG_SET(m, desired_rx2_freq_hz, 869525000U + v * 100U); break;
+	case 3: MSG_SET(m, desired_duty_cycle, v & 15); break;
+	case 4: MSG_SET(m, adr_mode, v % 4U); break;
+	case 5: MSG_SET(m, static_dr, v & 15); break;
+	case 6: MSG_SET(m, status_every_n, v & 3); break;
+	case 7:
+		MSG_MARK(m, factory);
+		m->factory.len = v % 17;
+		for (unsigned i = 0; i < m->factory.len; i++)
+			m->factory.v[i].hz = 863000000U + (v + i) * 100000U;
+		break;
+	case 8:
+		MSG_MARK(m, desired_down);
+		m->desired_down.len = v % 17;
+		for (unsigned i = 0; i < m->desired_down.len; i++)
+			m->desired_down.v[i].hz = i % 2 ? 0 : 869525000;
+		break;
+	case 9: MSG_SET(m, desired_rejoin_count, v & 15); break;
+	case 10: d->rejoin++; break;
+	default:
+		d->mac_version = LW_1_0_0 + v % 6U;
+		d->generation++;
+	}
+	w_sync(w, 0);
+}
+
 /* The registry says something else of a device, or no longer knows it. */
 static void registry(struct world *w, struct w_device *d, uint8_t v)
 {
@@ -72,7 +106,8 @@ static void step(struct world *w, struct reader *r)
 	static uint16_t nonce;
 	uint8_t what = reader_u8(r), v = reader_u8(r);
 	struct w_device *d = &w->dev[v % w->n_dev];
-	switch (what % 12) {
+	switch (what % 13) {
+	case 12: wish(w, d, r); break;
 	case 0: frame_of(w, d, r, true); break;
 	case 1:
 	case 2: frame_of(w, d, r, false); break;

@@ -63,6 +63,8 @@ static inline void w_device_entry(const struct world *w, const struct w_device *
 	MSG_SET(m, dev_eui, d->dev_eui);
 	MSG_SET(m, join_eui, d->join_eui);
 	MSG_SET(m, mac, d->mac);
+	if (d->rejoin)
+		MSG_SET(m, rejoin, d->rejoin);
 	if (d->is_otaa)
 		return;
 	MSG_MARK(m, session);

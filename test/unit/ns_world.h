@@ -55,6 +55,7 @@ struct w_device {
 	struct { bool is_there; uint32_t f_cnt; } last_down[2]; /**< 1.1: NFCntDown, AFCntDown */
 	struct ulid session;
 	unsigned rx1_delay_s;
+	uint32_t rejoin; /**< how often the operator asked for one */
 	uint32_t rx2_hz, rx1_hz; /**< where it listens; 0: as the region says */
 	uint64_t last_up_us; /**< end of its last uplink */
 	uint16_t nonce;      /**< of its last join-request; others are forged */

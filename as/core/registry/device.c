@@ -167,6 +167,8 @@ void device_to_ns(const struct device *d, struct ns_device *ret)
 		MSG_SET(ret, multicast, true);
 	if (d->reset)
 		MSG_SET(ret, reset, d->reset);
+	if (d->rejoin)
+		MSG_SET(ret, rejoin, d->rejoin);
 	if (d->session.present) {
 		session_to_ns(&d->session, &ret->session);
 		MSG_MARK(ret, session);

@@ -33,6 +33,7 @@ struct device {
 	struct device_session session;
 	struct mac_settings mac; /**< what the ns is told of TEXT_MAC_SETTINGS */
 	uint32_t reset;          /**< raised by `end-devices reset` */
+	uint32_t rejoin;         /**< and by `end-devices rejoin` */
 	uint64_t created_unix_us, updated_unix_us;
 	struct record_texts texts;
 	/* Kept by the registry: */

@@ -147,6 +147,7 @@ static const struct record_field fields[] = {
 	{ "godwit.uid", read_number, AT(entry.uid) },
 	{ "godwit.revision", read_number, AT(entry.revision) },
 	{ "godwit.reset", read_stored_u32, AT(reset) },
+	{ "godwit.rejoin", read_stored_u32, AT(rejoin) },
 	{ "godwit.generation", read_stored_u32, AT(session.generation) },
 };
 /** The NwkSKey of 1.0.x under its own name, where f_nwk_s_int_key is not given. */
@@ -282,6 +283,7 @@ static void write_stored(struct text *t, const struct device *d)
 	json_name(t, "revision");
 	json_unum(t, d->entry.revision);
 	write_count(t, "reset", d->reset, d->reset);
+	write_count(t, "rejoin", d->rejoin, d->rejoin);
 	write_count(t, "generation", d->session.generation, d->session.generation);
 	json_close(t, '}');
 }

@@ -97,6 +97,8 @@ int registry_device_delete(struct registry *r, struct device *d);
 int registry_gateway_delete(struct registry *r, struct gateway *g);
 /** Session and MAC state start again: raises device.reset, and session.generation of an ABP device. */
 int registry_device_reset(struct registry *r, struct device *d, const struct now *now);
+/** The device is asked to rejoin, at its next uplinks: raises device.rejoin. @return 0; REGISTRY_E_INVALID it cannot */
+int registry_device_rejoin(struct registry *r, struct device *d, const struct now *now, struct problem *p);
 
 /** The first entry with a revision above `revision`, for a replica; NULL: it has everything. Walk on with
  * entry->newer. */

@@ -322,15 +322,27 @@ int registry_device_update(
 	return 0;
 }
 
+/** Write a copy that was changed, and let replicas know. */
+static int device_take(struct registry *r, struct device *d, struct device *wish, const struct now *now)
+{
+	wish->app = d->app;
+	wish->updated_unix_us = now->unix_us;
+	wish->entry.revision = r->revision + 1;
+	TRY(put_device(r, wish));
+	device_exchange(d, wish);
+	d->entry.revision = ++r->revision;
+	entry_remove(r, &d->entry);
+	entry_append(r, &d->entry);
+	tell_device(r, d, CHANGE_UPDATED);
+	return 0;
+}
+
 int registry_device_reset(struct registry *r, struct device *d, const struct now *now)
 {
 	AUTO(device_free) struct device *wish = device_clone(d);
 	if (!wish)
 		return -ENOMEM;
 	wish->reset++;
-	wish->app = d->app;
-	wish->updated_unix_us = now->unix_us;
-	wish->entry.revision = r->revision + 1;
 	if (wish->session.present) {
 		wish->session.generation++;
 		wish->session.session_key_id = ulid_make(now->unix_us, &r->rng);
@@ -339,13 +351,18 @@ int registry_device_reset(struct registry *r, struct device *d, const struct now
 		wish->session.has_f_cnt_up = wish->session.has_n_f_cnt_down = wish->session.has_a_f_cnt_down =
 			false;
 	}
-	TRY(put_device(r, wish));
-	device_exchange(d, wish);
-	d->entry.revision = ++r->revision;
-	entry_remove(r, &d->entry);
-	entry_append(r, &d->entry);
-	tell_device(r, d, CHANGE_UPDATED);
-	return 0;
+	return device_take(r, d, wish, now);
+}
+
+int registry_device_rejoin(struct registry *r, struct device *d, const struct now *now, struct problem *p)
+{
+	if (!d->supports_join || d->mac_version < LW_1_1_0)
+		return problem_say(p, REGISTRY_E_INVALID, "lorawan_version", "only a device of LoRaWAN 1.1 that joins can be asked to rejoin");
+	AUTO(device_free) struct device *wish = device_clone(d);
+	if (!wish)
+		return -ENOMEM;
+	wish->rejoin++;
+	return device_take(r, d, wish, now);
 }
 
 int registry_leap(struct registry *r, uint64_t by)
