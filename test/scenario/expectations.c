@@ -29,6 +29,8 @@ static bool expect_flag(struct story *s, const struct w_device *d)
 		expect_truth(s, "with FPending", d->heard.pending);
 	else if (take(s, "nopending"))
 		expect_truth(s, "without FPending", !d->heard.pending);
+	else if (take(s, "adr") || take(s, "noadr"))
+		expect_truth(s, "with that ADR bit", d->heard.adr == (s->word[s->at - 1].p[0] == 'a'));
 	else if (take(s, "confirmed"))
 		expect_truth(s, "confirmed", d->heard.confirmed);
 	else if (take(s, "unconfirmed"))

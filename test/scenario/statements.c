@@ -29,6 +29,11 @@ static void do_device(struct story *s)
 		else
 			FAIL(s, "a device is not \"%.*s\"", STR_ARG(word));
 	}
+	d->is_v11 = !is_otaa && mac_rules(d->mac_version)->is_v11;
+	if (d->is_v11) {
+		rng_fill(&s->w->rng, d->s_nwk.b, sizeof(d->s_nwk.b));
+		rng_fill(&s->w->rng, d->nwk_enc.b, sizeof(d->nwk_enc.b));
+	}
 	d->generation++;
 	w_sync(s->w, 0);
 	w_settle(s->w);
@@ -52,11 +57,15 @@ static void do_setting(struct story *s, struct w_device *d)
 	struct str path = next(s);
 	uint8_t *m = (uint8_t *)&d->mac;
 	while (path.n) {
-		size_t n = 0, i = 0;
-		while (n < path.n && path.p[n] != '.')
-			n++;
-		while (i < schema->n && !str_is((struct str){ path.p, n }, schema->f[i].json))
+		size_t n = path.n, i = 0;
+		while (i < schema->n && !str_is(path, schema->f[i].json))
 			i++;
+		if (i == schema->n) { /* not a name with dots, so a message within */
+			for (n = 0; n < path.n && path.p[n] != '.';)
+				n++;
+			for (i = 0; i < schema->n && !str_is((struct str){ path.p, n }, schema->f[i].json);)
+				i++;
+		}
 		if (i == schema->n)
 			FAIL(s, "%s has no field \"%.*s\"", schema->name, STR_ARG(path));
 		*(uint64_t *)(void *)m |= UINT64_C(1) << i;
@@ -96,6 +105,8 @@ static void do_uplink(struct story *s, struct w_device *d)
 			say.confirmed = true;
 		else if (take(s, "ack"))
 			say.ack = true;
+		else if (take(s, "adr"))
+			say.adr = true;
 		else if (take(s, "adrackreq"))
 			say.adr_ack_req = true;
 		else if (take(s, "via"))
@@ -150,6 +161,22 @@ static void do_joins(struct story *s, struct w_device *d)
 	w_join_request(s->w, d, ++nonce, via);
 }
 
+static void do_rejoin(struct story *s, struct w_device *d)
+{
+	uint8_t type = (uint8_t)number(s);
+	w_rejoin(s->w, d, type, (uint16_t)number(s), s->w->n_gw);
+}
+
+static void do_listens(struct story *s, struct w_device *d)
+{
+	if (take(s, "rx1"))
+		d->rx1_delay_s = (unsigned)(duration(s) / SEC_US);
+	else if (take(s, "rx2"))
+		d->rx2_hz = megahertz(s);
+	else
+		FAIL(s, "it listens in rx1 or rx2");
+}
+
 static void do_device_acts(struct story *s, struct w_device *d)
 {
 	if (take(s, "uplink"))
@@ -170,8 +197,10 @@ static void do_device_acts(struct story *s, struct w_device *d)
 		w_forge_join(s->w, d);
 	else if (take(s, "setting"))
 		do_setting(s, d);
-	else if (take(s, "listens") && take(s, "rx1"))
-		d->rx1_delay_s = (unsigned)(duration(s) / SEC_US);
+	else if (take(s, "listens"))
+		do_listens(s, d);
+	else if (take(s, "rejoins"))
+		do_rejoin(s, d);
 	else
 		FAIL(s, "a device does not \"%.*s\"", STR_ARG(next(s)));
 }

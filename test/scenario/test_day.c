@@ -7,12 +7,15 @@
 static int play(const struct town_options *opt, bool is_told)
 {
 	struct town *t = town_new(opt);
+	unsigned long link_adr = 0;
 	clock_t begin = clock();
 	town_live(t);
+	for (unsigned i = 0; i < opt->devices; i++)
+		link_adr += t->house[i].n_link_adr;
 	printf("seed %" PRIu64 ": %u devices, %u gateways, %.1f hours: %lu transmissions, %lu heard, %lu uplinks delivered; %lu emissions, %lu downlinks heard, %lu joins; "
-	       "%lu answers owed, %lu excused by airtime, gateways or crashes; %lu items, %lu done; %lu crashes; %.1f s of processor\n",
+	       "%lu answers owed, %lu excused by airtime, gateways or crashes; %lu items, %lu done; %lu LinkADRReq; %lu crashes; %.1f s of processor\n",
 		opt->seed, opt->devices, opt->gateways, (double)opt->day_us / 3.6e9, t->n_sent, t->n_heard, t->n_delivered, t->n_emissions, t->n_down_heard, t->n_joins,
-		t->n_answers, t->n_excused, t->n_items, t->n_items_done, t->n_crashes, (double)(clock() - begin) / CLOCKS_PER_SEC);
+		t->n_answers, t->n_excused, t->n_items, t->n_items_done, link_adr, t->n_crashes, (double)(clock() - begin) / CLOCKS_PER_SEC);
 	int rc = t->broken[0] != 0;
 	if (rc)
 		printf("seed %" PRIu64 ": broken at %.6f s: %s\n", opt->seed, (double)t->now.mono_us / 1e6 - 1000, t->broken);
