@@ -111,6 +111,10 @@ START_TEST(requests_are_written_and_read)
 	mac_dl_channel_req_put(&w, &(struct mac_dl_channel_req){ .index = 2, .freq_hz = 869525000 });
 	struct mac_dl_channel_req dl = mac_dl_channel_req_get(put("0a 02 d2ad84"));
 	ck_assert(dl.index == 2 && dl.freq_hz == 869525000);
+	/* At 2.4 GHz frequencies are in steps of 200 Hz: RP002-1.0.4 2.11; 2403 MHz / 200 Hz = 12015000 = 0xB75598 */
+	mac_new_channel_req_put(&w, &(struct mac_new_channel_req){ .index = 4, .max_dr = 7, .freq_hz = 2403000000U });
+	ch = mac_new_channel_req_get(put("07 04 9855b7 70"));
+	ck_assert_uint_eq(ch.freq_hz, 2403000000U);
 	mac_duty_cycle_req_put(&w, 13);
 	ck_assert_uint_eq(mac_duty_cycle_req_get(put("04 0d")), 13);
 	mac_rx_timing_setup_req_put(&w, 5);
