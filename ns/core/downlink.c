@@ -20,6 +20,8 @@ void downlink_windows(struct exchange *x, const struct dev *d, const struct sess
 	const struct region *r = d->plan->region;
 	int channel = s ? mac_channel_of(s, up_hz, up_dr) : plan_channel_index(d->plan, up_hz, up_dr);
 	struct mac_rx rx = s ? mac_rx_guess(s) : (struct mac_rx){ .rx1_delay_s = r->join_delay_s, .rx2_dr = r->rx2_dr, .rx2_hz = r->rx2_hz };
+	if (x->is_join)
+		rx.rx1_delay_s = r->join_delay_s;
 	int dr = region_rx1_dr(r, (enum phy_version)d->phy_version, up_dr, rx.rx1_dr_offset, s && mac_has_down_dwell(s));
 	uint32_t own_hz = s && channel >= 0 && channel < MAC_CHANNELS ? s->mac.channel[channel].down_hz : 0;
 	uint32_t rx1_hz = own_hz ? own_hz : region_rx1_hz(r, up_hz, channel < 0 ? 0 : (unsigned)channel);

@@ -4,7 +4,7 @@
 
 /* downlink.c: when. */
 
-/** RX1 and RX2 of an uplink. @param s NULL: it is a join-request */
+/** RX1 and RX2 of an uplink. @param s  how the device listens; NULL: it is a join-request */
 void downlink_windows(struct exchange *x, const struct dev *d, const struct session *s, uint32_t up_hz, uint8_t up_dr);
 /** The least that a window of an answer holds: octets of MACPayload; 0: no window. */
 unsigned downlink_least_payload(const struct exchange *x, const struct dev *d);

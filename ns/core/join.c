@@ -75,6 +75,12 @@ enum drop join_judge(const struct ns *ns, struct reception *r, const struct dev 
 	return ns->as_is_up ? DROP_NONE : DROP_AS_AWAY;
 }
 
+/* A device that joins listens as the region says; one that sends a rejoin-request goes on as before, but for the delay. */
+static void set_windows(struct exchange *x, const struct dev *d, const struct reception *r)
+{
+	downlink_windows(x, d, x->join_type == JOIN_REQ_TYPE ? NULL : d->current, r->freq_hz, r->dr);
+}
+
 void join_ask(struct ns *ns, struct reception *r, struct dev *d, uint8_t type, const struct about *a)
 {
 	struct exchange *x = exchange_find(&ns->exchanges, d->join);
@@ -93,7 +99,7 @@ void join_ask(struct ns *ns, struct reception *r, struct dev *d, uint8_t type, c
 	x->cids = r->cids;
 	x->first_unix_us = r->first_unix_us;
 	path_add(x->path, &x->n_paths, r->first);
-	downlink_windows(x, d, NULL, r->freq_hz, r->dr);
+	set_windows(x, d, r);
 	if (ask(ns, x, d, r) != 0) {
 		exchange_close(&ns->exchanges, x, d);
 		uplink_drop(ns, r, DROP_AS_AWAY, NULL, a);
@@ -194,7 +200,7 @@ void join_close(struct ns *ns, struct reception *r)
 	for (const struct copy *c = r->first; c; c = c->next)
 		path_add(x->path, &x->n_paths, c);
 	path_align(x->path, x->n_paths);
-	downlink_windows(x, d, NULL, r->freq_hz, r->dr);
+	set_windows(x, d, r);
 	transmit_reserve(ns, x);
 	if (x->state == EXCHANGE_WAIT && x->due.at)
 		downlink_plan(ns, x);

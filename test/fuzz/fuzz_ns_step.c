@@ -106,7 +106,7 @@ static void step(struct world *w, struct reader *r)
 	static uint16_t nonce;
 	uint8_t what = reader_u8(r), v = reader_u8(r);
 	struct w_device *d = &w->dev[v % w->n_dev];
-	switch (what % 13) {
+	switch (what % 15) {
 	case 12: wish(w, d, r); break;
 	case 0: frame_of(w, d, r, true); break;
 	case 1:
@@ -122,6 +122,8 @@ static void step(struct world *w, struct reader *r)
 	case 8: w->as_delay_us = v * MS_US; break;
 	case 9: w->commit_us = v * 4 * MS_US; break;
 	case 10: registry(w, d, v); break;
+	case 11: w_rejoin(w, d, v % 3, d->rj_count0++, 1 + v % w->n_gw); break;
+	case 13: w_rejoin(w, d, 1, v, 1); break;
 	default: w_run(w, v * 40 * MS_US);
 	}
 }
@@ -134,6 +136,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	w_add_gateway(w, "far");
 	w_add_device(w, "abp", false);
 	w_add_device(w, "otaa", true);
+	w_add_device_1_1(w, "abp11", false);
+	w_add_device_1_1(w, "otaa11", true);
 	for (unsigned i = 0; i < STEPS_MAX && reader_left(&r) && !w->broken[0]; i++)
 		step(w, &r);
 	w_rest(w);

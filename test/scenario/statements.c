@@ -29,12 +29,9 @@ static void do_device(struct story *s)
 		else
 			FAIL(s, "a device is not \"%.*s\"", STR_ARG(word));
 	}
-	d->is_v11 = !is_otaa && mac_rules(d->mac_version)->is_v11;
-	if (d->is_v11) {
-		rng_fill(&s->w->rng, d->s_nwk.b, sizeof(d->s_nwk.b));
-		rng_fill(&s->w->rng, d->nwk_enc.b, sizeof(d->nwk_enc.b));
-	}
 	d->generation++;
+	if (mac_rules(d->mac_version)->is_v11)
+		w_make_1_1(s->w, d);
 	w_sync(s->w, 0);
 	w_settle(s->w);
 }
@@ -148,6 +145,24 @@ static void do_last(struct story *s, struct w_device *d)
 	w_heard(s->w, d, 0, (struct slice){ d->last, d->n_last }, 90, 0);
 }
 
+/* rejoins TYPE [COUNT] [unheard]: the answer to one that is unheard the device misses. */
+static void do_rejoins(struct story *s, struct w_device *d)
+{
+	uint8_t type = (uint8_t)number(s);
+	uint16_t count = type == 1 ? d->rj_count1 : d->rj_count0;
+	bool is_unheard = take(s, "unheard");
+	if (!is_unheard && s->at < s->n)
+		count = (uint16_t)number(s);
+	is_unheard |= take(s, "unheard");
+	if (type == 1)
+		d->rj_count1 = (uint16_t)(count + 1);
+	else
+		d->rj_count0 = (uint16_t)(count + 1);
+	w_rejoin(s->w, d, type, count, s->w->n_gw);
+	if (is_unheard)
+		d->last_up_us = 0;
+}
+
 static void do_joins(struct story *s, struct w_device *d)
 {
 	static uint16_t nonce;
@@ -159,12 +174,6 @@ static void do_joins(struct story *s, struct w_device *d)
 		return;
 	}
 	w_join_request(s->w, d, ++nonce, via);
-}
-
-static void do_rejoin(struct story *s, struct w_device *d)
-{
-	uint8_t type = (uint8_t)number(s);
-	w_rejoin(s->w, d, type, (uint16_t)number(s), s->w->n_gw);
 }
 
 static void do_listens(struct story *s, struct w_device *d)
@@ -193,14 +202,14 @@ static void do_device_acts(struct story *s, struct w_device *d)
 		do_again(s, d, (uint32_t)number(s));
 	else if (take(s, "joins"))
 		do_joins(s, d);
+	else if (take(s, "rejoins"))
+		do_rejoins(s, d);
 	else if (take(s, "forged"))
 		w_forge_join(s->w, d);
 	else if (take(s, "setting"))
 		do_setting(s, d);
 	else if (take(s, "listens"))
 		do_listens(s, d);
-	else if (take(s, "rejoins"))
-		do_rejoin(s, d);
 	else
 		FAIL(s, "a device does not \"%.*s\"", STR_ARG(next(s)));
 }

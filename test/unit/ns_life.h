@@ -178,15 +178,20 @@ static inline struct w_device *w_add_device(struct world *w, const char *name, b
 	return d;
 }
 
-/** A device of 1.1. */
+/** Make a device, which has not spoken yet, one of 1.1. */
+static inline void w_make_1_1(struct world *w, struct w_device *d)
+{
+	d->mac_version = LW_1_1_0;
+	d->is_v11 = !d->is_otaa;
+	rng_fill(&w->rng, d->s_nwk.b, sizeof(d->s_nwk.b));
+	rng_fill(&w->rng, d->nwk_enc.b, sizeof(d->nwk_enc.b));
+}
+
 static inline struct w_device *w_add_device_1_1(struct world *w, const char *name, bool is_otaa)
 {
 	struct w_device *d = w_add_device(w, name, is_otaa);
-	d->mac_version = LW_1_1_0;
-	d->is_v11 = !is_otaa;
+	w_make_1_1(w, d);
 	d->generation++;
-	rng_fill(&w->rng, d->s_nwk.b, sizeof(d->s_nwk.b));
-	rng_fill(&w->rng, d->nwk_enc.b, sizeof(d->nwk_enc.b));
 	w_sync(w, 0);
 	w_settle(w);
 	return d;

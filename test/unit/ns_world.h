@@ -49,6 +49,7 @@ struct w_device {
 	struct key nwk, app;          /**< nwk is the FNwkSIntKey of 1.1 */
 	struct key s_nwk, nwk_enc;    /**< 1.1 */
 	bool is_v11;                  /**< of its session */
+	uint16_t rj_count0, rj_count1; /**< of its next rejoin-requests */
 	uint8_t tx_ch;                /**< 1.1: channel index of its next uplink */
 	uint32_t conf_up;             /**< counter of its last confirmed uplink */
 	uint16_t conf_down;           /**< and of the confirmed downlink that it owes an ACK */
@@ -510,6 +511,7 @@ static inline void w_hear(struct world *w, const struct w_tx *t)
 			d->nwk_enc = d->join.nwk_s_enc_key;
 			d->is_v11 = MSG_HAS(&d->join, v11);
 			memset(d->last_down, 0, sizeof(d->last_down));
+			d->rj_count0 = 0;
 			d->session = d->join.session_key_id;
 			d->f_cnt_up = 0;
 			d->owes_ack = false;
@@ -678,7 +680,9 @@ static inline void w_take_up(struct world *w, const struct ns_up *m)
 	if (MSG_HAS(m, data)) {
 		struct w_up *u = &w->up[w->n_up++ % W_UPS];
 		*u = (struct w_up){ m->device, m->seq, m->data.f_cnt, m->data.session_key_id, m->data.rx.len, m->data.f_port };
-		for (uint32_t i = 0; i + 1 < w->n_up && i + 1 < W_UPS; i++)
+		const struct w_device *d = w_device(w, m->device);
+		bool may_begin_again = d && ((MSG_HAS(&d->mac, resets_f_cnt) && d->mac.resets_f_cnt) || (MSG_HAS(&d->mac, f_cnt_32) && !d->mac.f_cnt_32));
+		for (uint32_t i = 0; i + 1 < w->n_up && i + 1 < W_UPS && !may_begin_again; i++)
 			if (&w->up[i] != u && w->up[i].device == u->device && w->up[i].f_cnt == u->f_cnt && ulid_eq(&w->up[i].session, &u->session))
 				W_BREAK(w, "FCntUp %u of device %" PRIu64 " was delivered twice", u->f_cnt, u->device);
 	} else if (MSG_HAS(m, join)) {
