@@ -122,8 +122,8 @@ static void step(struct world *w, struct reader *r)
 	case 8: w->as_delay_us = v * MS_US; break;
 	case 9: w->commit_us = v * 4 * MS_US; break;
 	case 10: registry(w, d, v); break;
-	case 11: w_rejoin(w, d, v % 3, d->rj_count0++, 1 + v % w->n_gw); break;
-	case 13: w_rejoin(w, d, 1, v, 1); break;
+	case 13: w_rejoin(w, d, v % 3, d->rj_count0++, 1 + v % w->n_gw); break;
+	case 14: w_rejoin(w, d, 1, v, 1); break;
 	default: w_run(w, v * 40 * MS_US);
 	}
 }
