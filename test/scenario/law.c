@@ -153,8 +153,8 @@ void law_exchange(struct town *t, struct house *h)
 			for (unsigned w = 1; w <= 2 && a->heard_by >> g & 1; w++)
 				can |= was_possible(t, h, g, w);
 	if (is_missing && can)
-		T_BREAK(t, "%s: its %s at %" PRIu64 " us was heard and not answered", h->name, a->wants_ack && !a->is_acked ? "confirmed uplink" : "LinkCheckReq",
-			a->end_us);
+		T_BREAK(t, "%s (%s, %s, %u Hz, DR%u): its %s at %" PRIu64 " us was heard and not answered", h->name, h->n.rules->plain, h->n.plan->id, h->n.up_hz,
+			h->n.up_dr, a->wants_ack && !a->is_acked ? "confirmed uplink" : "LinkCheckReq", a->end_us);
 	t->n_excused += is_missing;
 	a->wants_ack = a->wants_link = false;
 }

@@ -3,6 +3,21 @@
 #include "test/scenario/node_mac.h"
 #include <string.h>
 
+bool node_has_rate(const struct node *n, unsigned dr)
+{
+	const struct region *r = n->plan->region;
+	const struct modu *m = dr <= r->adr_max_dr && dr >= r->adr_min_dr ? region_modu(r, true, dr) : NULL;
+	return m && region_dr(r, n->phy_version, true, m) == (int)dr;
+}
+
+static uint8_t lowest_rate(const struct node *n)
+{
+	uint8_t dr = n->plan->region->adr_min_dr;
+	while (dr < n->plan->region->adr_max_dr && !node_has_rate(n, dr))
+		dr++;
+	return dr;
+}
+
 void node_reset(struct node *n)
 {
 	const struct region *r = n->plan->region;
@@ -15,7 +30,7 @@ void node_reset(struct node *n)
 			channels_add(&n->defined, run->first + i);
 		}
 	n->on = n->defined;
-	n->dr = r->adr_min_dr;
+	n->dr = lowest_rate(n);
 	n->power = 0;
 	n->nb_trans = 1;
 	n->rx1_delay_s = r->rx1_delay_s;
@@ -107,7 +122,7 @@ static bool back_off(struct node *n)
 	if (n->ack_cnt >= n->ack_limit + n->ack_delay && (n->ack_cnt - n->ack_limit) % n->ack_delay == 0) {
 		if (n->power) {
 			n->power = 0;
-		} else if (n->dr > n->plan->region->adr_min_dr) {
+		} else if (n->dr > lowest_rate(n)) {
 			n->dr--;
 		} else {
 			n->on = n->defined;

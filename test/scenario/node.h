@@ -64,6 +64,8 @@ struct node {
 
 /** A device out of its box: crypto, identity and plan are set; ABP: the session too. */
 void node_reset(struct node *n);
+/** Has its version this data rate, and may ADR's range hold it? */
+bool node_has_rate(const struct node *n, unsigned dr);
 /** Choose a channel for the next transmission. @param chance  any number */
 void node_hop(struct node *n, uint64_t chance);
 /** Build the next join-request, or data frame. Length in n->n_phy. */

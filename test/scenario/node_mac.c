@@ -43,7 +43,7 @@ static unsigned link_adr(struct node *n, const struct mac_link_adr_req *rq, unsi
 		ans.mask_ok &= chmask_apply(n->plan->region, n->phy_version, &n->defined, (struct chmask){ rq[i].ch_mask, rq[i].ch_mask_cntl }, &on);
 	uint8_t dr = keep_dr ? n->dr : last->dr, power = keep_power ? n->power : last->tx_power;
 	ans.mask_ok &= channels_count(&on) > 0;
-	ans.dr_ok = rate_is_served(n, &on, dr);
+	ans.dr_ok = rate_is_served(n, &on, dr) && (keep_dr || node_has_rate(n, dr));
 	ans.power_ok = power <= n->power_cap && power <= region_max_power_index(n->plan->region, n->phy_version);
 	if (ans.mask_ok && ans.dr_ok && ans.power_ok) {
 		n->on = on;

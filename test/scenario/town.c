@@ -46,7 +46,7 @@ static void settle(struct town *t, struct house *h)
 {
 	unsigned n = 0;
 	for (unsigned i = 0; i < t->opt.gateways && n < TOWN_REACH; i++)
-		if (t->gw[i].plan == h->n.plan) {
+		if (strcmp(t->gw[i].plan->id, h->n.plan->id) == 0) {
 			h->gw[n] = i;
 			h->air.km[n] = 0.2 + 3.5 * ch_even(&h->air);
 			n++;
@@ -58,7 +58,7 @@ static void settle(struct town *t, struct house *h)
 static uint8_t first_rate(struct house *h)
 {
 	const struct region *r = h->n.plan->region;
-	uint8_t dr = r->adr_min_dr;
+	uint8_t dr = h->n.dr;
 	double best = -200, loss;
 	for (int i = 0; i < h->air.gateways; i++) {
 		loss = 128.95 + 23.2 * log10(h->air.km[i]);
@@ -66,7 +66,7 @@ static uint8_t first_rate(struct house *h)
 	}
 	for (unsigned k = r->adr_min_dr; k <= r->adr_max_dr; k++) {
 		const struct modu *m = region_modu(r, true, k);
-		if (m && m->kind == MODU_LORA && m->bw_hz == 125000 && best > modu_floor_ddb(m) / 10.0 + 10)
+		if (m && m->kind == MODU_LORA && m->bw_hz == 125000 && node_has_rate(&h->n, k) && best > modu_floor_ddb(m) / 10.0 + 10)
 			dr = (uint8_t)k;
 	}
 	return dr;
@@ -93,13 +93,14 @@ static void build_house(struct town *t, unsigned i)
 	*n = (struct node){ .dev_eui = 0x70b3d57ed0000000 + h->uid, .join_eui = 1, .is_otaa = i % 2, .crypto = t->crypto, .power_cap = i % 7 ? 15 : 2 };
 	rng_fill(&t->rng, n->app_key.b, sizeof(n->app_key.b));
 	rng_fill(&t->rng, n->nwk_key.b, sizeof(n->nwk_key.b));
-	n->rules = mac_rules(versions[rng_below(&t->rng, COUNT(versions))]);
-	n->phy_version = n->rules->usual_phy;
 	n->plan = t->gw[rng_below(&t->rng, t->opt.gateways)].plan;
+	unsigned oldest = n->plan == plan_number(0) ? 0 : 3; /* elsewhere, before 1.0.3 a plan was another */
+	n->rules = mac_rules(versions[oldest + rng_below(&t->rng, COUNT(versions) - oldest)]);
+	n->phy_version = n->rules->usual_phy;
 	node_reset(n);
 	h->air = (struct ch_air){ .seed = rng_u64(&t->rng) | 1, .shadow_db = 3, .shadow_keep = 0.995, .fading = (enum ch_fading)(i % 3) };
 	settle(t, h);
-	h->first_dr = i % 3 ? first_rate(h) : n->plan->region->adr_min_dr; /* one of three takes all the air there is */
+	h->first_dr = i % 3 ? first_rate(h) : n->dr; /* one of three takes all the air there is */
 	if (!n->is_otaa)
 		build_abp(t, h);
 	node_reset(n);
