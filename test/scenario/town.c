@@ -200,22 +200,8 @@ static void settle_batch(struct town *t)
 static void crash(struct town *t)
 {
 	struct world *w = t->disk;
-	struct w_record *r, *next;
 	ns_free(w->ns);
-	while (w->ops) {
-		struct w_op *op = w->ops;
-		w->ops = op->next;
-		free(op->r.value);
-		free(op);
-	}
-	w->last_op = &w->ops;
-	HASH_ITER(hh, w->view, r, next)
-		w_record_free(&w->view, r);
-	for (r = w->disk; r; r = r->hh.next) {
-		struct w_op op = { .r = *r };
-		w_record_set(&w->view, &op);
-	}
-	w->commit_busy_us = 0;
+	w_lose_memory(w);
 	t->crash_us = t->now.mono_us;
 	t->n_crashes++;
 	for (unsigned i = 0; i < t->opt.devices; i++)

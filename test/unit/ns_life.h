@@ -263,11 +263,10 @@ static inline void w_run(struct world *w, uint64_t us)
 	w_clock(w, end);
 }
 
-/** kill -9, and a new process on the disk as it is. The gs sends again what was not answered. */
-static inline void w_crash(struct world *w)
+/** What was not on disk is lost, and what is there is all that is known. */
+static inline void w_lose_memory(struct world *w)
 {
 	struct w_record *r, *next;
-	ns_free(w->ns);
 	while (w->ops) {
 		struct w_op *op = w->ops;
 		w->ops = op->next;
@@ -281,6 +280,15 @@ static inline void w_crash(struct world *w)
 		struct w_op op = { .r = *r };
 		w_record_set(&w->view, &op);
 	}
+	w->commit_busy_us = 0;
+	w->crash_us = w->now.mono_us;
+}
+
+/** kill -9, and a new process on the disk as it is. The gs sends again what was not answered. */
+static inline void w_crash(struct world *w)
+{
+	ns_free(w->ns);
+	w_lose_memory(w);
 	/* Answers to the old process, and what its batches held, are gone; what devices sent is on its way still. */
 	for (uint32_t i = 0; i < w->n_ev;) {
 		if (w->ev[i]->kind == W_DELIVER) {
@@ -290,8 +298,6 @@ static inline void w_crash(struct world *w)
 		free(w->ev[i]);
 		w->ev[i] = w->ev[--w->n_ev];
 	}
-	w->commit_busy_us = 0;
-	w->crash_us = w->now.mono_us;
 	w_start(w);
 	w_hello_gs(w);
 	if (w->as_is_up)
