@@ -154,7 +154,8 @@ static int session_by_hand(struct ns *ns, struct dev *d, const struct net_sessio
 		return -ENOMEM;
 	settle(ns, d); /* which may spend a counter */
 	counters_by_hand(s, d->current, m);
-	s->is_v11 = d->rules && d->rules->is_v11;
+	/* Where the version changed as well, version_by_hand joins the counters: it must see what they were of. */
+	s->is_v11 = d->current ? d->current->is_v11 : d->rules && d->rules->is_v11;
 	forget_sessions(ns, d);
 	s->is_by_hand = s->join_told = true;
 	s->id = m->session_key_id;

@@ -78,7 +78,9 @@ static void wish(struct world *w, struct w_device *d, struct reader *r)
 	case 9: MSG_SET(m, desired_rejoin_count, v & 15); break;
 	case 10: d->rejoin++; break;
 	default:
-		d->mac_version = LW_1_0_0 + v % 6U;
+		if (d->mac_version == LW_1_1_0)
+			break; /* the world's device has the keys of one version */
+		d->mac_version = LW_1_0_0 + v % 5U;
 		d->generation++;
 	}
 	w_sync(w, 0);
