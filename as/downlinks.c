@@ -1,6 +1,7 @@
 /** @file Taking pushes and replaces: what can be queued is queued, what cannot is answered with its reason.
  */
 #include "as/downlinks.h"
+#include "as/placing.h"
 #include "as/traces.h"
 #include "common/core/json_out.h"
 #include "common/log.h"
@@ -188,6 +189,7 @@ static struct tts_downlink show_wish(const struct tts_item *wish)
 static int take_item(struct request *rq, struct device_traffic *t, const struct json *j, json_val v)
 {
 	struct tts_item wish;
+	struct tts_class_b_c place;
 	struct tts_error e;
 	int r = tts_request_item(j, v, &wish, &e);
 	if (!r && !traffic_has_session(rq->as, rq->device->entry.uid)) {
@@ -198,6 +200,8 @@ static int take_item(struct request *rq, struct device_traffic *t, const struct 
 		e.row = down_error_find(STR("confirmed_multicast_downlink"));
 		r = TTS_E_REFUSED;
 	}
+	if (!r)
+		r = placing_check(rq->as, rq->device, &wish, &place, &e);
 	if (!r) {
 		r = enqueue(rq, t, &wish);
 		if (r == QUEUE_E_FULL) {

@@ -27,6 +27,11 @@ int downlinks_outcome(
  * has another try. @return 0; -errno of the store */
 int downlinks_session(struct as *as, struct device *d, const struct ulid *session_key_id,
 	const struct cid *cids, size_t n_cids);
+/** Does it listen all the time, and not only after it was heard? */
+static inline bool downlinks_listens_always(const struct device *d)
+{
+	return d->class_c || d->multicast;
+}
 /** The device was heard, and listens for a while. */
 void downlinks_heard(struct as *as, const struct device *d);
 /** A pull is near: offer the next item. @return 0; -errno of the store */
@@ -41,8 +46,10 @@ int downlinks_ns_restarted(struct as *as);
 /** The process is about to end: what nobody has taken until now is no longer offered, and will not be in
  * doubt. */
 void downlinks_end(struct as *as);
-/** The lease or the offer of an item is over. */
+/** The lease or the offer of an item is over, or its time has passed. */
 void downlinks_lease_over(struct as *as, struct device_traffic *t);
+/** The time of items that wait has passed: they fail. @return 0; -errno of the store */
+int downlinks_outdated(struct as *as, const struct device *d, struct device_traffic *t);
 /** The HTTP API's routes of the queue. */
 extern const struct http_route downlinks_routes[];
 /** Tell the ns how many items wait for a device. */

@@ -1,7 +1,7 @@
 /** @file Which items the ns may be handed: those offered to it in a commit; and what is told of items that it forgot.
  *
- * To a class A device an item is offered when the ns says that the pull is near, and for a short while: what is offered is in doubt
- * if all processes die at that moment. To a device that listens always, the offer stands. */
+ * An item is offered when the ns says that the pull is near, or at once to a device that listens always; and for a short while: what
+ * is offered is in doubt if all processes die at that moment. */
 #include "as/downlinks.h"
 #include "common/log.h"
 #include <string.h>
@@ -30,16 +30,11 @@ static void offers_commit(struct as *as)
 		t->is_offer_commit_due = false;
 }
 
-static bool listens_always(const struct device *d)
-{
-	return d->class_c || d->multicast;
-}
-
-static int offer(struct as *as, const struct device *d, struct device_traffic *t)
+static int offer(struct as *as, struct device_traffic *t)
 {
 	struct traffic *all = as->traffic;
 	int r = queue_offer(
-		&t->queue, &all->queue_sink, t->uid, all->offers + 1, listens_always(d), loop_now(as->loop));
+		&t->queue, &all->queue_sink, t->uid, all->offers + 1, loop_now(as->loop));
 	if (r <= 0)
 		return r;
 	all->offers++;
@@ -58,12 +53,12 @@ void downlinks_heard(struct as *as, const struct device *d)
 int downlinks_prepare(struct as *as, const struct device *d)
 {
 	struct device_traffic *t = traffic_of(as, d->entry.uid, false);
-	return t ? offer(as, d, t) : 0;
+	return t ? offer(as, t) : 0;
 }
 
 int downlinks_changed(struct as *as, const struct device *d)
 {
-	return listens_always(d) ? downlinks_prepare(as, d) : 0;
+	return downlinks_listens_always(d) ? downlinks_prepare(as, d) : 0;
 }
 
 int downlinks_added(struct as *as, const struct device *d)
@@ -102,6 +97,9 @@ void downlinks_lease_over(struct as *as, struct device_traffic *t)
 {
 	struct device *d = registry_device_by_uid(&as->registry, t->uid);
 	uint64_t now_us = loop_now(as->loop)->mono_us;
+	int rc = d ? downlinks_outdated(as, d, t) : 0;
+	if (rc)
+		LOG(LOG_ERROR, "downlink_not_stored", KV_Z("device", d->path), KV_Z("error", strerror(-rc)));
 	for (struct item *i; d && (i = queue_expired(&t->queue, now_us));) {
 		if (!as_ns(as)) {
 			i->flying_us = now_us; /* its outcome may wait in the ns */

@@ -1,5 +1,6 @@
 /** @file The ns asks for the next downlink, and says what became of it. */
 #include "as/downlinks.h"
+#include "as/placing.h"
 #include "as/traces.h"
 #include "common/core/json_out.h"
 #include "common/log.h"
@@ -13,8 +14,9 @@ enum { CIDS_SHOWN = 16 };
 _Static_assert((int)TTS_PAYLOAD_MAX <= (int)sizeof((struct pulled *)0)->frm.p, "each item fits an answer");
 
 struct downlinks {
-	struct pulled answer;
+	struct pulled answer, probe;
 	struct downlink_queued queued;
+	struct tts_class_b_c place; /**< scratch */
 	struct loop_timer *again; /**< to tell the ns everything */
 };
 
@@ -44,6 +46,23 @@ static void send_queued(struct as *as, struct bus_peer *ns, struct downlink_queu
 	q->has = 0;
 }
 
+/** How many wait, and what the ns must know of the next one to choose its time. */
+static struct waiting waiting_of(const struct device_traffic *t, uint64_t uid)
+{
+	struct waiting w = { .device = uid, .items = (uint32_t)(t ? queue_waiting(&t->queue) : 0) };
+	const struct item *i = t ? queue_next(&t->queue) : NULL;
+	if (!i)
+		return w;
+	MSG_SET(&w, item, i->id);
+	MSG_SET(&w, length, i->payload_n);
+	MSG_SET(&w, priority, i->priority);
+	if (i->at_unix_us)
+		MSG_SET(&w, at_unix_us, i->at_unix_us);
+	if (i->is_placed)
+		MSG_SET(&w, is_placed, true);
+	return w;
+}
+
 void downlinks_tell(struct as *as, uint64_t uid)
 {
 	struct bus_peer *ns = as_ns(as);
@@ -52,7 +71,7 @@ void downlinks_tell(struct as *as, uint64_t uid)
 		return;
 	struct downlink_queued *q = &as->downlinks->queued;
 	q->has = 0;
-	q->v.v[0] = (struct waiting){ .device = uid, .items = (uint32_t)(t ? queue_waiting(&t->queue) : 0) };
+	q->v.v[0] = waiting_of(t, uid);
 	q->v.len = 1;
 	send_queued(as, ns, q);
 }
@@ -65,10 +84,10 @@ static void tell_all(struct as *as, struct bus_peer *ns)
 	q->v.len = 0;
 	bool any = false;
 	for (struct device_traffic *t = as->traffic->devices; t; t = t->hh.next) {
-		uint32_t n = (uint32_t)queue_waiting(&t->queue);
-		if (!n)
+		struct waiting w = waiting_of(t, t->uid);
+		if (!w.items)
 			continue;
-		q->v.v[q->v.len++] = (struct waiting){ .device = t->uid, .items = n };
+		q->v.v[q->v.len++] = w;
 		if (q->v.len == COUNT(q->v.v)) {
 			send_queued(as, ns, q);
 			any = true;
@@ -89,7 +108,8 @@ static void tell_again(void *ctx)
 static void link_up(struct as *as, struct bus_peer *ns)
 {
 	for (struct device_traffic *t = as->traffic->devices; t; t = t->hh.next) {
-		queue_leases_renew(&t->queue, loop_now(as->loop)->mono_us);
+		const struct device *d = registry_device_by_uid(&as->registry, t->uid);
+		queue_leases_renew(&t->queue, d && downlinks_listens_always(d), loop_now(as->loop)->mono_us);
 		traffic_lease(as, t);
 	}
 	tell_all(as, ns);
@@ -230,6 +250,50 @@ static void report_too_long(struct as *as, const struct device *d, struct item *
 	item_free(item);
 }
 
+/** Take an item that waits out of its queue, and say why. @return 0; -errno of the store: it stays */
+static int fail_waiting(struct as *as, const struct device *d, struct device_traffic *t, struct item *i, struct tts_error *e)
+{
+	TRY(queue_remove(&t->queue, &as->traffic->queue_sink, t->uid, i));
+	publish_failure(as, d, i, false, NULL, 0, e);
+	item_free(i);
+	return 0;
+}
+
+int downlinks_outdated(struct as *as, const struct device *d, struct device_traffic *t)
+{
+	bool any = false;
+	for (struct item *i; (i = queue_outdated(&t->queue, loop_now(as->loop)->unix_us)); any = true)
+		TRY(fail_waiting(as, d, t, i, &(struct tts_error){ .row = down_error_find(STR("downlink_expired")) }));
+	if (!any)
+		return 0;
+	downlinks_tell(as, t->uid);
+	return downlinks_changed(as, d);
+}
+
+/** Is the next item for this kind of window? Such as name gateways that are all gone fail here.
+ * @return 1 it is; 0 it is not; -errno of the store */
+static int may_answer(struct as *as, const struct device *d, struct device_traffic *t, const struct pull *p)
+{
+	struct pulled *a = &as->downlinks->probe;
+	const struct item *i;
+	const char *missing;
+	bool is_class_c = MSG_HAS(p, class_c) && p->class_c, always = downlinks_listens_always(d);
+	TRY(downlinks_outdated(as, d, t));
+	while ((i = queue_next(&t->queue))) {
+		/* A window that follows an uplink is no time or place of the application's choosing. */
+		if (always && !is_class_c && (i->at_unix_us || i->is_placed))
+			return 0;
+		if (i->at_unix_us && is_class_c && i->at_unix_us > loop_now(as->loop)->unix_us + QUEUE_AHEAD_US)
+			return 0;
+		if (!is_class_c || !placing_fill(as, i, &as->downlinks->place, a, &missing))
+			return 1;
+		struct tts_error e = { .row = down_error_find(STR("gateway_not_found")), .text_attribute = "gateway_id",
+			.text_value = missing };
+		TRY(fail_waiting(as, d, t, t->queue.first, &e));
+	}
+	return 1;
+}
+
 int downlinks_session(struct as *as, struct device *d, const struct ulid *session_key_id,
 	const struct cid *cids, size_t n_cids)
 {
@@ -257,6 +321,11 @@ static int answer_pull(struct as *as, const struct pull *p, struct pulled *a)
 		return 0;
 	TRY(downlinks_session(as, d, &p->session_key_id, p->cids.v, p->cids.len));
 	do {
+		int may = may_answer(as, d, t, p);
+		if (may <= 0) {
+			MSG_SET(a, more, true);
+			return may;
+		}
 		TRY(queue_pull(&t->queue, &as->traffic->queue_sink, p, as->traffic->offers_durable,
 			loop_now(as->loop), &item, &too_long, &more));
 		if (too_long)
@@ -278,7 +347,11 @@ static int answer_pull(struct as *as, const struct pull *p, struct pulled *a)
 			item_free(item);
 		return r;
 	}
+	item->is_long = MSG_HAS(p, class_c) && p->class_c;
 	fill(a, item, more);
+	const char *missing;
+	if (item->is_long)
+		(void)placing_fill(as, item, &as->downlinks->place, a, &missing);
 	traffic_lease(as, t);
 	struct {
 		uint16_t len;

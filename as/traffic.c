@@ -189,7 +189,12 @@ static void on_device(void *ctx, struct device *d, enum change c)
 void traffic_lease(struct as *as, struct device_traffic *d)
 {
 	struct traffic *t = as->traffic;
-	uint64_t due = queue_deadline(&d->queue);
+	const struct now *now = loop_now(as->loop);
+	uint64_t due = queue_deadline(&d->queue), time_us = queue_first_time(&d->queue);
+	if (time_us != UINT64_MAX) {
+		uint64_t at_us = time_us > now->unix_us ? now->mono_us + (time_us - now->unix_us) : now->mono_us;
+		due = at_us < due ? at_us : due;
+	}
 	if (due == UINT64_MAX)
 		heap_remove(&t->leases, &d->lease);
 	else if (heap_set(&t->leases, &d->lease, due))
@@ -225,7 +230,8 @@ static void settle_loaded(struct as *as)
 		}
 		/* What was out when this process ended is out from now: its outcome has the lease's time
 		 * to come in. */
-		queue_leases_renew(&d->queue, loop_now(as->loop)->mono_us);
+		const struct device *dev = registry_device_by_uid(&as->registry, d->uid);
+		queue_leases_renew(&d->queue, downlinks_listens_always(dev), loop_now(as->loop)->mono_us);
 		traffic_lease(as, d);
 	}
 	for (struct device *dev = as->registry.by_uid; dev; dev = dev->by_uid.next)

@@ -160,7 +160,8 @@ static int read_prefixes(const struct process *p, struct ns_config *ret, struct 
 static int open_core(struct process *p, struct text *err)
 {
 	struct ns_config c = { .dedup_window_us = p->settings->dedup_window, .net_id = p->settings->net_id,
-		.outbox_max = p->settings->outbox_max, .crypto = p->crypto, .rng = loop_rng(), .now = *loop_now(p->loop) };
+		.outbox_max = p->settings->outbox_max, .class_c_max_delay_us = p->settings->class_c_max_delay,
+		.class_c_timeout_us = p->settings->class_c_timeout, .crypto = p->crypto, .rng = loop_rng(), .now = *loop_now(p->loop) };
 	struct ns_ports ports = { .ctx = p, .put = port_put, .del = port_del, .get = port_get };
 	TRY(read_prefixes(p, &c, err));
 	TRY(open_kek(p, &c.kek, err));

@@ -5,5 +5,6 @@
 extern const struct http_route api_app_routes[];
 extern const struct http_route api_key_routes[];
 extern const struct http_route api_device_routes[];
+extern const struct http_route api_member_routes[];
 extern const struct http_route api_gateway_routes[];
 extern const struct http_route api_health_routes[];

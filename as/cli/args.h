@@ -3,7 +3,7 @@
 #include "common/core/text.h"
 #include <stdbool.h>
 
-enum { ARGS_WORDS = 8, ARGS_FLAGS = 96 };
+enum { ARGS_WORDS = 512, ARGS_FLAGS = 96 };
 enum flag_kind { FLAG_VALUE, FLAG_TRUTH, FLAG_HEX, FLAG_JSON, FLAG_LIST_OF, FLAG_GATEWAYS };
 /** Groups of commands that take a flag. */
 enum flag_group {

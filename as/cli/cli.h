@@ -18,7 +18,7 @@ enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
 
 struct command {
 	const char *words;    /**< "end-devices downlink push" */
-	const char *operands; /**< "APP DEV"; optional ones in brackets */
+	const char *operands; /**< "APP DEV"; optional ones in brackets, ... where several may stand */
 	const char *about;
 	int groups;           /**< flags it takes, besides those that every command takes */
 	int (*run)(struct cli *c);

@@ -221,6 +221,34 @@ static int dev_reset(struct cli *c) { return call_plain(c, "POST", APPLICATIONS,
 
 static int dev_rejoin(struct cli *c) { return call_plain(c, "POST", APPLICATIONS, c->operand[0], "devices", c->operand[1], "/rejoin"); }
 
+/* ---- multicast groups ---- */
+
+static int members_change(struct cli *c, const char *leaf)
+{
+	__attribute__((cleanup(text_done_auto))) struct text body = text_growing(BODY_MAX_);
+	char buf[PATH_MAX_];
+	struct text path = path_buffer(&buf, APPLICATIONS);
+	cli_path(&path, c->operand[0], "devices", c->operand[1], "multicast-members", NULL);
+	text_puts(&path, leaf);
+	json_open(&body, '{');
+	json_name(&body, "device_ids");
+	json_open(&body, '[');
+	for (size_t i = 2; i < c->n_operands; i++)
+		json_puts(&body, c->operand[i]);
+	json_close(&body, ']');
+	json_close(&body, '}');
+	return cli_call(c, "POST", buf, text_str(&body), "members");
+}
+static int members_add(struct cli *c) { return members_change(c, ""); }
+static int members_remove(struct cli *c) { return members_change(c, "/remove"); }
+static int members_list(struct cli *c)
+{
+	char buf[PATH_MAX_];
+	struct text path = path_buffer(&buf, APPLICATIONS);
+	cli_path(&path, c->operand[0], "devices", c->operand[1], "multicast-members", NULL);
+	return cli_call(c, "GET", buf, STR(""), "members");
+}
+
 /* ---- downlinks ---- */
 
 static struct text down_path(struct cli *c, char (*buf)[PATH_MAX_], const char *leaf)
@@ -339,6 +367,9 @@ const struct command cli_commands[] = {
 	{ "end-devices delete", "APP DEV", "delete a device", 0, dev_delete },
 	{ "end-devices rejoin", "APP DEV", "ask a LoRaWAN 1.1 device to rejoin, with new keys; it is asked at its next uplinks", 0, dev_rejoin },
 	{ "end-devices reset", "APP DEV", "forget a device's session and MAC state; its identity and keys stay", 0, dev_reset },
+	{ "end-devices multicast-members add", "APP GROUP DEV...", "say which devices a multicast group reaches", 0, members_add },
+	{ "end-devices multicast-members remove", "APP GROUP DEV...", "say that it does not reach them any more", 0, members_remove },
+	{ "end-devices multicast-members list", "APP GROUP", "list the devices that a multicast group reaches", 0, members_list },
 	{ "end-devices downlink push", "APP DEV", "put a downlink at the end of the queue", IN_DOWN, down_push },
 	{ "end-devices downlink replace", "APP DEV", "replace the queue by one downlink", IN_DOWN, down_replace },
 	{ "end-devices downlink clear", "APP DEV", "empty the queue", 0, down_clear },

@@ -101,7 +101,7 @@ static int check_words(const struct command *cmd, struct cli *c)
 	struct str rest = str_of(cmd->operands), word;
 	while (rest.n) {
 		rest = str_cut(rest, ' ', &word);
-		most++;
+		most += word.n > 3 && !memcmp(word.p + word.n - 3, "...", 3) ? ARGS_WORDS : 1;
 		least += word.p[0] != '[' && !(word.n && word.p[word.n - 1] == ']');
 	}
 	if (c->n_operands < least || c->n_operands > most) {

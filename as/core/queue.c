@@ -51,6 +51,15 @@ static struct item *item_new(size_t payload_n, size_t cids_n, size_t class_n)
 	return i;
 }
 
+static void read_place(struct item *i)
+{
+	struct tts_class_b_c c;
+	if (!i->class_b_c_n || tts_class_b_c_read(item_class_b_c(i), &c))
+		return;
+	i->at_unix_us = c.at_unix_us;
+	i->is_placed = c.n > 0;
+}
+
 static int save(const struct queue_sink *sink, uint64_t uid, const struct item *i)
 {
 	uint8_t record[RECORD_MAX];
@@ -162,6 +171,7 @@ int queue_load(struct queue *q, uint64_t seq, struct slice record)
 	memcpy(i, &head, ITEM_HEAD);
 	if (bytes.n)
 		memcpy(i->bytes, bytes.p, bytes.n);
+	read_place(i);
 	insert(q, i);
 	return 0;
 }
@@ -195,6 +205,7 @@ int queue_push(struct queue *q, const struct queue_sink *sink, uint64_t uid, uin
 	memcpy(i->bytes, wish->payload, wish->payload_n);
 	memcpy(i->bytes + wish->payload_n, wish->own_cids, wish->own_cids_n);
 	memcpy(i->bytes + wish->payload_n + wish->own_cids_n, wish->class_b_c, class_n);
+	read_place(i);
 	int r = save(sink, uid, i);
 	if (r < 0) {
 		item_free(i);
@@ -221,6 +232,11 @@ int queue_clear(struct queue *q, const struct queue_sink *sink, uint64_t uid)
 	return 0;
 }
 
+const struct item *queue_next(const struct queue *q)
+{
+	return q->first && q->first->state == ITEM_WAITING ? q->first : NULL;
+}
+
 size_t queue_waiting(const struct queue *q)
 {
 	size_t n = 0;
@@ -238,12 +254,11 @@ static struct item *out_for(const struct queue *q, const struct ulid *session_ke
 	return NULL;
 }
 
-int queue_offer(struct queue *q, const struct queue_sink *sink, uint64_t uid, uint64_t number, bool is_standing, const struct now *now)
+int queue_offer(struct queue *q, const struct queue_sink *sink, uint64_t uid, uint64_t number, const struct now *now)
 {
 	struct item *i = q->first;
 	if (!i || i->state != ITEM_WAITING)
 		return 0;
-	i->is_standing = is_standing;
 	i->flying_us = now->mono_us;
 	if (i->offer)
 		return 0;
@@ -275,8 +290,7 @@ static int miss(struct queue *q, const struct queue_sink *sink, const struct pul
 	struct item **ret_too_long)
 {
 	if (i->payload_n > p->room_max || i->misses + 1 >= QUEUE_WINDOWS) {
-		TRY(sink->del(sink->ctx, p->device, i->seq));
-		take_out(q, i);
+		TRY(queue_remove(q, sink, p->device, i));
 		*ret_too_long = i;
 		return 0;
 	}
@@ -405,11 +419,37 @@ struct item *queue_stranded(const struct queue *q, const struct ulid *session_ke
 	return NULL;
 }
 
-void queue_leases_renew(struct queue *q, uint64_t mono_us)
+void queue_leases_renew(struct queue *q, bool is_long, uint64_t mono_us)
 {
 	for (struct item *i = q->first; i; i = i->next)
-		if (i->state == ITEM_FLYING || i->is_doubtful)
+		if (i->state == ITEM_FLYING || i->is_doubtful) {
 			i->flying_us = mono_us;
+			i->is_long = is_long;
+		}
+}
+
+struct item *queue_outdated(const struct queue *q, uint64_t unix_us)
+{
+	struct item *i = q->first;
+	while (i && (i->state != ITEM_WAITING || !i->at_unix_us || i->at_unix_us > unix_us))
+		i = i->next;
+	return i;
+}
+
+uint64_t queue_first_time(const struct queue *q)
+{
+	uint64_t first = UINT64_MAX;
+	for (const struct item *i = q->first; i; i = i->next)
+		if (i->state == ITEM_WAITING && i->at_unix_us && i->at_unix_us < first)
+			first = i->at_unix_us;
+	return first;
+}
+
+int queue_remove(struct queue *q, const struct queue_sink *sink, uint64_t uid, struct item *i)
+{
+	TRY(sink->del(sink->ctx, uid, i->seq));
+	take_out(q, i);
+	return 0;
 }
 
 struct item *queue_doubtful(const struct queue *q)
@@ -424,8 +464,8 @@ struct item *queue_doubtful(const struct queue *q)
 static uint64_t over_us(const struct item *i)
 {
 	if (i->state == ITEM_FLYING || i->is_doubtful)
-		return i->flying_us + QUEUE_LEASE_US;
-	return i->state == ITEM_WAITING && i->offer && !i->is_standing ? i->flying_us + QUEUE_OFFER_US : UINT64_MAX;
+		return i->flying_us + (i->is_long ? QUEUE_LEASE_LONG_US : QUEUE_LEASE_US);
+	return i->state == ITEM_WAITING && i->offer ? i->flying_us + QUEUE_OFFER_US : UINT64_MAX;
 }
 
 struct item *queue_expired(const struct queue *q, uint64_t mono_us)

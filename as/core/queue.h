@@ -15,6 +15,8 @@
 
 enum { QUEUE_MAX = 10000, QUEUE_ATTEMPTS = 8, QUEUE_WINDOWS = 8 };
 #define QUEUE_LEASE_US (30 * SEC_US)
+#define QUEUE_LEASE_LONG_US (1200 * SEC_US) /* of a device that listens always: the ns may hold it for ns.class-c-max-delay */
+#define QUEUE_AHEAD_US (3 * SEC_US) /* what is to be sent at a given time is handed out no sooner before it */
 #define QUEUE_OFFER_US (3 * SEC_US) /* the pull follows within 0.3 s */
 
 enum item_state { ITEM_WAITING, ITEM_FLYING, ITEM_AWAITED };
@@ -32,9 +34,11 @@ struct item {
 	bool confirmed;
 	bool is_recalled;   /**< replaced or cleared while it was out: it does not come back */
 	bool was_sent;
-	bool is_standing;   /**< the offer stays until it is taken; not kept */
 	bool is_doubtful;   /**< offered to an ns before this process began, which may have pulled it; not kept */
 	bool is_repeat;     /**< the last pull was the same question again; not kept */
+	bool is_long;       /**< handed out at a time of the ns's choosing: that takes longer; not kept */
+	bool is_placed;     /**< names gateways. As its class_b_c says */
+	uint64_t at_unix_us; /**< when it is to be sent; 0: as soon as possible. As its class_b_c says */
 	uint8_t payload_n;
 	uint16_t own_cids_n, class_b_c_n; /**< class_b_c with terminator; 0: none */
 	uint8_t bytes[];    /**< payload, own correlation ids, class_b_c */
@@ -72,10 +76,12 @@ int queue_push(struct queue *q, const struct queue_sink *sink, uint64_t uid, uin
 int queue_clear(struct queue *q, const struct queue_sink *sink, uint64_t uid);
 /** How many items wait for a window. */
 size_t queue_waiting(const struct queue *q);
+/** The one that is next; NULL: none waits, or one that is out stands before it. */
+const struct item *queue_next(const struct queue *q);
 
-/** Offer the head, if it waits and is not offered yet. @param number of the offer, for queue_pull @param is_standing  until it is
- * taken; else for QUEUE_OFFER_US @return 1 it is; 0 nothing to offer; -errno of the sink */
-int queue_offer(struct queue *q, const struct queue_sink *sink, uint64_t uid, uint64_t number, bool is_standing, const struct now *now);
+/** Offer the head, if it waits and is not offered yet, for QUEUE_OFFER_US. @param number of the offer, for queue_pull
+ * @return 1 it is; 0 nothing to offer; -errno of the sink */
+int queue_offer(struct queue *q, const struct queue_sink *sink, uint64_t uid, uint64_t number, const struct now *now);
 /** The next item for a window: the head, if it is offered and that is durable. On failure nothing has changed.
  * @param p            the question
  * @param durable      number of the last offer that is on disk
@@ -99,8 +105,14 @@ int queue_outcome(struct queue *q, const struct queue_sink *sink, uint64_t uid, 
 /** An item that awaits its acknowledgement in another session than this one, which will never tell; NULL:
  * none. */
 struct item *queue_stranded(const struct queue *q, const struct ulid *session_key_id);
-/** All leases begin again: what became of the items may just be on its way. */
-void queue_leases_renew(struct queue *q, uint64_t mono_us);
+/** An item whose time has passed while it waited; NULL: none. */
+struct item *queue_outdated(const struct queue *q, uint64_t unix_us);
+/** Take an item out, which becomes the caller's to free. @return 0; -errno of the sink: nothing has changed */
+int queue_remove(struct queue *q, const struct queue_sink *sink, uint64_t uid, struct item *i);
+/** When the first item that waits for its time is out of date, UTC [us]; UINT64_MAX: never */
+uint64_t queue_first_time(const struct queue *q);
+/** All leases begin again: what became of the items may just be on its way. @param is_long  of a device that listens always */
+void queue_leases_renew(struct queue *q, bool is_long, uint64_t mono_us);
 /** An offer that nobody took is over. @return 0; -errno of the sink */
 int queue_withdraw(const struct queue_sink *sink, uint64_t uid, struct item *i);
 /** An item of which nobody can tell whether it was sent, once the ns has forgotten it; NULL: none. */

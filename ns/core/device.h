@@ -3,6 +3,7 @@
 #include "ns/core/counter.h"
 #include "ns/core/dedup.h"
 #include "ns/core/hash.h"
+#include "ns/core/listening.h"
 #include "ns/core/mac_state.h"
 #include "proto/lorawan/version.h"
 #include "proto/region/region.h"
@@ -58,6 +59,10 @@ struct session {
 	uint32_t rejoin_next;    /**< the next RJcount0; above UINT16_MAX: used up [LW1.1 6.2.4.1] */
 	uint32_t rejoin_hash;    /**< of the last rejoin-request's octets */
 	uint64_t rejoin_unix_us; /**< and when it came; both not stored */
+	struct hearer hearers[NS_PATHS_MAX]; /**< best first */
+	uint8_t n_hearers;
+	uint64_t up_end_us;      /**< end of the last uplink [mono]; 0: none lately */
+	uint64_t air_until_us;   /**< end of the last emission to it [mono] */
 	struct join_story *story; /**< NULL: the join is told */
 	bool join_told;
 	uint64_t batch; /**< the record of a new session is in it */
@@ -80,6 +85,9 @@ struct dev {
 	uint64_t join;        /**< likewise of the one that carries a join-accept */
 	uint32_t waiting;     /**< items that wait, as the as said last */
 	uint32_t waiting_epoch;
+	struct listening listening;
+	uint64_t groups[NS_GROUPS_MAX]; /**< multicast groups that it is a member of, by registry number; 0: none */
+	bool is_covered; /**< scratch of multicast_cover */
 	bool is_named; /**< by the full set that is coming in */
 	struct dev *same_dev_eui; /**< others may have this DevEUI, with another JoinEUI */
 	UT_hash_handle by_uid, by_euis, by_dev_eui;

@@ -1,4 +1,6 @@
 /** @file When an answer is made: windows, the latest safe moment, the pull of what waits, and the turn to RX2. */
+#include "ns/core/cast.h"
+#include "ns/core/class_c.h"
 #include "ns/core/downlink.h"
 #include "ns/core/records.h"
 #include <string.h>
@@ -71,7 +73,7 @@ static bool has_own_reason(const struct exchange *x)
  * before the as was told what became of the last, which it may have forgotten in a crash. */
 static bool may_pull(const struct ns *ns, const struct exchange *x, const struct dev *d, const struct session *s)
 {
-	bool is_out = d->flight.is_there || (s && s->confirmed.is_there);
+	bool is_out = d->flight.is_there || d->listening.exchange || (s && s->confirmed.is_there);
 	return ns->as_is_up && !x->no_pull && x->mac_len <= FOPTS_MAX && !is_out && downlink_waiting(ns, d) != 0;
 }
 
@@ -136,6 +138,7 @@ void downlink_plan(struct ns *ns, struct exchange *x)
 	else if (!x->window[x->at].is_there)
 		downlink_next_window(ns, x, "no_window");
 	else {
+		path_sort(x->path, x->n_paths, x->window[x->at].freq_hz, ns_ledger_us(ns, ns->now.mono_us));
 		x->moment_us = moment_us(x);
 		wait_for_moment(ns, x);
 	}
@@ -167,7 +170,7 @@ static bool is_too_long(const struct dev *d, const struct exchange *x)
 	return x->len > m + 1 + MIC_LEN;
 }
 
-static int pull(struct ns *ns, struct exchange *x, const struct dev *d, struct session *s)
+int downlink_pull(struct ns *ns, struct exchange *x, const struct dev *d, struct session *s)
 {
 	struct ns_pull call = { .exchange = x->ticket, .device = d->uid, .session = s->id,
 		.f_cnt = (uint32_t)session_app_counter(s)->next };
@@ -175,6 +178,8 @@ static int pull(struct ns *ns, struct exchange *x, const struct dev *d, struct s
 		.room = room_of(d, x) };
 	unsigned ever = region_max_payload_ever(d->plan->region, (enum phy_version)d->phy_version, false);
 	m.room_max = ever > FHDR + FPORT ? ever - FHDR - FPORT : 0;
+	if (x->cast)
+		MSG_SET(&m, class_c, 1);
 	CIDS_ADD_ALL(&m.cids, &x->cids);
 	CIDS_ADD(&m.cids, CID_RPC_NSAS_PULL, ns_ulid(ns));
 	TRY(ns->ports.pull(ns->ports.ctx, &call, &m));
@@ -250,7 +255,7 @@ static void decide(struct ns *ns, struct exchange *x)
 		downlink_next_window(ns, x, why);
 		return;
 	}
-	if (!does_pull || pull(ns, x, d, s) != 0)
+	if (!does_pull || downlink_pull(ns, x, d, s) != 0)
 		go_without_item(ns, x);
 }
 
@@ -258,6 +263,13 @@ void downlink_due(struct ns *ns, struct exchange *x)
 {
 	struct dev *d = devices_find(&ns->devices, x->device);
 	struct session *s = d ? dev_session(d, &x->session) : NULL;
+	if (x->cast) {
+		if (x->state == EXCHANGE_PULL)
+			class_c_unanswered(ns, x);
+		else
+			cast_run(ns, x);
+		return;
+	}
 	switch (x->state) {
 	case EXCHANGE_WAIT:
 		if (x->is_prepared)
@@ -303,36 +315,8 @@ static void item_waits(struct ns *ns, struct exchange *x, const struct dev *d)
 	go_without_item(ns, x);
 }
 
-void downlink_pulled(struct ns *ns, const struct ns_pull *call, const struct pulled *m)
+static void take_item(struct ns *ns, struct exchange *x, const struct dev *d, const struct pulled *m)
 {
-	struct dev *d = devices_find(&ns->devices, call->device);
-	struct exchange *x = exchange_find(&ns->exchanges, call->exchange);
-	bool is_item = m && MSG_HAS(m, item), is_late = !x || x->state != EXCHANGE_PULL;
-	struct session *s = d ? dev_session(d, &call->session) : NULL;
-	if (!d)
-		return;
-	struct flight f = { .is_there = true, .session = call->session, .f_cnt = call->f_cnt };
-	if (m)
-		downlink_set_waiting(ns, d, m->more);
-	else /* whatever it handed out stayed on the way */
-		outbox_outcome(ns, d, NULL, &(struct outcome){ .kind = OUTCOME_RETURNED, .flight = &f, .result = -1 });
-	if (is_item) {
-		f.item = m->item;
-		f.is_confirmed = m->confirmed;
-	}
-	if (is_late || !s) {
-		if (is_item)
-			give_back(ns, d, &f, m);
-		return;
-	}
-	if (!m || is_item)
-		counter_spend(session_app_counter(s));
-	if (!is_item) {
-		go_without_item(ns, x);
-		return;
-	}
-	d->flight = f;
-	record_flight_put(ns, d);
 	x->state = EXCHANGE_WAIT;
 	x->has_item = true;
 	CIDS_ADD_ALL(&x->cids, &m->cids);
@@ -344,11 +328,60 @@ void downlink_pulled(struct ns *ns, const struct ns_pull *call, const struct pul
 	}
 }
 
+/* What a pull handed out. @param item  NULL: nothing, as far as is known */
+static struct flight flight_of(const struct ns_pull *call, const struct pulled *item)
+{
+	struct flight f = { .is_there = true, .session = call->session, .f_cnt = call->f_cnt };
+	if (item) {
+		f.item = item->item;
+		f.is_confirmed = item->confirmed;
+	}
+	return f;
+}
+
+/* It comes in time. @param item  NULL: there is none; no_answer: or the as did not say */
+static void pulled_in_time(struct ns *ns, struct exchange *x, struct dev *d, struct session *s, const struct pulled *item, bool no_answer)
+{
+	if (!x->cast && (no_answer || item))
+		counter_spend(session_app_counter(s));
+	if (item)
+		record_flight_put(ns, d);
+	if (x->cast)
+		class_c_pulled(ns, x, d, item, no_answer);
+	else if (item)
+		take_item(ns, x, d, item);
+	else
+		go_without_item(ns, x);
+}
+
+void downlink_pulled(struct ns *ns, const struct ns_pull *call, const struct pulled *m)
+{
+	struct dev *d = devices_find(&ns->devices, call->device);
+	struct exchange *x = exchange_find(&ns->exchanges, call->exchange);
+	const struct pulled *item = m && MSG_HAS(m, item) ? m : NULL;
+	struct session *s = d ? dev_session(d, &call->session) : NULL;
+	if (!d)
+		return;
+	struct flight f = flight_of(call, item);
+	if (m)
+		downlink_set_waiting(ns, d, m->more);
+	else /* whatever it handed out stayed on the way */
+		outbox_outcome(ns, d, NULL, &(struct outcome){ .kind = OUTCOME_RETURNED, .flight = &f, .result = -1 });
+	if (!x || x->state != EXCHANGE_PULL || !s) {
+		if (item)
+			give_back(ns, d, &f, m);
+		return;
+	}
+	if (item)
+		d->flight = f;
+	pulled_in_time(ns, x, d, s, item, !m);
+}
+
 void downlink_settle(struct ns *ns, struct exchange *x)
 {
 	struct dev *d = devices_find(&ns->devices, x->device);
 	struct session *s = d ? dev_session(d, &x->session) : NULL;
-	if (x->state == EXCHANGE_PULL && s)
+	if (x->state == EXCHANGE_PULL && s && !x->cast)
 		counter_spend(session_app_counter(s));
 	outcome_finish(ns, x, NULL);
 }

@@ -14,6 +14,8 @@ void downlink_plan(struct ns *ns, struct exchange *x);
 void downlink_due(struct ns *ns, struct exchange *x);
 /** Wait for the next window, or end, saying why if something remains unsaid (NULL: nothing does). */
 void downlink_next_window(struct ns *ns, struct exchange *x, const char *why);
+/** Ask the as for the next item, of the length that window `at` takes. @return 0; -errno */
+int downlink_pull(struct ns *ns, struct exchange *x, const struct dev *d, struct session *s);
 void downlink_pulled(struct ns *ns, const struct ns_pull *call, const struct pulled *m);
 /** A newer uplink, or the device's end: settle it with what is known. */
 void downlink_settle(struct ns *ns, struct exchange *x);
@@ -38,6 +40,32 @@ bool transmit_is_possible(struct ns *ns, const struct exchange *x, size_t len, c
 bool transmit_send(struct ns *ns, struct exchange *x);
 /** Reserve airtime for what may be sent, with the batch that is open. */
 void transmit_reserve(struct ns *ns, const struct exchange *x);
+void transmit_reserve_at(struct ns *ns, struct gateway *g, uint32_t freq_hz);
+/** The power to ask a gateway for [dBm EIRP]: what the law allows, or less where its forwarder has no such power. */
+int transmit_eirp_dbm(const struct gateway *g, uint32_t freq_hz);
+
+/** How an emission leaves. */
+struct shot {
+	struct gateway *gateway;
+	uint64_t start_us, until_us; /**< its begin; its outcome is awaited no longer [mono] */
+	bool has_tmst, has_gps;      /**< neither: at once */
+	uint32_t tmst_us;
+	uint64_t gps_ms;
+	const struct skipped *skipped; /**< for the trace */
+};
+/** Gateways that were thought of first, and why they do not send. */
+struct skipped {
+	struct {
+		const struct gateway *gateway;
+		const char *why;
+	} v[3];
+	unsigned n; /**< all of them */
+};
+void skipped_add(struct skipped *s, const struct gateway *g, const char *why);
+/** Nobody sends: say of each gateway why. */
+void skipped_tell(struct ns *ns, const struct exchange *x, const struct skipped *s);
+/** Hand the frame of window `at` to a gateway's server, and book it. @return NULL: that does not take it */
+struct attempt *transmit_emit(struct ns *ns, struct exchange *x, const struct shot *s, const struct ledger_tx *t);
 /** A modulation as messages say it. */
 void modulation_set(struct modulation *ret, const struct modu *m);
 

@@ -36,14 +36,19 @@ struct attempt {
 	struct exchange *exchange;
 	struct gateway *gateway;
 	uint8_t window, end;
+	uint8_t leg; /**< of a cast */
 	int8_t eirp_dbm;
 	uint32_t result; /**< of proto/tx_result.def */
 	uint64_t until_us; /**< its outcome is awaited no longer */
 	UT_hash_handle hh;
 };
 
+struct cast;
+
 struct exchange {
 	struct heap_node due;
+	struct cast *cast;    /**< sent at a time of our choosing (cast.h); NULL: the answer to an uplink */
+	const char *failure;  /**< row of proto/errors.def that its item ends with, unless it was sent; NULL: back to its queue */
 	uint64_t ticket, device;
 	struct ulid session;
 	uint8_t state, at; /**< enum exchange_state; RX1 or RX2 */
@@ -76,7 +81,7 @@ struct exchange {
 };
 
 struct exchanges {
-	struct pool pool, attempt_pool;
+	struct pool pool, attempt_pool, cast_pool;
 	struct heap due;
 	struct exchange *by_ticket;
 	struct attempt *by_id;
@@ -90,6 +95,8 @@ struct exchange *exchange_find(const struct exchanges *t, uint64_t ticket);
 struct exchange *exchange_open(struct exchanges *t, struct dev *d);
 /** A new one to a join-request. NULL: too many */
 struct exchange *exchange_open_join(struct exchanges *t, const struct dev *d);
+/** One that answers nothing, with an empty cast. NULL: too many */
+struct exchange *exchange_open_cast(struct exchanges *t, struct dev *d);
 /** Forget it. @param d its device; NULL: that is gone */
 void exchange_close(struct exchanges *t, struct exchange *x, struct dev *d);
 struct attempt *attempt_find(const struct exchanges *t, const struct ulid *id);

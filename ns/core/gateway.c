@@ -40,7 +40,7 @@ struct gateway *gateways_by_uid(const struct gateways *t, uint64_t uid)
 
 static bool may_forget(const struct gateway *g, uint64_t now_us)
 {
-	if (g->uid || g->seen_us + FORGET_US > now_us)
+	if (g->uid || g->uses || g->seen_us + FORGET_US > now_us)
 		return false;
 	for (unsigned i = 0; i < REGION_BANDS; i++)
 		if (ledger_used_us(&g->ledger, i, now_us))
@@ -154,6 +154,29 @@ void gateway_set_power_cap(struct gateway *g, uint32_t freq_hz, int eirp_dbm)
 	const struct region_band *b = g->ledger.region ? region_band(g->ledger.region, freq_hz) : NULL;
 	if (b)
 		g->power_cap_dbm[b - g->ledger.region->bands] = (int8_t)(eirp_dbm < POWER_LEAST_DBM ? POWER_LEAST_DBM : eirp_dbm);
+}
+
+/* Crystals are right within 20 ppm; the counter comes round after 71 minutes. */
+enum { DRIFT_PPM = 20 };
+#define CLOCK_US (1800 * SEC_US)
+#define GPS_US   (120 * SEC_US)
+
+bool gateway_tmst(const struct gateway *g, uint64_t mono_us, uint32_t *ret_tmst_us)
+{
+	if (!g->clock.is_known || mono_us > g->clock.mono_us + CLOCK_US)
+		return false;
+	*ret_tmst_us = g->clock.tmst_us + (uint32_t)(mono_us - g->clock.mono_us);
+	return true;
+}
+
+uint32_t gateway_drift_us(const struct gateway *g, uint64_t mono_us)
+{
+	return mono_us > g->clock.mono_us ? (uint32_t)((mono_us - g->clock.mono_us) * DRIFT_PPM / 1000000) : 0;
+}
+
+bool gateway_has_gps(const struct gateway *g, uint64_t mono_us)
+{
+	return g->gps_us && mono_us < g->gps_us + GPS_US;
 }
 
 void gateway_sub_bands(const struct gateway *g, uint64_t now_us, struct gateway_status *m)

@@ -13,6 +13,15 @@ struct gateway {
 	uint64_t seen_us;         /**< last heard of, by the ledger's clock; 0: not since the start */
 	uint32_t gs;              /**< connection that it was heard through last; 0: none now */
 	bool can_send;
+	uint32_t path_us;         /**< p95 one-way time to its forwarder, as heard last */
+	struct {
+		bool is_known;
+		uint64_t mono_us; /**< a moment, */
+		uint32_t tmst_us; /**< and what its counter was then */
+	} clock;
+	uint64_t gps_us;          /**< last proof that it has GPS time [mono]; 0: none */
+	unsigned uses;            /**< ways of casts that refer to it */
+	uint32_t reach;           /**< scratch of multicast_cover */
 	int8_t power_cap_dbm[REGION_BANDS]; /**< by sub-band: its forwarder refused more; 0: no such limit */
 	struct gateway_status *status; /**< the last one; NULL: none came */
 	struct ledger ledger;
@@ -41,5 +50,10 @@ void gateway_set_region(struct gateway *g, const struct region *r);
 /** The most that its forwarder takes there [dBm EIRP]; 0: it never refused any. */
 int gateway_power_cap(const struct gateway *g, uint32_t freq_hz);
 void gateway_set_power_cap(struct gateway *g, uint32_t freq_hz, int eirp_dbm);
+/** Its counter at a moment. @return false: not known well enough */
+bool gateway_tmst(const struct gateway *g, uint64_t mono_us, uint32_t *ret_tmst_us);
+/** How far its counter may be off by now [us]. */
+uint32_t gateway_drift_us(const struct gateway *g, uint64_t mono_us);
+bool gateway_has_gps(const struct gateway *g, uint64_t mono_us);
 /** Fill in the airtime used. */
 void gateway_sub_bands(const struct gateway *g, uint64_t now_us, struct gateway_status *m);

@@ -63,18 +63,47 @@ uint64_t ledger_used_us(const struct ledger *l, unsigned band, uint64_t now_us)
 	return sum;
 }
 
-static bool is_conflict(const struct ledger *l, const struct ledger_tx *t)
+/* How much later it must begin to come behind this plan; 0: they do not meet. The gateway's counter tells exactly, where it is known
+ * of both. */
+static uint64_t behind_us(const struct ledger_plan *p, const struct ledger_tx *t)
 {
-	for (size_t i = 0; i < LEDGER_PLANNED; i++) {
-		const struct ledger_plan *p = &l->plan[i];
-		if (ulid_is_none(&p->id) || p->end_us + SEC_US < t->start_us)
+	if (ulid_is_none(&p->id) || p->end_us + SEC_US < t->start_us)
+		return 0;
+	int64_t after = (int64_t)(t->start_us - (p->end_us - p->span_us));
+	if (!p->is_loose && !t->is_loose)
+		after = (int32_t)(t->tmst_us - p->tmst_us);
+	int64_t gap = after >= 0 ? after - p->span_us : -after - t->airtime_us - t->slack_us;
+	return gap < NS_GAP_US ? (uint64_t)(p->span_us + NS_GAP_US - after) : 0;
+}
+
+uint64_t ledger_wait_us(const struct ledger *l, const struct ledger_tx *t)
+{
+	struct ledger_tx moved = *t;
+	for (size_t i = 0; i < LEDGER_PLANNED;) {
+		uint64_t wait_us = behind_us(&l->plan[i++], &moved);
+		if (!wait_us)
 			continue;
-		int32_t after = (int32_t)(t->tmst_us - p->tmst_us);
-		int64_t gap = after >= 0 ? (int64_t)after - p->airtime_us : -(int64_t)after - t->airtime_us;
-		if (gap < NS_GAP_US)
-			return true;
+		moved.start_us += wait_us;
+		moved.tmst_us += (uint32_t)wait_us;
+		i = 0; /* it only ever moves on, so this comes to an end */
 	}
-	return false;
+	return moved.start_us - t->start_us;
+}
+
+unsigned ledger_share(const struct ledger *l, uint32_t freq_hz, uint64_t now_us)
+{
+	int band = band_of(l, freq_hz);
+	if (band < 0 || is_unlimited(l, (unsigned)band))
+		return 0;
+	return (unsigned)(ledger_used_us(l, (unsigned)band, now_us) * 1000 / budget_us(l, (unsigned)band));
+}
+
+unsigned ledger_planned(const struct ledger *l, uint64_t now_us)
+{
+	unsigned n = 0;
+	for (size_t i = 0; i < LEDGER_PLANNED; i++)
+		n += !ulid_is_none(&l->plan[i].id) && l->plan[i].end_us > now_us;
+	return n;
 }
 
 static void band_settle(struct ledger_band *b, uint64_t durable_batch)
@@ -90,7 +119,7 @@ int ledger_check(struct ledger *l, const struct ledger_tx *t, uint64_t durable_b
 	int band = band_of(l, t->freq_hz);
 	if (band < 0)
 		return LEDGER_E_BAND;
-	if (is_conflict(l, t))
+	if (ledger_wait_us(l, t))
 		return LEDGER_E_CONFLICT;
 	if (is_unlimited(l, (unsigned)band))
 		return 0;
@@ -124,8 +153,9 @@ void ledger_book(struct ledger *l, const struct ledger_tx *t, const struct ulid 
 	for (size_t i = 1; i < LEDGER_PLANNED; i++)
 		if (l->plan[i].end_us < p->end_us)
 			p = &l->plan[i];
-	*p = (struct ledger_plan){ .id = *id, .tmst_us = t->tmst_us, .airtime_us = t->airtime_us,
-		.end_us = t->start_us + t->airtime_us, .minute = minute, .band = (uint8_t)n };
+	uint32_t span_us = t->airtime_us + t->slack_us;
+	*p = (struct ledger_plan){ .id = *id, .is_loose = t->is_loose, .tmst_us = t->tmst_us, .airtime_us = t->airtime_us,
+		.span_us = span_us, .end_us = t->start_us + span_us, .minute = minute, .band = (uint8_t)n };
 }
 
 void ledger_unbook(struct ledger *l, const struct ulid *id)

@@ -26,7 +26,9 @@ struct ledger_band {
 
 struct ledger_plan {
 	struct ulid id;        /**< of the emission; none: free */
+	bool is_loose;
 	uint32_t tmst_us, airtime_us;
+	uint32_t span_us;      /**< airtime, and how much later it may begin */
 	uint64_t end_us;
 	uint64_t minute;
 	uint8_t band;
@@ -41,9 +43,11 @@ struct ledger {
 
 /** An emission to be: when, by the gateway's counter and by the ledger's clock, where and how long. */
 struct ledger_tx {
+	bool is_loose;     /**< the gateway's counter is not known: start_us counts, and slack_us */
 	uint32_t tmst_us;
 	uint64_t start_us;
 	uint32_t freq_hz, airtime_us;
+	uint32_t slack_us; /**< it may begin so much later */
 	unsigned priority; /**< 0 LOWEST .. 6 HIGHEST: how much of the legal share it may fill */
 };
 
@@ -51,6 +55,12 @@ void ledger_init(struct ledger *l, const struct region *r);
 /** @return 0; LEDGER_E_CONFLICT; LEDGER_E_DUTY; LEDGER_E_BAND nobody may send there; LEDGER_E_UNRESERVED the slice is used up
  *          and the next one not yet on disk */
 int ledger_check(struct ledger *l, const struct ledger_tx *t, uint64_t durable_batch);
+/** How much later than it asks for an emission overlaps no other one [us]. */
+uint64_t ledger_wait_us(const struct ledger *l, const struct ledger_tx *t);
+/** The share of a frequency's legal airtime that is used [0.1 %]; 0 where there is no limit. */
+unsigned ledger_share(const struct ledger *l, uint32_t freq_hz, uint64_t now_us);
+/** Emissions that are planned from now on. */
+unsigned ledger_planned(const struct ledger *l, uint64_t now_us);
 /** Book what was checked. */
 void ledger_book(struct ledger *l, const struct ledger_tx *t, const struct ulid *id);
 /** The gateway refused it: nothing was sent. */

@@ -19,6 +19,10 @@ enum {
 	NS_OUTBOX_WINDOW = 512,   /**< messages on the way to the as */
 	NS_ATTEMPTS_MAX = 6,      /**< emissions of one answer */
 	NS_CIDS_MAX = 12,
+	NS_GROUPS_MAX = 8,        /**< multicast groups of one device */
+	NS_WAYS_MAX = 64,         /**< gateways of one cast */
+	NS_CASTS_MAX = 16384,     /**< emissions at times of our choosing, at once */
+	NS_WAY_TRIES_MAX = 4,     /**< through one gateway of a cast */
 };
 
 #define NS_LATE_US         (1 * SEC_US)      /**< copies are known as such this long after the first */
@@ -30,5 +34,12 @@ enum {
 #define NS_PULL_US         (50 * MS_US)      /**< how long the as may think about a pull */
 #define NS_MARGIN_US       (40 * MS_US)      /**< bus and scheduling of this host */
 #define NS_TX_ACK_US       (1500 * MS_US)    /**< after the planned emission; then its outcome is unknown */
+#define NS_CAST_MARGIN_US  (20 * MS_US)      /**< bus and scheduling, where no window is missed */
+#define NS_IMMEDIATE_US    (80 * MS_US)      /**< a forwarder without our time begins so much after it was told, at the least, */
+#define NS_IMMEDIATE_MAX_US (1100 * MS_US)   /**< and at the most */
+#define NS_IMMEDIATE_ACK_US (6 * SEC_US)     /**< its outcome is unknown after that */
+#define NS_HORIZON_US      (300 * MS_US)     /**< a counter is used for a class C frame no longer before it begins */
+#define NS_WINDOW_BEFORE_US (50 * MS_US)     /**< a class C device is left alone from so much before RX1 and RX2 */
+#define NS_WINDOW_AFTER_US (300 * MS_US)     /**< until so much after they begin */
 #define NS_JOIN_CALL_US    (4 * SEC_US)
 #define NS_UP_CALL_US      (30 * SEC_US)

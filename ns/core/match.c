@@ -185,6 +185,8 @@ void match_data(struct ns *ns, const struct reception *r, const struct frame *f,
 		if (s->is_pending && f->data.ack)
 			continue;
 		if (try_session(&h, s, &m)) {
+			if (s->dev->multicast)
+				m.drop = DROP_MULTICAST;
 			*ret = m;
 			return;
 		}

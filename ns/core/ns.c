@@ -1,6 +1,8 @@
 /** @file The network server's core: its state, batches and answers, and the order in which things happen. */
 #include "ns/core/ns.h"
+#include "ns/core/class_c.h"
 #include "ns/core/downlink.h"
+#include "ns/core/multicast.h"
 #include "ns/core/records.h"
 #include "ns/core/registry.h"
 #include "ns/core/uplink.h"
@@ -29,6 +31,8 @@ void ns_free(struct ns *ns)
 {
 	if (!ns)
 		return;
+	heap_done(&ns->listeners);
+	multicast_done(ns);
 	exchanges_done(&ns->exchanges);
 	dedup_done(&ns->dedup);
 	devices_done(&ns->devices);
@@ -66,6 +70,7 @@ int ns_loaded(struct ns *ns, const struct now *now)
 	}
 	if (!is_first)
 		outbox_restarted(ns);
+	class_c_loaded(ns);
 	return 0;
 }
 
@@ -203,6 +208,8 @@ void ns_run(struct ns *ns, const struct now *now)
 	struct heap_node *n;
 	while ((n = heap_pop_due(&ns->exchanges.due, now->mono_us)))
 		downlink_due(ns, CONTAINER_OF(n, struct exchange, due));
+	while ((n = heap_pop_due(&ns->listeners, now->mono_us)))
+		class_c_due(ns, CONTAINER_OF(n, struct dev, listening.due));
 	outbox_pump(ns);
 }
 
@@ -210,6 +217,9 @@ uint64_t ns_deadline_us(const struct ns *ns)
 {
 	uint64_t due = heap_deadline(&ns->exchanges.due), other = dedup_deadline_us(&ns->dedup);
 	const struct outbox *o = &ns->outbox;
+	if (other < due)
+		due = other;
+	other = heap_deadline(&ns->listeners);
 	if (other < due)
 		due = other;
 	if (ns->as_is_up && o->send < o->durable && o->retry_us > ns->now.mono_us && o->retry_us < due)

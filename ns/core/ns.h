@@ -53,6 +53,8 @@ struct ns_config {
 	struct devaddr_block prefix[NS_PREFIXES_MAX]; /**< where addresses come from; none: the block of net_id */
 	size_t n_prefixes;
 	uint64_t outbox_max; /**< messages kept for the as */
+	uint64_t class_c_max_delay_us; /**< a downlink that no answer waits for may wait so long for a gateway */
+	uint64_t class_c_timeout_us;   /**< and be acknowledged so late, where the device's settings do not say */
 	struct key kek;
 	struct crypto *crypto; /**< borrowed */
 	struct rng rng;

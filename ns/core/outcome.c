@@ -1,4 +1,6 @@
 /** @file What became of emissions, and what that means for the answer and for the item in it. */
+#include "ns/core/cast.h"
+#include "ns/core/class_c.h"
 #include "ns/core/downlink.h"
 #include "ns/core/records.h"
 #include "ns/core/uplink.h"
@@ -21,6 +23,20 @@ static struct attempt *best_attempt(const struct exchange *x)
 
 /* ---- the end of an answer ---- */
 
+/* Not sent for certain: it fails, or goes back to its queue. */
+static void unsent(struct ns *ns, const struct exchange *x, struct dev *d, const struct attempt *a, struct outcome *o)
+{
+	if (x->failure) {
+		o->kind = OUTCOME_FAILED;
+		o->error = x->failure;
+		o->result = x->cast ? x->cast->result : -1;
+		return;
+	}
+	o->kind = OUTCOME_RETURNED;
+	o->result = a ? (int)a->result : -1;
+	downlink_set_waiting(ns, d, 1);
+}
+
 static void tell_item(struct ns *ns, struct exchange *x, struct dev *d, const struct cid_list *cids)
 {
 	const struct attempt *a = best_attempt(x);
@@ -28,16 +44,13 @@ static void tell_item(struct ns *ns, struct exchange *x, struct dev *d, const st
 	struct session *s = dev_session(d, &f.session);
 	struct outcome o = { .flight = &f, .result = -1, .gateway_id = a ? a->gateway->id : NULL };
 	bool is_unknown = a && (a->end == ATTEMPT_OPEN || a->end == ATTEMPT_UNKNOWN), is_sent = a && a->end == ATTEMPT_SENT;
-	if (is_sent) {
+	if (is_sent)
 		o.kind = OUTCOME_SENT;
-	} else if (is_unknown) {
+	else if (is_unknown)
 		o = (struct outcome){ .kind = OUTCOME_FAILED, .flight = &f, .error = "transmission", .result = TX_RESULT_NO_TX_ACK,
 			.gateway_id = a->gateway->id };
-	} else {
-		o.kind = OUTCOME_RETURNED;
-		o.result = a ? (int)a->result : -1;
-		downlink_set_waiting(ns, d, 1);
-	}
+	else
+		unsent(ns, x, d, a, &o);
 	/* The device's next uplink tells of a confirmed one, however little the gateway said. */
 	if ((is_sent || is_unknown) && f.is_confirmed && s) {
 		s->confirmed = f;
@@ -77,6 +90,7 @@ static void finish(struct ns *ns, struct exchange *x, const char *why, const str
 	if (d && x->has_item && d->flight.is_there)
 		tell_item(ns, x, d, cids);
 	exchange_close(&ns->exchanges, x, d);
+	class_c_told(ns, d);
 }
 
 void outcome_finish(struct ns *ns, struct exchange *x, const char *why)
@@ -180,6 +194,10 @@ static void ended(struct ns *ns, struct attempt *a, uint32_t result, const struc
 	json_puts(e, tx_result_info(result)->name);
 	trace_end(ns);
 	power_learn(x, a, result, m);
+	if (x->cast) {
+		cast_ended(ns, x, a, m);
+		return;
+	}
 	if (result == TX_RESULT_SUCCESS) {
 		sent(ns, x, a, m);
 	} else if (result != TX_RESULT_NO_TX_ACK) {

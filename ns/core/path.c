@@ -1,5 +1,6 @@
 /** @file Ways back to a device: the gateways that heard it, best first. */
 #include "ns/core/path.h"
+#include "ns/core/gateway.h"
 #include <limits.h>
 #include <string.h>
 
@@ -59,6 +60,34 @@ void path_align(struct path *v, size_t n)
 			continue;
 		v[i].heard_mono_us = first_us;
 		v[i].path_us += (uint32_t)(late_us < UINT32_MAX / 2 ? late_us : UINT32_MAX / 2);
+	}
+}
+
+/* What is lost to a gateway, in tenths of a decibel: better than good enough is no merit; a full sub-band costs as much as 20 dB, a
+ * line of 200 ms as 1 dB, each emission that it has to send already as 1 dB. */
+enum { GOOD_ENOUGH_DDB = -900, BAND_DIVISOR = 5, LINE_US = 20000, PLANNED_DDB = 10 };
+
+static int64_t merit_of(const struct path *p, uint32_t freq_hz, uint64_t now_us)
+{
+	const struct ledger *l = &p->gateway->ledger;
+	int64_t heard = p->rank_ddb < GOOD_ENOUGH_DDB ? p->rank_ddb : GOOD_ENOUGH_DDB;
+	return heard - ledger_share(l, freq_hz, now_us) / BAND_DIVISOR - p->path_us / LINE_US -
+		(int64_t)ledger_planned(l, now_us) * PLANNED_DDB;
+}
+
+void path_sort(struct path *v, size_t n, uint32_t freq_hz, uint64_t now_us)
+{
+	int64_t merit[NS_PATHS_MAX];
+	for (size_t i = 0; i < n; i++) {
+		struct path p = v[i];
+		int64_t m = merit_of(&p, freq_hz, now_us);
+		size_t at = i;
+		for (; at > 0 && merit[at - 1] < m; at--) {
+			v[at] = v[at - 1];
+			merit[at] = merit[at - 1];
+		}
+		v[at] = p;
+		merit[at] = m;
 	}
 }
 

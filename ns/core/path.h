@@ -18,6 +18,9 @@ int32_t path_rank(const struct rx_meta *m);
 /** Add a copy's gateway, best first; of one gateway the better copy counts.
  * @return whether it has a place among NS_PATHS_MAX */
 bool path_add(struct path *v, size_t *n, const struct copy *c);
+/** Best first, all told: how well it hears, as far as that matters, less for a long line, for airtime that is used up where it
+ * would send, and for what it has to send already. @param now_us  the ledger's clock */
+void path_sort(struct path *v, size_t n, uint32_t freq_hz, uint64_t now_us);
 /** All copies are of one emission: who told of it much later than another has the longer line, at least that much. */
 void path_align(struct path *v, size_t n);
 /** Latest moment to hand an emission to a gateway's server. */

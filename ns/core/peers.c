@@ -1,4 +1,5 @@
 /** @file Peers that come and go: gateway servers with their gateways' status, and the application server. */
+#include "ns/core/class_c.h"
 #include "ns/core/downlink.h"
 #include "ns/core/mac_report.h"
 #include "ns/core/registry.h"
@@ -46,6 +47,8 @@ void ns_gs_status(struct ns *ns, const struct now *now, uint32_t gs, const struc
 	const struct plan *p = MSG_HAS(m, plan) ? plan_find(str_of(m->plan)) : NULL;
 	if (p)
 		gateway_set_region(g, p->region);
+	if (MSG_HAS(m, path_us))
+		g->path_us = m->path_us;
 	g->gs = gs;
 	g->can_send = m->connected && m->can_send;
 	ns->counters.gateways = HASH_CNT(by_eui, ns->gateways.by_eui);
@@ -86,8 +89,10 @@ void ns_as_queued(struct ns *ns, const struct now *now, const struct downlink_qu
 	}
 	for (size_t i = 0; i < m->v.len; i++) {
 		struct dev *d = devices_find(&ns->devices, m->v.v[i].device);
-		if (d)
-			downlink_queued(ns, d, m->v.v[i].items);
+		if (!d)
+			continue;
+		downlink_queued(ns, d, m->v.v[i].items);
+		class_c_queued(ns, d, &m->v.v[i]);
 	}
 }
 

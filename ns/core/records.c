@@ -1,5 +1,6 @@
 /** @file Records of the store: how state is written down and taken back. */
 #include "ns/core/records.h"
+#include "ns/core/multicast.h"
 #include <string.h>
 
 enum { RECORD_VERSION = 1, RECORD_MAX = 1024 };
@@ -70,6 +71,8 @@ void record_device_put(struct ns *ns, const struct dev *d)
 	writer_be32(&w, d->rejoin);
 	put_text(&w, d->plan ? d->plan->id : "");
 	put_msg(&w, mac_settings_schema(), &d->mac);
+	for (size_t i = 0; i < NS_GROUPS_MAX; i++)
+		writer_be64(&w, d->groups[i]);
 	ns_put(ns, NS_DEVICE, d->uid, SLOT_NONE, written(&w));
 }
 
@@ -94,7 +97,13 @@ static int load_device(struct ns *ns, uint64_t uid, struct reader *r)
 	get_msg(r, mac_settings_schema(), &d->mac);
 	d->plan = plan_find(str_of(plan));
 	d->rules = mac_rules(d->mac_version);
-	return 0;
+	uint64_t groups[NS_GROUPS_MAX];
+	size_t n = 0;
+	for (size_t i = 0; i < NS_GROUPS_MAX; i++) {
+		groups[n] = reader_be64(r);
+		n += groups[n] != 0;
+	}
+	return r->failed ? -EBADMSG : multicast_set(ns, d, groups, n);
 }
 
 void record_device_del(struct ns *ns, const struct dev *d)
@@ -227,6 +236,26 @@ static uint8_t live_flags(const struct session *s)
 		(s->rejoin_next ? FLAG_REJOIN : 0));
 }
 
+static void put_hearers(struct writer *w, const struct session *s)
+{
+	writer_u8(w, s->n_hearers);
+	for (unsigned i = 0; i < s->n_hearers; i++) {
+		writer_be64(w, s->hearers[i].eui);
+		writer_be32(w, (uint32_t)s->hearers[i].rank_ddb);
+	}
+}
+
+static void get_hearers(struct reader *r, struct session *s)
+{
+	unsigned n = reader_u8(r);
+	if (n > NS_PATHS_MAX)
+		r->failed = true;
+	for (s->n_hearers = 0; s->n_hearers < n && !r->failed; s->n_hearers++) {
+		s->hearers[s->n_hearers].eui = reader_be64(r);
+		s->hearers[s->n_hearers].rank_ddb = (int32_t)reader_be32(r);
+	}
+}
+
 void record_live_put(struct ns *ns, struct session *s)
 {
 	uint8_t buf[RECORD_MAX];
@@ -245,6 +274,7 @@ void record_live_put(struct ns *ns, struct session *s)
 	writer_u8(&w, s->status_asked);
 	if (s->confirmed.is_there)
 		put_flight(&w, &s->confirmed);
+	put_hearers(&w, s);
 	if (live_flags(s) & FLAG_CONF)
 		put_conf(&w, &s->conf);
 	if (s->rejoin_next)
@@ -265,6 +295,9 @@ static int load_live(struct ns *ns, uint64_t uid, int slot, struct reader *r)
 	if (s->is_v11)
 		counter_start(&s->app_down, reader_be64(r));
 	s->seen_unix_us = reader_be64(r);
+	uint64_t ago_us = ns->now.unix_us - s->seen_unix_us;
+	if (s->seen_unix_us && ago_us < ns->now.mono_us)
+		s->up_end_us = ns->now.mono_us - ago_us;
 	s->last_content = reader_be32(r);
 	s->last_dr = reader_u8(r);
 	s->status_unix_us = reader_be64(r);
@@ -274,6 +307,7 @@ static int load_live(struct ns *ns, uint64_t uid, int slot, struct reader *r)
 		s->confirmed = (struct flight){ .is_there = true, .is_confirmed = true };
 		get_flight(r, &s->confirmed);
 	}
+	get_hearers(r, s);
 	if (flags & FLAG_CONF)
 		get_conf(r, &s->conf);
 	if (flags & FLAG_REJOIN)

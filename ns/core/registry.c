@@ -1,6 +1,8 @@
 /** @file The replica of the registry's network half: taken from the as, passed on to every gs. */
 #include "ns/core/registry.h"
+#include "ns/core/class_c.h"
 #include "ns/core/downlink.h"
+#include "ns/core/multicast.h"
 #include "ns/core/records.h"
 #include <stdlib.h>
 #include <string.h>
@@ -80,6 +82,7 @@ static void send_all_to_all(struct ns *ns)
 static void settle(struct ns *ns, struct dev *d)
 {
 	downlink_settle_device(ns, d);
+	class_c_forget(ns, d);
 	if (d->current)
 		downlink_session_ends(ns, d->current, NULL);
 }
@@ -97,6 +100,8 @@ static void device_gone(struct ns *ns, struct dev *d)
 {
 	forget_sessions(ns, d);
 	record_device_del(ns, d);
+	(void)multicast_set(ns, d, NULL, 0);
+	heap_remove(&ns->listeners, &d->listening.due);
 	devices_delete(&ns->devices, d);
 }
 
@@ -213,6 +218,15 @@ static int sessions_changed(struct ns *ns, struct dev *d, const struct ns_device
 	return 0;
 }
 
+static int groups_changed(struct ns *ns, struct dev *d, const struct ns_device *m)
+{
+	uint64_t groups[NS_GROUPS_MAX];
+	size_t n = 0;
+	for (size_t i = 0; MSG_HAS(m, groups) && i < m->groups.len && n < NS_GROUPS_MAX; i++)
+		groups[n++] = m->groups.v[i].group;
+	return multicast_set(ns, d, groups, n);
+}
+
 static int device_changed(struct ns *ns, uint64_t uid, const struct ns_device *m)
 {
 	bool is_new = !devices_find(&ns->devices, uid);
@@ -223,8 +237,10 @@ static int device_changed(struct ns *ns, uint64_t uid, const struct ns_device *m
 	const struct plan *plan = d->plan;
 	device_set(ns, d, m);
 	TRY(sessions_changed(ns, d, m, is_new, plan != d->plan || maker != maker_hash(d)));
+	TRY(groups_changed(ns, d, m));
 	d->is_named = true;
 	record_device_put(ns, d);
+	class_c_wake(ns, d);
 	return 0;
 }
 

@@ -39,6 +39,8 @@ struct ns {
 	bool gs_is_up[NS_GS_MAX + 1];
 	struct dedup dedup;
 	struct exchanges exchanges;
+	struct heap listeners;    /**< devices that listen all the time, by when to look at them again */
+	struct group *groups;     /**< multicast: who is a member of which */
 	struct outbox outbox;
 	struct trace trace;
 	struct replies replies;

@@ -9,6 +9,7 @@
 
 enum { TRIES_MAX = 3 };    /* in one window, so that some are left for the next */
 enum { RESERVED_MAX = 3, FRAME_LEAST = 12 }; /* gateways that may send one answer; octets of an ACK */
+enum { WINDOW_CLASS_C = 3 };
 
 /* ---- the frame ---- */
 
@@ -22,8 +23,8 @@ int transmit_build(struct ns *ns, struct exchange *x, const struct pulled *item)
 	x->f_cnt = item ? d->flight.f_cnt : counter_spend(session_net_counter(s));
 	x->priority = item ? (uint8_t)item->priority : PRIORITY_HIGHEST;
 	struct seal m = { .f_cnt = x->f_cnt, .is_confirmed = item && item->confirmed, .ack = x->wants_ack, .ack_f_cnt = x->up_f_cnt,
-		.adr = mac_adr_settings(d).mode != ADR_DISABLED,
-		.f_pending = x->has_more || (item ? item->more : downlink_waiting(ns, d) > 0), .commands = { x->mac, x->mac_len } };
+		.adr = !d->multicast && mac_adr_settings(d).mode != ADR_DISABLED,
+		.f_pending = !x->cast && (x->has_more || (item ? item->more : downlink_waiting(ns, d) > 0)), .commands = { x->mac, x->mac_len } };
 	if (item && MSG_HAS(item, f_port)) {
 		m.has_port = true;
 		m.f_port = (uint8_t)item->f_port;
@@ -58,8 +59,7 @@ static const struct region *region_of(const struct ns *ns, const struct exchange
 	return d && d->plan ? d->plan->region : NULL;
 }
 
-/* What the law allows, or less where the forwarder has no such power. */
-static int eirp_of(const struct gateway *g, uint32_t freq_hz)
+int transmit_eirp_dbm(const struct gateway *g, uint32_t freq_hz)
 {
 	int eirp = region_down_eirp_dbm(g->ledger.region, freq_hz), cap = gateway_power_cap(g, freq_hz);
 	return cap && cap < eirp ? cap : eirp;
@@ -71,7 +71,7 @@ static bool was_refused(const struct exchange *x, const struct gateway *g)
 	size_t tries = 0;
 	for (const struct attempt *a = x->attempts; a; a = a->next) {
 		bool is_here = a->window == x->at, is_weaker = a->result == TX_RESULT_TX_POWER && g->ledger.region &&
-			eirp_of(g, x->window[x->at].freq_hz) < a->eirp_dbm;
+			transmit_eirp_dbm(g, x->window[x->at].freq_hz) < a->eirp_dbm;
 		tries += is_here;
 		if (a->gateway == g && ((is_here && !is_weaker) || a->result == TX_RESULT_NOT_CONNECTED))
 			return true;
@@ -118,14 +118,12 @@ bool transmit_is_possible(struct ns *ns, const struct exchange *x, size_t len, c
 	return false;
 }
 
-static void reserve(struct ns *ns, struct gateway *g, const struct exchange *x)
+void transmit_reserve_at(struct ns *ns, struct gateway *g, uint32_t freq_hz)
 {
 	uint8_t record[LEDGER_RECORD];
 	unsigned band;
-	for (unsigned w = 0; w < WINDOWS; w++)
-		if (x->window[w].is_there && ledger_reserve(&g->ledger, x->window[w].freq_hz, ns_ledger_us(ns, ns->now.mono_us),
-			ns->batch, &band, record))
-			ns_put(ns, NS_LEDGER, g->eui, (int)band, (struct slice){ record, sizeof(record) });
+	if (ledger_reserve(&g->ledger, freq_hz, ns_ledger_us(ns, ns->now.mono_us), ns->batch, &band, record))
+		ns_put(ns, NS_LEDGER, g->eui, (int)band, (struct slice){ record, sizeof(record) });
 }
 
 /* Has a gateway air left for the least answer? Where not, the next in line may have to send. */
@@ -150,64 +148,149 @@ void transmit_reserve(struct ns *ns, const struct exchange *x)
 			continue;
 		if (!g->ledger.region)
 			gateway_set_region(g, r);
-		reserve(ns, g, x);
+		for (unsigned w = 0; w < WINDOWS; w++)
+			if (x->window[w].is_there)
+				transmit_reserve_at(ns, g, x->window[w].freq_hz);
 		n += has_air(ns, x, &x->path[i]);
 	}
 }
 
 /* ---- emissions ---- */
 
-static void set_request(struct ns *ns, const struct exchange *x, const struct path *p, const struct attempt *a, struct tx_request *m)
+static void set_request(struct ns *ns, const struct exchange *x, const struct shot *s, const struct attempt *a, struct tx_request *m)
 {
 	const struct window *w = &x->window[x->at];
-	const struct gateway *g = p->gateway;
+	const struct gateway *g = s->gateway;
 	*m = (struct tx_request){ .transmission = a->id, .gateway_eui = g->eui, .freq_hz = w->freq_hz };
 	CIDS_ADD_ALL(&m->cids, &x->cids);
 	CIDS_ADD(&m->cids, CID_NS_TRANSMISSION, a->id);
 	CIDS_ADD(&m->cids, CID_RPC_NSGS_SCHEDULE, ns_ulid(ns));
-	MSG_SET(m, tmst_us, p->tmst_us + (uint32_t)w->delay_us);
-	m->eirp_dbm = eirp_of(g, w->freq_hz);
+	if (s->has_tmst)
+		MSG_SET(m, tmst_us, s->tmst_us);
+	if (s->has_gps)
+		MSG_SET(m, gps_ms, s->gps_ms);
+	m->eirp_dbm = transmit_eirp_dbm(g, w->freq_hz);
 	modulation_set(&m->mod, &w->modu);
 	m->phy.len = x->len;
 	memcpy(m->phy.p, x->phy, x->len);
 	m->airtime_us = airtime_us(&w->modu, x->len, false);
-	uint64_t start = p->heard_mono_us + w->delay_us;
-	m->wait_us = (uint32_t)(start > ns->now.mono_us ? start - ns->now.mono_us : 0);
-	MSG_SET(m, window, x->at + 1U);
+	m->wait_us = (uint32_t)(s->start_us > ns->now.mono_us ? s->start_us - ns->now.mono_us : 0);
+	MSG_SET(m, window, x->cast ? WINDOW_CLASS_C : x->at + 1U);
 }
 
-/* Hand it to the gateway's server. @return whether that took it */
-static bool emit(struct ns *ns, struct exchange *x, const struct path *p, const struct ledger_tx *t)
+void skipped_add(struct skipped *s, const struct gateway *g, const char *why)
+{
+	if (s->n < COUNT(s->v)) {
+		s->v[s->n].gateway = g;
+		s->v[s->n].why = why;
+	}
+	s->n++;
+}
+
+static void skipped_write(struct text *t, const struct skipped *s)
+{
+	if (!s || !s->n)
+		return;
+	json_name(t, "skipped");
+	json_open(t, '[');
+	for (unsigned i = 0; i < s->n && i < COUNT(s->v); i++) {
+		json_open(t, '{');
+		json_name(t, "gateway_id");
+		json_puts(t, s->v[i].gateway->id);
+		json_name(t, "reason");
+		json_puts(t, s->v[i].why);
+		json_close(t, '}');
+	}
+	json_close(t, ']');
+	if (s->n > COUNT(s->v)) {
+		json_name(t, "skipped_count");
+		json_unum(t, s->n);
+	}
+}
+
+static void tell(struct ns *ns, const struct exchange *x, const struct shot *s, const struct tx_request *m)
+{
+	struct about about = { .cids = &x->cids, .dev = devices_find(&ns->devices, x->device), .gateway = s->gateway };
+	struct text *t = trace_begin(ns, x->is_join ? "ns.down.join.schedule.attempt" : "ns.down.data.schedule.attempt", &about);
+	json_name(t, "window");
+	json_unum(t, m->window);
+	json_name(t, "f_cnt");
+	json_unum(t, x->f_cnt);
+	json_name(t, "frequency");
+	json_unum(t, m->freq_hz);
+	json_name(t, "data_rate_index");
+	json_unum(t, x->window[x->at].dr);
+	json_name(t, "eirp");
+	json_num(t, m->eirp_dbm);
+	json_name(t, "due");
+	json_time(t, (ns->now.unix_us + m->wait_us) * 1000);
+	skipped_write(t, s->skipped);
+	trace_end(ns);
+}
+
+void skipped_tell(struct ns *ns, const struct exchange *x, const struct skipped *s)
+{
+	struct about about = { .cids = &x->cids, .dev = devices_find(&ns->devices, x->device) };
+	if (!s->n)
+		return;
+	struct text *t = trace_begin(ns, x->is_join ? "ns.down.join.schedule.skip" : "ns.down.data.schedule.skip", &about);
+	json_name(t, "window");
+	json_unum(t, x->cast ? WINDOW_CLASS_C : x->at + 1U);
+	skipped_write(t, s);
+	trace_end(ns);
+}
+
+/* Commands that the device is to answer have left. */
+static void asked_out(struct ns *ns, const struct exchange *x)
+{
+	struct dev *d = devices_find(&ns->devices, x->device);
+	struct session *s = d ? dev_session(d, &x->session) : NULL;
+	if (s)
+		mac_asked_out(s);
+}
+
+/* No other frame to this device before the end of this one. */
+static void air_is_taken(struct ns *ns, const struct exchange *x, uint64_t until_us)
+{
+	struct dev *d = devices_find(&ns->devices, x->device);
+	struct session *s = d ? dev_session(d, &x->session) : NULL;
+	if (s && s->air_until_us < until_us)
+		s->air_until_us = until_us;
+}
+
+struct attempt *transmit_emit(struct ns *ns, struct exchange *x, const struct shot *s, const struct ledger_tx *t)
 {
 	struct ulid id = ns_ulid(ns);
 	struct attempt *a = attempt_add(&ns->exchanges, x, &id);
 	if (!a)
-		return false;
+		return NULL;
 	struct tx_request m;
-	a->gateway = p->gateway;
+	a->gateway = s->gateway;
 	a->window = x->at;
-	a->until_us = p->heard_mono_us + x->window[x->at].delay_us + t->airtime_us + NS_TX_ACK_US;
-	set_request(ns, x, p, a, &m);
+	a->until_us = s->until_us;
+	set_request(ns, x, s, a, &m);
 	a->eirp_dbm = (int8_t)m.eirp_dbm;
-	struct about about = { .cids = &x->cids, .dev = devices_find(&ns->devices, x->device), .gateway = p->gateway };
-	struct session *s = about.dev ? dev_session(about.dev, &x->session) : NULL;
-	struct text *e = trace_begin(ns, x->is_join ? "ns.down.join.schedule.attempt" : "ns.down.data.schedule.attempt", &about);
-	json_name(e, "window");
-	json_unum(e, x->at + 1U);
-	json_name(e, "f_cnt");
-	json_unum(e, x->f_cnt);
-	trace_end(ns);
-	ledger_book(&p->gateway->ledger, t, &id);
-	if (ns->ports.schedule(ns->ports.ctx, p->gateway->gs, &m) != 0) {
-		ledger_unbook(&p->gateway->ledger, &id);
+	tell(ns, x, s, &m);
+	ledger_book(&s->gateway->ledger, t, &id);
+	if (ns->ports.schedule(ns->ports.ctx, s->gateway->gs, &m) != 0) {
+		ledger_unbook(&s->gateway->ledger, &id);
 		a->end = ATTEMPT_REFUSED;
 		a->result = TX_RESULT_NOT_CONNECTED;
-		return false;
+		return NULL;
 	}
+	air_is_taken(ns, x, s->start_us + t->airtime_us + t->slack_us);
 	ns->counters.downlinks++;
-	if (x->has_requests && s)
-		mac_asked_out(s);
-	return true;
+	if (x->has_requests)
+		asked_out(ns, x);
+	return a;
+}
+
+static bool emit(struct ns *ns, struct exchange *x, const struct path *p, const struct ledger_tx *t, const struct skipped *skipped)
+{
+	uint64_t start_us = p->heard_mono_us + x->window[x->at].delay_us;
+	struct shot s = { .gateway = p->gateway, .start_us = start_us, .until_us = start_us + t->airtime_us + NS_TX_ACK_US, .has_tmst = true,
+		.tmst_us = t->tmst_us, .skipped = skipped };
+	return transmit_emit(ns, x, &s, t) != NULL;
 }
 
 /* When to stop waiting for the outcome: where RX2 can still be had, at its moment. */
@@ -220,16 +303,21 @@ static uint64_t patience_us(const struct exchange *x, const struct path *p)
 
 bool transmit_send(struct ns *ns, struct exchange *x)
 {
+	struct skipped skipped = { .n = 0 };
 	for (size_t i = 0; i < x->n_paths; i++) {
 		const struct path *p = &x->path[i];
 		struct ledger_tx t = tx_of(ns, x, p, x->at, x->len);
-		if (obstacle(ns, x, p, &t) || !emit(ns, x, p, &t))
+		const char *why = obstacle(ns, x, p, &t);
+		if (why || !emit(ns, x, p, &t, &skipped)) {
+			skipped_add(&skipped, p->gateway, why ? why : "no_downlink_path");
 			continue;
+		}
 		x->state = EXCHANGE_OUT;
 		if (heap_set(&ns->exchanges.due, &x->due, patience_us(x, p)) != 0)
 			return false;
 		transmit_reserve(ns, x);
 		return true;
 	}
+	skipped_tell(ns, x, &skipped);
 	return false;
 }

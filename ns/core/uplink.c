@@ -1,5 +1,6 @@
 /** @file Uplinks: from a reception to a message for the application server. */
 #include "ns/core/uplink.h"
+#include "ns/core/class_c.h"
 #include "ns/core/downlink.h"
 #include "ns/core/mac.h"
 #include "ns/core/records.h"
@@ -41,8 +42,15 @@ static struct gateway *gateway_heard(struct ns *ns, uint32_t gs, const struct gs
 		return NULL;
 	if (!g->uid)
 		memcpy(g->id, m->rx.gateway_id, sizeof(g->id));
+	uint64_t before_us = (uint64_t)m->age_us + m->path_us;
 	g->gs = gs;
 	g->can_send = m->can_send;
+	g->path_us = m->path_us;
+	g->clock.is_known = ns->now.mono_us > before_us;
+	g->clock.mono_us = ns->now.mono_us - before_us;
+	g->clock.tmst_us = m->rx.tmst_us;
+	if (MSG_HAS(&m->rx, gps_ms))
+		g->gps_us = ns->now.mono_us;
 	const struct plan *p = MSG_HAS(m, plan) ? plan_find(str_of(m->plan)) : NULL;
 	if (p)
 		gateway_set_region(g, p->region);
@@ -60,6 +68,17 @@ static void copy_fill(const struct ns *ns, struct copy *c, struct gateway *g, co
 	c->heard_mono_us = ns->now.mono_us > before ? ns->now.mono_us - before : 0;
 	if (id)
 		c->uplink = id->id;
+}
+
+/* A copy that came after the window: its gateway is a way to the device all the same. */
+static void remember_late(struct ns *ns, const struct reception *r, const struct copy *c)
+{
+	if (!r->is_closed || r->kind != RECEPTION_DATA || c->freq_hz != r->freq_hz)
+		return;
+	struct dev *d = devices_find(&ns->devices, r->device);
+	struct session *s = d ? dev_session(d, &r->session) : NULL;
+	if (s)
+		hearers_add(s, c);
 }
 
 /* Another copy of a frame that is known. */
@@ -87,6 +106,7 @@ static void copy_add(struct ns *ns, struct reception *r, struct gateway *g, cons
 	copy_fill(ns, c, g, m);
 	if (c == &late)
 		ns_accept(ns, request); /* not before the frame itself: it may be its first copy, sent again */
+	remember_late(ns, r, c);
 	struct exchange *x = c->freq_hz == r->freq_hz ? exchange_find(&ns->exchanges, r->exchange) : NULL;
 	if (!x || !path_add(x->path, &x->n_paths, c))
 		return;
@@ -239,6 +259,7 @@ static void data_first(struct ns *ns, struct reception *r, const struct frame *f
 		s->repeats = 0;
 	}
 	s->last_dr = r->dr;
+	s->up_end_us = r->first->heard_mono_us;
 	s->seen_mono_us = ns->now.mono_us;
 	s->seen_unix_us = ns->now.unix_us;
 	struct text *t = trace_begin(ns, "ns.up.data.receive", &a);
@@ -409,6 +430,7 @@ static void data_close(struct ns *ns, struct reception *r)
 		put_data(ns, r, s, &f);
 		s->up_stored = (uint64_t)r->f_cnt + 1;
 	}
+	hearers_set(s, r->first);
 	record_live_put(ns, s);
 	struct text *t = trace_begin(ns, "ns.up.data.process", &a);
 	json_name(t, "f_cnt");
@@ -419,6 +441,7 @@ static void data_close(struct ns *ns, struct reception *r)
 	if (!MSG_HAS(&d->mac, schedule_downlinks) || d->mac.schedule_downlinks)
 		plan_answer(&run, r, &f);
 	record_mac_put(ns, s);
+	class_c_heard(ns, d);
 }
 
 static void accept_all(struct ns *ns, const struct copy *c)

@@ -209,6 +209,42 @@ static const char *copy_gateways(struct text *t, const struct json *j, json_val 
 	return NULL;
 }
 
+static int read_gateway(const struct json *j, json_val v, struct tts_gateway *ret)
+{
+	json_val ids = json_get(j, v, "gateway_ids");
+	char hex[40];
+	uint64_t group = 0;
+	*ret = (struct tts_gateway){ .id = "" };
+	if (json_string(j, json_get(j, ids, "gateway_id"), ret->id, sizeof ret->id))
+		ret->id[0] = '\0';
+	ret->has_eui = !json_string(j, json_get(j, ids, "eui"), hex, sizeof hex) && !hex_eui(str_of(hex), &ret->eui);
+	if (!json_u64(j, json_get(j, v, "group_index"), &group))
+		ret->group = (uint32_t)group;
+	return ret->has_eui || *ret->id ? 0 : -EINVAL;
+}
+
+int tts_class_b_c_read(const char *object, struct tts_class_b_c *ret)
+{
+	struct json_tok tok[16 * TTS_GATEWAYS_MAX];
+	struct json j;
+	char when[40];
+	uint64_t unix_ns;
+	ret->at_unix_us = ret->n = 0;
+	TRY(json_parse(str_of(object), tok, COUNT(tok), &j, NULL));
+	json_val at = json_get(&j, json_root(&j), "absolute_time"), list = json_get(&j, json_root(&j), "gateways");
+	if (at >= 0) {
+		if (json_string(&j, at, when, sizeof when) || clock_parse_rfc3339(str_of(when), &unix_ns))
+			return -EINVAL;
+		ret->at_unix_us = unix_ns / 1000;
+	}
+	for (json_val v = list >= 0 ? json_first(&j, list) : -1; v >= 0; v = json_next(&j, v)) {
+		if (ret->n == TTS_GATEWAYS_MAX)
+			return -E2BIG;
+		TRY(read_gateway(&j, v, &ret->v[ret->n++]));
+	}
+	return 0;
+}
+
 static int read_class_b_c(const struct json *j, json_val item, struct tts_item *ret, struct tts_error *err)
 {
 	json_val v = json_get(j, item, "class_b_c"), at = json_get(j, v, "absolute_time");

@@ -24,6 +24,21 @@ struct tts_item {
 	char refused[32]; /**< the word that an error is about */
 };
 
+/** A class_b_c as it was kept: where and when to send. */
+enum { TTS_GATEWAYS_MAX = 64 };
+struct tts_class_b_c {
+	uint64_t at_unix_us; /**< 0: not said */
+	size_t n;
+	struct tts_gateway {
+		char id[37]; /**< "": only the EUI is known */
+		bool has_eui;
+		uint64_t eui;
+		uint32_t group;
+	} v[TTS_GATEWAYS_MAX];
+};
+/** Read a class_b_c that tts_request_item wrote. @return 0; -EINVAL it is damaged; -E2BIG more gateways than that */
+int tts_class_b_c_read(const char *object, struct tts_class_b_c *ret);
+
 /** Where the array of items is.
  * @return the array; negative: there is none, and *ret_reason says in words what was found instead */
 json_val tts_request_items(const struct json *j, const char **ret_reason);

@@ -172,7 +172,8 @@ int main(void)
 	struct rng rng = rng_seeded(&seed, 1);
 	b.now = (struct now){ .mono_us = 1000 * SEC_US, .unix_us = 1700000000 * SEC_US };
 	b.crypto = crypto_new();
-	struct ns_config c = { .dedup_window_us = 200 * MS_US, .outbox_max = 1000000, .crypto = b.crypto, .rng = rng, .now = b.now };
+	struct ns_config c = { .dedup_window_us = 200 * MS_US, .outbox_max = 1000000, .class_c_max_delay_us = 60 * SEC_US,
+		.class_c_timeout_us = 300 * SEC_US, .crypto = b.crypto, .rng = rng, .now = b.now };
 	struct ns_ports p = { &b, port_put, port_del, port_get, port_answer, port_join, port_pull, port_up, port_tell_as, port_schedule, port_sync_gs };
 	b.ns = ns_new(&c, &p);
 	if (!b.ns || !b.crypto || ns_loaded(b.ns, &b.now) != 0)

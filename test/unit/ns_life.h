@@ -60,6 +60,12 @@ static inline void w_device_entry(const struct world *w, const struct w_device *
 	str_copy(str_of(d->name), m->device_id, sizeof(m->device_id));
 	str_copy(str_of(w->plan->id), m->plan, sizeof(m->plan));
 	m->supports_join = d->is_otaa;
+	MSG_SET(m, class_c, d->class_c);
+	MSG_SET(m, multicast, d->multicast);
+	for (unsigned i = 0; i < 4 && d->groups[i]; i++) {
+		m->groups.v[m->groups.len++].group = d->groups[i];
+		MSG_MARK(m, groups);
+	}
 	MSG_SET(m, dev_eui, d->dev_eui);
 	MSG_SET(m, join_eui, d->join_eui);
 	MSG_SET(m, mac, d->mac);
@@ -130,7 +136,8 @@ static inline struct world *w_new(uint64_t seed)
 	w->commit_us = 5 * MS_US;
 	w->as_delay_us = 2 * MS_US;
 	w->ack_us = 3 * MS_US;
-	w->config = (struct ns_config){ .dedup_window_us = 200 * MS_US, .outbox_max = 10000, .kek = { { 9 } }, .crypto = w->crypto, .rng = w->rng };
+	w->config = (struct ns_config){ .dedup_window_us = 200 * MS_US, .outbox_max = 10000, .class_c_max_delay_us = 60 * SEC_US,
+		.class_c_timeout_us = 300 * SEC_US, .kek = { { 9 } }, .crypto = w->crypto, .rng = w->rng };
 	w->ports = (struct ns_ports){ w, w_put, w_del, w_get, w_answer, w_join, w_pull, w_up, w_tell_as, w_schedule, w_sync_gs };
 	w_start(w);
 	ns_gs_up(w->ns, &w->now, 1);
@@ -211,6 +218,7 @@ static inline void w_handle(struct world *w, struct w_event *e)
 	case W_JOINED: ns_as_joined(w->ns, &w->now, e->number, e->refusal ? NULL : &e->join, e->refusal); break;
 	case W_TOOK: ns_as_took(w->ns, &w->now, e->number, !e->refusal); break;
 	case W_SCHEDULED: ns_gs_scheduled(w->ns, &w->now, &e->id, e->result != TX_RESULT_SUCCESS, e->result); break;
+	case W_TELL: w_tell_waiting(w, e->number); break;
 	case W_TX_ACK: ns_gs_tx_ack(w->ns, &w->now, 0, &e->ack); break;
 	}
 }
@@ -343,6 +351,8 @@ static inline void w_heard(struct world *w, struct w_device *d, uint32_t gateway
 	snprintf(m->rx.gateway_id, sizeof(m->rx.gateway_id), "%s", g->id);
 	m->rx.gateway_eui = g->eui;
 	m->rx.tmst_us = (uint32_t)(w->now.mono_us + g->offset_us);
+	if (g->has_gps)
+		MSG_SET(&m->rx, gps_ms, clock_gps_us(w->now.unix_us) / MS_US);
 	m->rx.received_unix_us = w->now.unix_us + g->path_us;
 	m->rx.rssi_ddbm = -1000;
 	MSG_SET(&m->rx, snr_ddb, snr_ddb);

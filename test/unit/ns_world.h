@@ -35,7 +35,7 @@ struct w_gateway {
 	char id[37];
 	uint64_t eui, offset_us; /**< its counter is the clock plus that */
 	uint32_t path_us, told_path_us; /**< and what its gs thinks it is; 0: the same */
-	bool can_send;
+	bool can_send, has_gps;
 	enum w_mood mood;
 	enum tx_result result; /**< of a refusal */
 	unsigned moods_left;   /**< emissions until it sends again; 0: for ever */
@@ -44,7 +44,8 @@ struct w_gateway {
 struct w_device {
 	char name[37];
 	uint64_t uid, dev_eui, join_eui;
-	bool is_otaa, has_session;
+	bool is_otaa, has_session, class_c, multicast;
+	uint64_t groups[4];
 	uint32_t dev_addr, f_cnt_up;
 	struct key nwk, app;          /**< nwk is the FNwkSIntKey of 1.1 */
 	struct key s_nwk, nwk_enc;    /**< 1.1 */
@@ -94,6 +95,10 @@ struct w_item {
 	uint8_t port, n, frm[242];
 	bool confirmed;
 	uint32_t priority, f_cnt;
+	struct { uint64_t eui; uint32_t group; } via[8];
+	unsigned n_via;
+	uint64_t at_unix_us;
+	char error[41]; /**< it failed with */
 	enum w_item_state state;
 	unsigned n_sent, n_nacks, n_returned, n_failed, n_heard;
 };
@@ -105,7 +110,7 @@ struct w_up {
 	unsigned n_rx, port;
 };
 
-enum w_kind { W_DELIVER, W_COMMIT, W_PULLED, W_JOINED, W_TOOK, W_SCHEDULED, W_TX_ACK };
+enum w_kind { W_DELIVER, W_COMMIT, W_PULLED, W_JOINED, W_TOOK, W_SCHEDULED, W_TX_ACK, W_TELL };
 struct w_event {
 	uint64_t at_us, order;
 	enum w_kind kind;
@@ -310,6 +315,16 @@ static inline bool w_overlaps(const struct w_tx *a, const struct w_tx *b)
 		b->start_us < a->start_us + a->m.airtime_us;
 }
 
+/** When a gateway begins: by its counter, by GPS, or soon after it is told. */
+static inline uint64_t w_start_us(const struct world *w, const struct w_gateway *g, const struct tx_request *m)
+{
+	if (MSG_HAS(m, tmst_us))
+		return w->now.mono_us + (uint64_t)(int64_t)(int32_t)(m->tmst_us - (uint32_t)(w->now.mono_us + g->offset_us));
+	if (MSG_HAS(m, gps_ms))
+		return w->now.mono_us + (clock_unix_us_of_gps(m->gps_ms * MS_US) - w->now.unix_us);
+	return w->now.mono_us + g->path_us + NS_IMMEDIATE_US;
+}
+
 /** What a process that died had planned its successor cannot know; the forwarder does, and refuses. */
 static inline bool w_collides_with_the_past(const struct world *w, const struct w_tx *t)
 {
@@ -400,8 +415,8 @@ static inline int w_schedule(void *ctx, uint32_t gs, const struct tx_request *m)
 		return -ENOTCONN;
 	w->n_tx++;
 	*t = (struct w_tx){ .m = *m, .gateway = (uint32_t)(g - w->gw), .at_us = w->now.mono_us };
-	int32_t lead = (int32_t)(m->tmst_us - (uint32_t)(w->now.mono_us + g->offset_us));
-	t->start_us = w->now.mono_us + (uint64_t)(int64_t)lead;
+	t->start_us = w_start_us(w, g, m);
+	int32_t lead = (int32_t)(t->start_us - w->now.mono_us);
 	enum w_mood mood = g->mood;
 	if (g->moods_left && --g->moods_left == 0)
 		g->mood = W_SENDS;
@@ -488,6 +503,20 @@ static inline void w_hear_data(struct world *w, struct w_device *d, const struct
 			w->item[i].n_heard++;
 }
 
+/** Nothing at a time of our choosing while the device listens to its windows. */
+static inline void w_check_windows(struct world *w, const struct w_device *d, const struct w_tx *t)
+{
+	struct frame f;
+	if (frame_parse((struct slice){ t->m.phy.p, t->m.phy.len }, &f) != 0 || f.data.dev_addr != d->dev_addr || !d->last_up_us ||
+		t->at_us < d->last_up_us + 30 * MS_US || w->crash_us > d->last_up_us)
+		return; /* nobody knows of the uplink */
+	for (unsigned i = 0; i < 2; i++) {
+		uint64_t at_us = d->last_up_us + (d->rx1_delay_s + i) * SEC_US;
+		if (t->start_us < at_us + 100 * MS_US && t->start_us + t->m.airtime_us > at_us - 20 * MS_US)
+			W_BREAK(w, "an emission of %u us at %" PRIu64 " us meets a window of its device", t->m.airtime_us, t->start_us - d->last_up_us);
+	}
+}
+
 /** Every device that listens there and then hears it. */
 static inline void w_hear(struct world *w, const struct w_tx *t)
 {
@@ -496,6 +525,11 @@ static inline void w_hear(struct world *w, const struct w_tx *t)
 		struct w_device *d = &w->dev[i];
 		uint64_t delay = (is_join ? 5 : d->rx1_delay_s) * SEC_US, since = t->start_us - d->last_up_us;
 		const struct region *r = w->plan->region;
+		if (d->class_c && !is_join && t->m.window == 3 && t->m.freq_hz == r->rx2_hz) {
+			w_check_windows(w, d, t);
+			w_hear_data(w, d, t, 3);
+			continue;
+		}
 		if (since == delay && t->m.freq_hz != (d->rx1_hz && !is_join ? d->rx1_hz : d->up.freq_hz))
 			continue;
 		if (since == delay + SEC_US && t->m.freq_hz != (d->rx2_hz && !is_join ? d->rx2_hz : r->rx2_hz))
@@ -564,7 +598,8 @@ static inline int w_pull(void *ctx, const struct ns_pull *call, const struct pul
 	e->pull = *call;
 	e->refusal = w->as_loses_answers ? "lost" : NULL;
 	e->pulled = (struct pulled){ .has = 0 };
-	if (!it || it->n > m->room) {
+	bool is_placed = it && (it->n_via || it->at_unix_us);
+	if (!it || it->n > m->room || (is_placed && !MSG_HAS(m, class_c))) {
 		MSG_SET(&e->pulled, more, n > 0);
 		return 0;
 	}
@@ -580,6 +615,14 @@ static inline int w_pull(void *ctx, const struct ns_pull *call, const struct pul
 	MSG_SET(&e->pulled, more, n > 1);
 	CIDS_ADD(&e->pulled.cids, CID_AS_DOWNLINK, it->id);
 	MSG_MARK(&e->pulled, cids);
+	if (it->at_unix_us)
+		MSG_SET(&e->pulled, at_unix_us, it->at_unix_us);
+	for (unsigned i = 0; i < it->n_via; i++) {
+		struct via *v = &e->pulled.gateways.v[e->pulled.gateways.len++];
+		*v = (struct via){ .gateway_eui = it->via[i].eui };
+		MSG_SET(v, group, it->via[i].group);
+		MSG_MARK(&e->pulled, gateways);
+	}
 	it->state = W_FLIGHT;
 	it->f_cnt = m->f_cnt;
 	return 0;
@@ -639,11 +682,17 @@ static inline void w_take_outcome(struct world *w, uint64_t device, const struct
 	switch (o->outcome) {
 	case 0: it->n_returned++; it->state = W_QUEUED; break;
 	case 1: it->n_sent++; it->state = W_SENT; break;
-	case 2: it->n_failed++; it->state = W_FAILED; break;
+	case 2:
+		it->n_failed++;
+		it->state = W_FAILED;
+		if (MSG_HAS(o, error))
+			snprintf(it->error, sizeof(it->error), "%s", o->error);
+		break;
 	case 3: it->state = W_ACKED; break;
 	case 5: it->state = W_SENT; break;
 	default: it->n_nacks++; it->state = W_QUEUED;
 	}
+	w_at(w, w->now.mono_us + w->as_delay_us, W_TELL)->number = device;
 }
 
 /** A new process knows nothing more of what is out: it may have been sent. */
@@ -663,9 +712,21 @@ static inline void w_tell_waiting(struct world *w, uint64_t device)
 {
 	static struct downlink_queued q;
 	unsigned n;
-	w_next_item(w, device, &n);
+	const struct w_item *it = w_next_item(w, device, &n);
 	q = (struct downlink_queued){ .v = { .len = 1 } };
-	q.v.v[0] = (struct waiting){ .device = device, .items = n };
+	struct w_device *d = w_device(w, device);
+	if (d && d->class_c)
+		d->prepared_us = w->now.mono_us;
+	struct waiting *q0 = &q.v.v[0];
+	*q0 = (struct waiting){ .device = device, .items = n };
+	if (it) {
+		MSG_SET(q0, item, it->id);
+		MSG_SET(q0, length, it->n);
+		MSG_SET(q0, priority, it->priority);
+		MSG_SET(q0, is_placed, it->n_via > 0);
+	}
+	if (it && it->at_unix_us)
+		MSG_SET(q0, at_unix_us, it->at_unix_us);
 	if (w->as_is_up)
 		ns_as_queued(w->ns, &w->now, &q);
 }

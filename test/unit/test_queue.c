@@ -98,7 +98,7 @@ static struct item *pull_offered(uint32_t f_cnt, uint32_t room, uint64_t durable
 /** The device was heard, and the offer is on disk. */
 static struct item *pull(uint32_t f_cnt, uint32_t room, bool *ret_more, struct item **ret_too_long)
 {
-	queue_offer(&q, &sink, 1, 1, false, &now);
+	queue_offer(&q, &sink, 1, 1, &now);
 	return pull_offered(f_cnt, room, 1, ret_more, ret_too_long);
 }
 
@@ -213,7 +213,7 @@ START_TEST(too_long_for_any_window_fails_at_once_and_for_this_one_after_eight)
 	struct item *i, *never;
 	bool more;
 	struct pull p = { .device = 1, .session_key_id = { { 9 } }, .f_cnt = 21, .room = 51, .room_max = 100 };
-	queue_offer(&q, &sink, 1, 1, false, &now);
+	queue_offer(&q, &sink, 1, 1, &now);
 	ck_assert_int_eq(queue_pull(&q, &sink, &p, 1, &now, &i, &never, &more), 0);
 	ck_assert_uint_eq(never->f_port, 3);
 	item_free(never);
@@ -284,7 +284,7 @@ START_TEST(a_failing_store_changes_nothing)
 	bool more, gone;
 	struct pull p = {.device = 1, .session_key_id = {{9}}, .f_cnt = 7, .room = 50, .room_max = 242};
 	push(1, 1, 0, true, 1);
-	queue_offer(&q, &sink, 1, 1, false, &now);
+	queue_offer(&q, &sink, 1, 1, &now);
 	good_calls = 0;
 	ck_assert_int_eq(queue_pull(&q, &sink, &p, 1, &now, &i, &too_long, &more), -ENOMEM);
 	ck_assert_int_eq(q.first->state, ITEM_WAITING);
@@ -390,7 +390,7 @@ START_TEST(a_full_queue_keeps_its_order_through_all_that_is_taken_out)
 		struct up_outcome o = {.outcome = OUTCOME_SENT};
 		enum queue_news news;
 		p.f_cnt++;
-		queue_offer(&q, &nowhere, 1, 1, false, &now);
+		queue_offer(&q, &nowhere, 1, 1, &now);
 		ck_assert_int_eq(queue_pull(&q, &nowhere, &p, 1, &now, &i, &too_long, &more), 0);
 		o.item = i->id;
 		ck_assert_int_eq(queue_outcome(&q, &nowhere, 1, &o, &i, &gone, &news), 0);
@@ -417,12 +417,12 @@ START_TEST(nothing_is_handed_out_before_its_offer_is_on_disk)
 	push(1, 1, 0, false, 1);
 	ck_assert_ptr_null(pull_offered(1, 50, 9, &more, NULL));
 	ck_assert(more);
-	ck_assert_int_eq(queue_offer(&q, &sink, 1, 10, false, &now), 1);
-	ck_assert_int_eq(queue_offer(&q, &sink, 1, 11, false, &now), 0);
+	ck_assert_int_eq(queue_offer(&q, &sink, 1, 10, &now), 1);
+	ck_assert_int_eq(queue_offer(&q, &sink, 1, 11, &now), 0);
 	ck_assert_ptr_null(pull_offered(2, 50, 9, &more, NULL));
 	struct item *i = pull_offered(3, 50, 10, &more, NULL);
 	ck_assert_ptr_nonnull(i);
-	ck_assert_int_eq(queue_offer(&q, &sink, 1, 12, false, &now), 0);
+	ck_assert_int_eq(queue_offer(&q, &sink, 1, 12, &now), 0);
 }
 END_TEST
 
@@ -432,7 +432,7 @@ START_TEST(what_was_offered_before_a_crash_is_doubtful_until_it_is_pulled_or_wit
 	push(2, 2, 0, false, 1);
 	crash();
 	ck_assert_ptr_null(queue_doubtful(&q));
-	queue_offer(&q, &sink, 1, 7, false, &now);
+	queue_offer(&q, &sink, 1, 7, &now);
 	ck_assert_ptr_null(queue_doubtful(&q)); /* this process would know of a pull */
 	crash();
 	ck_assert_ptr_eq(queue_doubtful(&q), q.first);
@@ -444,7 +444,7 @@ START_TEST(what_was_offered_before_a_crash_is_doubtful_until_it_is_pulled_or_wit
 	bool gone;
 	outcome(q.first, OUTCOME_RETURNED, &gone);
 	ck_assert_ptr_null(queue_doubtful(&q));
-	queue_offer(&q, &sink, 1, 8, false, &now);
+	queue_offer(&q, &sink, 1, 8, &now);
 	crash();
 	q.first->flying_us = now.mono_us;
 	ck_assert_ptr_eq(queue_expired(&q, now.mono_us + QUEUE_LEASE_US), q.first);
@@ -452,14 +452,6 @@ START_TEST(what_was_offered_before_a_crash_is_doubtful_until_it_is_pulled_or_wit
 	ck_assert_ptr_null(queue_doubtful(&q));
 	crash();
 	ck_assert_ptr_null(queue_doubtful(&q));
-}
-END_TEST
-
-START_TEST(a_standing_offer_does_not_end)
-{
-	push(1, 1, 0, false, 1);
-	queue_offer(&q, &sink, 1, 1, true, &now);
-	ck_assert_uint_eq(queue_deadline(&q), UINT64_MAX);
 }
 END_TEST
 
@@ -513,7 +505,6 @@ int main(void)
 	tcase_add_test(t, a_lease_ends_after_thirty_seconds);
 	tcase_add_test(t, nothing_is_handed_out_before_its_offer_is_on_disk);
 	tcase_add_test(t, what_was_offered_before_a_crash_is_doubtful_until_it_is_pulled_or_withdrawn);
-	tcase_add_test(t, a_standing_offer_does_not_end);
 	tcase_add_test(t, a_pull_that_stayed_on_the_way_gives_back_what_is_out_for_its_counter);
 	tcase_add_test(t, a_confirmed_item_that_may_have_been_sent_waits_for_the_next_uplink_without_a_lease);
 	suite_add_tcase(s, t);

@@ -48,6 +48,30 @@ bool device_is_lorawan(const struct device *d)
 	return d->supports_join || d->session.present;
 }
 
+bool device_is_member(const struct device *d, uint64_t group)
+{
+	for (size_t i = 0; i < d->n_groups; i++)
+		if (d->groups[i] == group)
+			return true;
+	return false;
+}
+
+int device_join_group(struct device *d, uint64_t group, struct problem *p)
+{
+	if (d->n_groups == DEVICE_GROUPS_MAX)
+		return problem_say(p, REGISTRY_E_FULL, "device_ids", "device %s is a member of %d groups, more are not allowed", d->id,
+			DEVICE_GROUPS_MAX);
+	d->groups[d->n_groups++] = group;
+	return 0;
+}
+
+void device_leave_group(struct device *d, uint64_t group)
+{
+	for (size_t i = 0; i < d->n_groups; i++)
+		if (d->groups[i] == group)
+			d->groups[i--] = d->groups[--d->n_groups];
+}
+
 bool device_session_eq(const struct device_session *a, const struct device_session *b)
 {
 	return a->present == b->present && a->dev_addr == b->dev_addr &&
@@ -165,6 +189,10 @@ void device_to_ns(const struct device *d, struct ns_device *ret)
 		MSG_SET(ret, class_c, true);
 	if (d->multicast)
 		MSG_SET(ret, multicast, true);
+	for (size_t i = 0; i < d->n_groups; i++)
+		ret->groups.v[ret->groups.len++].group = d->groups[i];
+	if (d->n_groups)
+		MSG_MARK(ret, groups);
 	if (d->reset)
 		MSG_SET(ret, reset, d->reset);
 	if (d->rejoin)

@@ -19,6 +19,8 @@ struct device_session {
 	uint32_t generation; /**< raised whenever the operator sets or resets the session */
 };
 
+enum { DEVICE_GROUPS_MAX = 8 };
+
 struct device {
 	struct entry entry; /**< entry.uid is the device's registry number */
 	struct app *app;    /**< NULL: not in a registry */
@@ -32,6 +34,8 @@ struct device {
 	struct key app_key, nwk_key;
 	struct device_session session;
 	struct mac_settings mac; /**< what the ns is told of TEXT_MAC_SETTINGS */
+	uint64_t groups[DEVICE_GROUPS_MAX]; /**< multicast groups that it is a member of, by registry number; some may be gone */
+	size_t n_groups;
 	uint32_t reset;          /**< raised by `end-devices reset` */
 	uint32_t rejoin;         /**< and by `end-devices rejoin` */
 	uint64_t created_unix_us, updated_unix_us;
@@ -49,6 +53,10 @@ void device_free(struct device *d); /**< keys are overwritten first */
 DEFINE_AUTO(struct device, device_free);
 /** Speaks LoRaWAN: joins, or has a session; else it speaks IP, and the ns does not know it. */
 bool device_is_lorawan(const struct device *d);
+bool device_is_member(const struct device *d, uint64_t group);
+/** @return 0; REGISTRY_E_FULL */
+int device_join_group(struct device *d, uint64_t group, struct problem *p);
+void device_leave_group(struct device *d, uint64_t group);
 /** Is all there that a device of its kind needs? Sets what follows from the rest: versions left out, the one
  * key of 1.0.x. A device that joins may lack its root keys yet: registry_device_create insists on them.
  * @return 0; REGISTRY_E_INVALID */

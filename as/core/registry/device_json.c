@@ -106,6 +106,20 @@ static int read_stored_u32(void *record, const struct record_field *f, const str
 	return rd->envelope && v >= 0 ? read_u32(record, f, rd, v) : 0;
 }
 
+/** Multicast groups, from the store only. */
+static int read_groups(void *record, const struct record_field *f, const struct reading *rd, json_val v)
+{
+	struct device *d = record;
+	if (!rd->envelope || v < 0)
+		return 0;
+	for (json_val e = json_first(rd->j, v); e >= 0; e = json_next(rd->j, e)) {
+		if (d->n_groups == DEVICE_GROUPS_MAX || json_u64(rd->j, e, &d->groups[d->n_groups]))
+			return record_bad(rd, f, "is damaged");
+		d->n_groups++;
+	}
+	return 0;
+}
+
 #define AT(member) .off = offsetof(struct device, member)
 #define HAS_AT(member) .arg = offsetof(struct device, member)
 static const struct record_field fields[] = {
@@ -148,6 +162,7 @@ static const struct record_field fields[] = {
 	{ "godwit.revision", read_number, AT(entry.revision) },
 	{ "godwit.reset", read_stored_u32, AT(reset) },
 	{ "godwit.rejoin", read_stored_u32, AT(rejoin) },
+	{ .path = "godwit.groups", .read = read_groups },
 	{ "godwit.generation", read_stored_u32, AT(session.generation) },
 };
 /** The NwkSKey of 1.0.x under its own name, where f_nwk_s_int_key is not given. */
@@ -284,6 +299,13 @@ static void write_stored(struct text *t, const struct device *d)
 	json_unum(t, d->entry.revision);
 	write_count(t, "reset", d->reset, d->reset);
 	write_count(t, "rejoin", d->rejoin, d->rejoin);
+	if (d->n_groups) {
+		json_name(t, "groups");
+		json_open(t, '[');
+		for (size_t i = 0; i < d->n_groups; i++)
+			json_unum(t, d->groups[i]);
+		json_close(t, ']');
+	}
 	write_count(t, "generation", d->session.generation, d->session.generation);
 	json_close(t, '}');
 }
