@@ -373,11 +373,13 @@ static inline bool w_is_app(const struct frame *f)
 
 static inline void w_find_session(struct world *w, struct w_tx *t, const struct frame *f)
 {
-	for (uint32_t i = 0; i < w->n_dev; i++)
-		if (w->dev[i].dev_addr == f->data.dev_addr && w_is_signed(w, &w->dev[i], f, f->data.f_cnt16)) {
+	for (uint32_t i = 0; i < w->n_dev; i++) {
+		if (w->dev[i].dev_addr != f->data.dev_addr)
+			continue;
+		t->is_v11 = w->dev[i].is_v11; /* also where an ACK is of an uplink before its last, so that its code is another */
+		if (w_is_signed(w, &w->dev[i], f, f->data.f_cnt16))
 			t->nwk = w->dev[i].nwk;
-			t->is_v11 = w->dev[i].is_v11;
-		}
+	}
 }
 
 /** Different octets never share a counter of a session. */
