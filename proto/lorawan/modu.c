@@ -89,6 +89,9 @@ const char *modu_codr(const struct modu *m)
 	case CR_4_6: return "4/6";
 	case CR_4_7: return "4/7";
 	case CR_4_8: return "4/8";
+	case CR_4_5_LI: return "4/5LI";
+	case CR_4_6_LI: return "4/6LI";
+	case CR_4_8_LI: return "4/8LI";
 	case CR_1_3: return "1/3";
 	case CR_2_3: return "2/3";
 	default: return "";
@@ -107,6 +110,10 @@ int modu_parse_codr(struct str codr, struct modu *m)
 		{ "4/7", CR_4_7, 0 },
 		{ "4/8", CR_4_8, 0 },
 		{ "1/2", CR_4_8, 0 },
+		{ "4/5LI", CR_4_5_LI, 0 },
+		{ "4/6LI", CR_4_6_LI, 0 },
+		{ "4/7LI", CR_4_8_LI, 0 },
+		{ "4/8LI", CR_4_8_LI, 0 },
 		{ "1/3", 0, CR_1_3 },
 		{ "2/6", 0, CR_1_3 },
 	};

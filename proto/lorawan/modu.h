@@ -7,7 +7,18 @@
 /** Numbers are those of message `modulation`. */
 enum modu_kind { MODU_LORA = 0, MODU_FSK = 1, MODU_LR_FHSS = 2, MODU_NONE = 255 };
 
-enum { CR_4_5 = 5, CR_4_6 = 6, CR_4_7 = 7, CR_4_8 = 8, CR_1_3 = 13, CR_2_3 = 23 };
+/** LI: with long interleaving, at 2.4 GHz. */
+enum {
+	CR_4_5 = 5,
+	CR_4_6 = 6,
+	CR_4_7 = 7,
+	CR_4_8 = 8,
+	CR_1_3 = 13,
+	CR_2_3 = 23,
+	CR_4_5_LI = 105,
+	CR_4_6_LI = 106,
+	CR_4_8_LI = 108
+};
 
 struct modu {
 	uint8_t kind;      /**< enum modu_kind */
@@ -28,6 +39,6 @@ void modu_datr(struct text *t, const struct modu *m);
 int modu_parse(struct str datr, struct modu *ret);
 /** "4/5"; "" for FSK. */
 const char *modu_codr(const struct modu *m);
-/** Parse "4/5", "4/6", "2/3" (for LoRa the same), "4/7", "4/8", "1/2", "1/3", "2/6", "4/6" into m->cr by its
- * kind. @return 0; -EINVAL */
+/** Parse "4/5", "4/6", "2/3" (for LoRa the same), "4/7", "4/8", "1/2", "4/5LI", "4/6LI", "4/7LI" (which is 4/8LI), "4/8LI",
+ * and "1/3", "2/6", "4/6" of LR-FHSS into m->cr by its kind. @return 0; -EINVAL */
 int modu_parse_codr(struct str codr, struct modu *m);
