@@ -208,9 +208,8 @@ static int gs_check(const struct daemon *d, const void *settings, struct text *e
 	if (!plan || !*plan || plan_find(str_of(plan)))
 		return 0;
 	daemon_where(d, err, "gs.default-frequency-plan");
-	text_printf(err, ": %s is no frequency plan; there are", plan);
-	for (size_t i = 0; plan_at(i); i++)
-		text_printf(err, "%s %s", i ? "," : "", plan_at(i)->id);
+	text_printf(err, ": %s is no frequency plan; there are ", plan);
+	plan_suggest(err, str_of(plan));
 	return -EINVAL;
 }
 

@@ -17,24 +17,37 @@ static void window_set(struct window *w, const struct region *r, uint32_t freq_h
 	*w = (struct window){ .is_there = true, .dr = (uint8_t)dr, .freq_hz = freq_hz, .delay_us = delay_s * SEC_US, .modu = *m };
 }
 
+/* Does the device take downlinks of 400 ms at most? Before anybody told it, that is what its version began with, if it is known. */
+static enum region_dwell dwell_of(const struct dev *d, const struct session *s)
+{
+	if (s && mac_has_down_dwell(s))
+		return DWELL_ON;
+	if (s && MSG_HAS(&d->mac, down_dwell))
+		return DWELL_OFF;
+	return region_boot_dwell(d->plan->region, (enum phy_version)d->phy_version, false);
+}
+
 void downlink_windows(struct exchange *x, const struct dev *d, const struct session *s, uint32_t up_hz, uint8_t up_dr)
 {
 	const struct region *r = d->plan->region;
 	int channel = s ? mac_channel_of(s, up_hz, up_dr) : plan_channel_index(d->plan, up_hz, up_dr);
-	struct mac_rx rx = s ? mac_rx_guess(s) : (struct mac_rx){ .rx1_delay_s = r->join_delay_s, .rx2_dr = r->rx2_dr, .rx2_hz = r->rx2_hz };
+	const struct region_join *join = s ? NULL : region_join(r, up_hz);
+	struct mac_rx rx = s ? mac_rx_guess(s) :
+		(struct mac_rx){ .rx1_delay_s = r->join_delay_s, .rx2_dr = r->rx2_dr, .rx2_hz = join ? join->rx2_hz : r->rx2_hz };
 	if (x->is_join)
 		rx.rx1_delay_s = r->join_delay_s;
-	int dr = region_rx1_dr(r, (enum phy_version)d->phy_version, up_dr, rx.rx1_dr_offset, s && mac_has_down_dwell(s));
+	int dr = region_rx1_dr(r, (enum phy_version)d->phy_version, up_dr, rx.rx1_dr_offset, dwell_of(d, s));
 	uint32_t own_hz = s && channel >= 0 && channel < MAC_CHANNELS ? s->mac.channel[channel].down_hz : 0;
-	uint32_t rx1_hz = own_hz ? own_hz : region_rx1_hz(r, up_hz, channel < 0 ? 0 : (unsigned)channel);
-	window_set(&x->window[RX1], r, rx1_hz, dr, rx.rx1_delay_s);
+	uint32_t rx1_hz = join ? join->rx1_hz : own_hz ? own_hz : region_rx1_hz(r, up_hz, channel < 0 ? 0 : (unsigned)channel);
+	/* Which channel it was decides where RX1 is, in some regions: if nobody knows, RX2 is left. */
+	if (channel >= 0 || r->rx1_channel == RX1_SAME)
+		window_set(&x->window[RX1], r, rx1_hz, dr, rx.rx1_delay_s);
 	window_set(&x->window[RX2], r, rx.rx2_hz, rx.rx2_dr, rx.rx1_delay_s + 1U);
 }
 
 static unsigned max_payload(const struct dev *d, const struct window *w)
 {
-	bool is_limited = d->current && mac_has_down_dwell(d->current);
-	return region_max_payload(d->plan->region, (enum phy_version)d->phy_version, false, w->dr, is_limited);
+	return region_max_payload(d->plan->region, (enum phy_version)d->phy_version, false, w->dr, dwell_of(d, d->current));
 }
 
 unsigned downlink_least_payload(const struct exchange *x, const struct dev *d)

@@ -141,6 +141,9 @@ static struct session *session_of_answer(struct ns *ns, struct dev *d, const str
 	s->f_nwk_s_int = m->f_nwk_s_int_key;
 	s->s_nwk_s_int = m->s_nwk_s_int_key;
 	s->nwk_s_enc = m->nwk_s_enc_key;
+	/* The join-accept has no word for it: where it depends on the channel, it stays where it was for the join-request. */
+	if (d->plan->region->n_joins && !MSG_HAS(&d->mac, rx2_freq_hz) && x->window[RX2].is_there)
+		w.rx2_hz = x->window[RX2].freq_hz;
 	struct mac_rx rx = { (uint8_t)w.rx1_delay_s, (uint8_t)w.rx1_dr_offset, (uint8_t)w.rx2_dr, w.rx2_hz };
 	uint8_t cf_list[CF_LIST_LEN];
 	if (keeps_radio(d, x->join_type))

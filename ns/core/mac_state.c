@@ -96,8 +96,10 @@ void mac_start(struct session *s, bool has_plan)
 	if (MSG_HAS(&d->mac, duty_cycle))
 		m->duty_cycle = d->mac.duty_cycle & 15;
 	m->adr_param = (uint8_t)(exponent(r->adr_ack_limit) << 4 | exponent(r->adr_ack_delay));
-	m->tx_param = (uint8_t)(mac_eirp_code(r->max_eirp_ddbm / 10) | (d->mac.up_dwell ? TX_UP_DWELL : 0) |
-		(d->mac.down_dwell ? TX_DOWN_DWELL : 0));
+	enum phy_version v = (enum phy_version)d->phy_version;
+	bool up = MSG_HAS(&d->mac, up_dwell) ? d->mac.up_dwell : region_boot_dwell(r, v, true) == DWELL_ON;
+	bool down = MSG_HAS(&d->mac, down_dwell) ? d->mac.down_dwell : region_boot_dwell(r, v, false) == DWELL_ON;
+	m->tx_param = (uint8_t)(mac_eirp_code(region_max_eirp_ddbm(r, v) / 10) | (up ? TX_UP_DWELL : 0) | (down ? TX_DOWN_DWELL : 0));
 	if (r->is_fixed)
 		start_fixed(s, has_plan);
 	else

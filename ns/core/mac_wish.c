@@ -13,7 +13,7 @@ static bool has_version(const struct dev *d, enum mac_cid cid)
 static uint32_t wish_tx_param(const struct session *s, uint32_t now)
 {
 	const struct mac_settings *m = &s->dev->mac;
-	if (!s->dev->plan->region->has_tx_param_setup)
+	if (!region_has_tx_param_setup(s->dev->plan->region, (enum phy_version)s->dev->phy_version))
 		return now;
 	uint32_t v = now;
 	if (MSG_HAS(m, desired_max_eirp))
@@ -120,14 +120,10 @@ uint32_t mac_wish(const struct session *s, enum mac_item item)
 struct channels mac_wish_channels(const struct session *s)
 {
 	const struct plan *p = s->dev->plan;
-	struct channels c = { { 0 } };
-	uint32_t hz;
-	uint8_t min_dr, max_dr;
+	struct channels c;
 	if (!p || !p->region->is_fixed)
 		return mac_channels(s);
-	for (unsigned i = 0; i < CHANNELS_MAX; i++)
-		if (plan_channel(p, i, &hz, &min_dr, &max_dr))
-			channels_add(&c, i);
+	plan_wanted(p, &c);
 	return c;
 }
 

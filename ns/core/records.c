@@ -95,7 +95,7 @@ static int load_device(struct ns *ns, uint64_t uid, struct reader *r)
 	char plan[33] = "";
 	get_text(r, plan, sizeof(plan));
 	get_msg(r, mac_settings_schema(), &d->mac);
-	d->plan = plan_find(str_of(plan));
+	d->plan = plan_for(str_of(plan), (enum phy_version)d->phy_version);
 	d->rules = mac_rules(d->mac_version);
 	uint64_t groups[NS_GROUPS_MAX];
 	size_t n = 0;

@@ -180,7 +180,7 @@ static void device_set(struct ns *ns, struct dev *d, const struct ns_device *m)
 	d->mac_version = m->mac_version;
 	d->phy_version = m->phy_version;
 	d->rules = mac_rules(m->mac_version);
-	d->plan = plan_find(str_of(m->plan));
+	d->plan = plan_for(str_of(m->plan), (enum phy_version)m->phy_version);
 	d->supports_join = m->supports_join;
 	d->class_c = MSG_HAS(m, class_c) && m->class_c;
 	d->multicast = MSG_HAS(m, multicast) && m->multicast;

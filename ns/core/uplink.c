@@ -211,7 +211,7 @@ static enum drop data_rate(struct reception *r, const struct dev *d)
 	if (dr < 0)
 		return DROP_MODULATION;
 	r->dr = (uint8_t)dr;
-	unsigned most = region_max_payload(d->plan->region, (enum phy_version)d->phy_version, true, r->dr, false);
+	unsigned most = region_max_payload(d->plan->region, (enum phy_version)d->phy_version, true, r->dr, DWELL_OFF);
 	return d->rules->drops_long && r->len > most + 1 + MIC_LEN ? DROP_LENGTH : DROP_NONE;
 }
 

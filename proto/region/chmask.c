@@ -116,6 +116,13 @@ static bool draft_add(struct draft *d, const struct region *r, bool is_block, st
 	return is_block || kinds_ok(s, &d->set, wanted);
 }
 
+/** Can a value of ChMaskCntl open a sequence? With a single bank there is nothing to gain. */
+static bool speaks_of_all(const struct region *r, enum phy_version v, unsigned cntl)
+{
+	enum act a = act_of(r, v, cntl);
+	return styles[r->chmask].n_banks > 1 && a != ACT_NONE && a != ACT_BANK;
+}
+
 /** The ChMask of a value of ChMaskCntl that speaks of all channels, to come as near to what is wanted as it can. */
 static struct chmask opening(const struct style *s, unsigned cntl, const struct channels *wanted)
 {
@@ -175,14 +182,15 @@ size_t chmask_pairs(const struct region *r, enum phy_version v, bool is_block, c
 		ret[0] = said_again(wanted);
 		return 1;
 	}
-	for (unsigned cntl = CNTL_N + 1; cntl-- > 0;) { /* CNTL_N: nothing that speaks of all channels */
-		enum act a = act_of(r, v, cntl);
-		if (cntl < CNTL_N && (s->n_banks == 1 || a == ACT_NONE || a == ACT_BANK))
+	d = start;
+	if (draft_banks(&d, r, is_block, wanted))
+		best = d;
+	for (unsigned cntl = CNTL_N; cntl-- > 0;) {
+		if (!speaks_of_all(r, v, cntl))
 			continue;
 		d = start;
-		if (cntl < CNTL_N && !draft_add(&d, r, is_block, opening(s, cntl, wanted), wanted))
-			continue;
-		if (draft_banks(&d, r, is_block, wanted) && (!best.n || d.n < best.n))
+		if (draft_add(&d, r, is_block, opening(s, cntl, wanted), wanted) && draft_banks(&d, r, is_block, wanted) &&
+			(!best.n || d.n < best.n))
 			best = d;
 	}
 	memcpy(ret, best.pair, best.n * sizeof *ret);

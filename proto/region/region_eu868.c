@@ -8,61 +8,36 @@ static const struct region_limits limits[] = {
 	} },
 };
 
-#define RX1_ROWS                                                                                                          \
-	{                                                                                                                 \
-		RX1_ROW(0, 0, 0, 0, 0, 0), RX1_ROW(1, 0, 0, 0, 0, 0), RX1_ROW(2, 1, 0, 0, 0, 0),                          \
-		RX1_ROW(3, 2, 1, 0, 0, 0), RX1_ROW(4, 3, 2, 1, 0, 0), RX1_ROW(5, 4, 3, 2, 1, 0),                          \
-		RX1_ROW(6, 5, 4, 3, 2, 1), RX1_ROW(7, 6, 5, 4, 3, 2), RX1_ROW(1, 0, 0, 0, 0, 0),                          \
-		RX1_ROW(2, 1, 0, 0, 0, 0), RX1_ROW(1, 0, 0, 0, 0, 0), RX1_ROW(2, 1, 0, 0, 0, 0),                          \
-		RX1_ROW_NONE, RX1_ROW_NONE, RX1_ROW_NONE, RX1_ROW_NONE,                                                   \
+#define RX1_ROWS                                                                                             \
+	{                                                                                                        \
+		RX1_LESS_0_5, RX1_LESS_6_7, RX1_6(1, 0, 0, 0, 0, 0), RX1_6(2, 1, 0, 0, 0, 0),                        \
+			RX1_6(1, 0, 0, 0, 0, 0), RX1_6(2, 1, 0, 0, 0, 0), RX1_NONE_4,                                    \
 	}
-#define RX1_ROW(a, b, c, d, e, f) { a, b, c, d, e, f, DR_NONE, DR_NONE }
-static const struct region_rx1 rx1[] = {
-	{ RP_1_0_0, { RX1_ROWS, RX1_ROWS } },
-};
+static const struct region_rx1 rx1[] = { { RP_1_0_0, { RX1_ROWS, RX1_ROWS } } };
 
-static const struct region_powers powers[] = {
-	{ RP_1_0_0, 5 },
-	{ RP_1_0_2_B, 7 },
-};
+static const struct region_powers powers[] = { { RP_1_0_0, 5, 160 }, { RP_1_0_2_B, 7, 160 } };
 
 const struct region region_eu868 = {
 	.id = "EU_863_870",
 	.name = "EU868",
-	.has_new_channel = true,
+	DEFINED_CHANNELS,
 	.min_hz = 863000000,
 	.max_hz = 870000000,
 	.up = {
-		LORA(12, 125), LORA(11, 125), LORA(10, 125), LORA(9, 125), LORA(8, 125), LORA(7, 125), LORA(7, 250), FSK(50000),
-		LR_FHSS(CR_1_3, 137), LR_FHSS(CR_2_3, 137), LR_FHSS(CR_1_3, 336), LR_FHSS(CR_2_3, 336),
-		NO_DR, NO_DR, NO_DR, NO_DR,
+		LORA_125, LORA(7, 250), FSK(50000),
+		LR_FHSS(CR_1_3, 137), LR_FHSS(CR_2_3, 137), LR_FHSS(CR_1_3, 336), LR_FHSS(CR_2_3, 336), NO_DRS_4,
 	},
-	.down = {
-		LORA(12, 125), LORA(11, 125), LORA(10, 125), LORA(9, 125), LORA(8, 125), LORA(7, 125), LORA(7, 250), FSK(50000),
-		NO_DR, NO_DR, NO_DR, NO_DR, NO_DR, NO_DR, NO_DR, NO_DR,
-	},
+	.down = { LORA_125, LORA(7, 250), FSK(50000), NO_DRS_8 },
 	.dr_since = { [8] = RP_002_1_0_2, [9] = RP_002_1_0_2, [10] = RP_002_1_0_2, [11] = RP_002_1_0_2 },
-	.up_limits = limits,
-	.n_up_limits = COUNT(limits),
-	.down_limits = limits,
-	.n_down_limits = COUNT(limits),
-	.rx1 = rx1,
-	.n_rx1 = COUNT(rx1),
-	.powers = powers,
-	.n_powers = COUNT(powers),
+	OWN_TABLES,
 	.runs = { { .first = 0, .n = 3, .max_dr = 5, .join_max_dr = 5, .first_hz = 868100000, .step_hz = 200000 } },
 	.n_runs = 1,
-	.rx1_channel = RX1_SAME,
-	.cf_list = CF_LIST_FREQUENCIES,
-	.cf_list_since = RP_1_0_0,
-	.max_channels = 16,
-	.chmask = CHMASK_16,
 	.rx1_offset_max = 5,
 	.rx2_dr = 0,
 	.rx2_hz = 869525000,
 	.adr_min_dr = 0,
 	.adr_max_dr = 5,
-	.max_eirp_ddbm = 160,
+	.backoff_dr = { BACKOFF_0_5, 5, 6, 0, 8, 0, 10, NO_BACK_4 },
 	.bands = {
 		{ 863000000, 865000000, 1000, 161 },
 		{ 865000000, 868000000, 10000, 161 },
@@ -72,12 +47,8 @@ const struct region region_eu868 = {
 		{ 869700000, 870000000, 10000, 161 },
 	},
 	.n_bands = 6,
-	.rx1_delay_s = 1,
-	.join_delay_s = 5,
-	.adr_ack_limit = 64,
-	.adr_ack_delay = 32,
-	.beacon_dr = 3,
-	.ping_slot_dr = 3,
-	.beacon_hz = 869525000,
-	.ping_slot_hz = 869525000,
+	DELAYS_AND_ADR,
+	.beacon = { 869525000, 0, 1, 3 },
+	.ping_slot = { 869525000, 0, 1, 3 },
+	.beacon_bytes = 17,
 };

@@ -54,11 +54,10 @@ const char *texts_get(const struct record_texts *t, enum record_text which)
 
 int plan_check(const char *plan, struct problem *p)
 {
-	char known[160];
+	char known[600];
 	struct text t = text_fixed(known, sizeof known);
 	if (!*plan || plan_find(str_of(plan)))
 		return 0;
-	for (size_t i = 0; plan_at(i); i++)
-		text_printf(&t, "%s%s", i ? ", " : "", plan_at(i)->id);
+	plan_suggest(&t, str_of(plan));
 	return problem_say(p, REGISTRY_E_INVALID, "frequency_plan_id", "is none of %s", known);
 }

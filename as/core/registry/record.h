@@ -20,7 +20,7 @@ enum {
 /** Why, for people: "dev_eui" and "must be 16 hex digits". */
 struct problem {
 	char field[64];    /**< "" if it is about the whole */
-	char message[200];
+	char message[640];
 };
 /** Fill *p (may be NULL) and return `outcome`, so that `return problem_say(...)` is one line. */
 int problem_say(struct problem *p, int outcome, const char *field, const char *fmt, ...)
