@@ -41,7 +41,8 @@ static void report_params(const struct session *s, reading *of, const struct adr
 	const struct region *r = s->dev->plan->region;
 	uint32_t rx = of(s, ITEM_RX_PARAM), tx = of(s, ITEM_TX_PARAM), limits = of(s, ITEM_ADR_PARAM), rejoin = of(s, ITEM_REJOIN_PARAM);
 	ret->has = 0;
-	MSG_SET(ret, max_eirp, (uint32_t)(r->has_tx_param_setup ? mac_eirp_dbm((uint8_t)(tx & 15)) : region_max_eirp_ddbm(r, (enum phy_version)s->dev->phy_version) / 10));
+	int eirp_dbm = r->has_tx_param_setup ? mac_eirp_dbm((uint8_t)(tx & 15)) : region_max_eirp_ddbm(r, (enum phy_version)s->dev->phy_version) / 10;
+	MSG_SET(ret, max_eirp, (uint32_t)eirp_dbm);
 	if (adr->dr != DR_NONE)
 		MSG_SET(ret, dr, adr->dr);
 	MSG_SET(ret, power, adr->power);

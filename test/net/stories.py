@@ -112,8 +112,8 @@ class Story:
     def dev_id(self, n=1):
         return "%s-%d-%d" % (self.name, self.number, n)
 
-    def _create(self, dev_id, version, *flags):
-        self.stack.cli("end-devices", "create", "app1", dev_id, "--frequency-plan-id", PLAN, "--lorawan-version", version, *flags)
+    def _create(self, dev_id, version, *flags, plan=PLAN):
+        self.stack.cli("end-devices", "create", "app1", dev_id, "--frequency-plan-id", plan, "--lorawan-version", version, *flags)
 
     def abp(self, *flags, n=1, version="1.0.3", dev_addr=None):
         d = Device(dev_addr=int.from_bytes(os.urandom(3), "big") if dev_addr is None else dev_addr, nwk_s_key=os.urandom(16),
@@ -124,11 +124,11 @@ class Story:
                      "--session.keys.app-s-key.key", d.app_s_key.hex(), *eui, *flags)
         return d
 
-    def otaa(self, *flags, n=1, version="1.0.3"):
+    def otaa(self, *flags, n=1, version="1.0.3", plan=PLAN):
         d = Device(dev_eui=int.from_bytes(os.urandom(8), "big"), join_eui=int.from_bytes(os.urandom(8), "big"), app_key=os.urandom(16))
         d.id = self.dev_id(n)
         self._create(d.id, version, "--dev-eui", "%016X" % d.dev_eui, "--join-eui", "%016X" % d.join_eui, "--root-keys.app-key.key",
-                     d.app_key.hex(), *flags)
+                     d.app_key.hex(), *flags, plan=plan)
         return d
 
     def join(self, d, gateway, n=1):

@@ -25,17 +25,35 @@ static uint64_t pause_of(struct sim *s, uint64_t us)
 	return us + rng_below(&s->rng, 2 * us);
 }
 
+/** May a join-request be sent there? On the region's own channels, where they are many on those of the plan, as a device does
+ * that knows its sub-band; and where some of them have join-accepts of their own, on those. */
+static bool is_for_join(const struct sim *s, unsigned i, uint32_t hz)
+{
+	struct channels wanted, own;
+	plan_wanted(s->plan, &wanted);
+	plan_start(s->plan, false, &own);
+	return channels_has(&wanted, i) && channels_has(&own, i) &&
+	       (!s->plan->region->joins || region_join(s->plan->region, hz));
+}
+
 /** A channel that is on and has the data rate; among several, chance decides. The first one if none has. */
 static uint8_t channel_pick(const struct device *d, struct sim *s, uint8_t dr, bool is_join)
 {
 	uint8_t fit[DEVICE_CHANNELS], n = 0;
-	unsigned end = is_join ? s->plan->region->runs[0].n : DEVICE_CHANNELS;
-	for (uint8_t i = 0; i < end; i++) {
+	for (uint8_t i = 0; i < DEVICE_CHANNELS; i++) {
 		const struct channel *c = &d->channels[i];
-		if (c->up_hz && c->is_on && dr >= c->min_dr && dr <= c->max_dr)
+		if (c->up_hz && c->is_on && dr >= c->min_dr && dr <= c->max_dr &&
+			(!is_join || is_for_join(s, i, c->up_hz)))
 			fit[n++] = i;
 	}
 	return n ? fit[rng_below(&s->rng, n)] : 0;
+}
+
+/** The data rate of a join-request: the device's own, or the nearest that they may have. */
+static uint8_t join_dr(const struct sim *s, uint8_t dr)
+{
+	const struct region_run *run = &s->plan->region->runs[0];
+	return dr < run->join_min_dr ? run->join_min_dr : dr > run->join_max_dr ? run->join_max_dr : dr;
 }
 
 /** Put the frame in d->phy on air. */
@@ -70,7 +88,7 @@ static void join_request(struct device *d, struct sim *s)
 	d->tries = 0;
 	d->dev_nonce = rules->nonce_rises ? (uint16_t)(d->dev_nonce + 1) : (uint16_t)rng_u64(&s->rng);
 	d->joins++;
-	d->up_dr = s->opt.dr;
+	d->up_dr = join_dr(s, s->opt.dr);
 	struct frame f = { .mtype = MTYPE_JOIN_REQUEST,
 		.join = { .join_eui = d->join_eui, .dev_eui = d->dev_eui, .dev_nonce = d->dev_nonce } };
 	struct writer w = writer_of(d->phy, sizeof d->phy);
@@ -118,8 +136,8 @@ static bool adr_step(struct device *d, const struct sim *s)
 	if (silent > ADR_ACK_LIMIT && (silent - ADR_ACK_LIMIT) % ADR_ACK_DELAY == 0) {
 		if (d->tx_power)
 			d->tx_power = 0;
-		else if (d->dr > s->plan->region->adr_min_dr)
-			d->dr--;
+		else if (region_backoff_dr(s->plan->region, d->dr) >= 0)
+			d->dr = (uint8_t)region_backoff_dr(s->plan->region, d->dr);
 	}
 	return true;
 }
@@ -306,12 +324,17 @@ static void on_due(struct event *e, struct sim *s, uint64_t at_us)
 void device_reset_mac(struct device *d, const struct sim *s)
 {
 	const struct region *r = s->plan->region;
+	struct channels own;
+	plan_start(s->plan, false, &own);
 	memset(d->channels, 0, sizeof d->channels);
-	for (unsigned i = 0; i < r->runs[0].n; i++) {
-		uint32_t hz = r->runs[0].first_hz + i * r->runs[0].step_hz;
-		d->channels[i] = (struct channel){ .up_hz = hz, .down_hz = hz, .min_dr = r->runs[0].min_dr,
-			.max_dr = r->runs[0].max_dr, .is_on = true };
+	for (unsigned i = 0; i < DEVICE_CHANNELS; i++) {
+		struct channel *c = &d->channels[i];
+		if (!channels_has(&own, i) || !plan_channel(s->plan, i, &c->up_hz, &c->min_dr, &c->max_dr))
+			continue;
+		c->down_hz = region_rx1_hz(r, c->up_hz, i);
+		c->is_on = true;
 	}
+	d->down_dwell = region_boot_dwell(r, mac_rules(s->opt.version)->usual_phy, false) == DWELL_ON;
 	d->dr = s->opt.dr;
 	d->tx_power = 0;
 	d->nb_trans = 1;

@@ -3,9 +3,10 @@
 #include "proto/lorawan/keys.h"
 #include "proto/lorawan/mac_cmds.h"
 #include "proto/lorawan/security.h"
+#include "proto/region/chmask.h"
 #include "test/sim/air.h"
 
-enum { DEVICE_CHANNELS = 16, DEVICE_QUEUE = 8, DEVICE_TRIES = 8, DEVICE_ANSWERS = 48 };
+enum { DEVICE_CHANNELS = CHANNELS_MAX, DEVICE_QUEUE = 8, DEVICE_TRIES = 8, DEVICE_ANSWERS = 48 };
 
 enum phase {
 	PHASE_IDLE,      /**< nothing to do before the next uplink is due */
@@ -58,6 +59,7 @@ struct device {
 	struct channel channels[DEVICE_CHANNELS];
 	uint8_t dr, tx_power, nb_trans, rx1_delay_s, rx1_dr_offset, rx2_dr, battery;
 	uint32_t rx2_hz;
+	bool down_dwell; /**< TXParamSetupReq said so, or it is so from the start */
 	uint32_t adr_ack_cnt;
 	bool adr, ack_due, is_urgent, is_deaf;
 	struct answers answers, sticky;
@@ -111,5 +113,5 @@ bool device_take(struct device *d, struct sim *s);
 void device_mac(struct device *d, struct sim *s, struct slice commands);
 /** FOpts of the next uplink: sticky answers, answers, then what w asks; whole commands up to 15 octets. */
 size_t device_f_opts(struct device *d, const struct wish *w, uint8_t ret[FOPTS_MAX]);
-/** Channels of a CFList. */
+/** Channels of a CFList, of either type. */
 void device_cf_list(struct device *d, const struct sim *s, const uint8_t list[CF_LIST_LEN]);

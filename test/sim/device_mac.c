@@ -3,7 +3,7 @@
 #include "test/sim/report.h"
 #include <string.h>
 
-enum { CF_LIST_CHANNELS = 5, MASK_EACH = 0, MASK_ALL_ON = 6, DEVICE_MARGIN_DB = 9 };
+enum { CF_LIST_CHANNELS = 5, CF_LIST_TYPE_MASKS = 1, DEVICE_MARGIN_DB = 9 };
 
 static void answer_append(struct answers *a, const struct writer *w)
 {
@@ -23,14 +23,40 @@ static bool channel_set(struct channel *c, const struct sim *s, uint32_t hz, uin
 	return true;
 }
 
+/** Index of the first channel that the network defines. */
+static unsigned first_extra(const struct region *r)
+{
+	return r->runs[r->n_runs - 1].first + r->runs[r->n_runs - 1].n;
+}
+
 void device_cf_list(struct device *d, const struct sim *s, const uint8_t list[CF_LIST_LEN])
 {
 	const struct region *r = s->plan->region;
 	struct reader in = reader_of(list, CF_LIST_LEN);
+	unsigned first = first_extra(r);
+	if (list[CF_LIST_LEN - 1] == CF_LIST_TYPE_MASKS) {
+		struct channels set;
+		for (unsigned i = 0; i < CHANNEL_BANKS; i++)
+			set.bank[i] = reader_le16(&in);
+		for (unsigned i = 0; i < DEVICE_CHANNELS; i++)
+			d->channels[i].is_on = channels_has(&set, i);
+		return;
+	}
 	for (unsigned i = 0; i < CF_LIST_CHANNELS; i++) {
-		uint32_t hz = reader_le24(&in) * 100;
+		uint32_t hz = reader_le24(&in) * region_freq_step_hz(r);
 		if (hz)
-			channel_set(&d->channels[r->runs[0].n + i], s, hz, r->adr_min_dr, r->adr_max_dr);
+			channel_set(&d->channels[first + i], s, hz, r->adr_min_dr, r->adr_max_dr);
+	}
+}
+
+static void channels_of(const struct device *d, struct channels *ret_defined, struct channels *ret_on)
+{
+	*ret_defined = *ret_on = (struct channels){ { 0 } };
+	for (unsigned i = 0; i < DEVICE_CHANNELS; i++) {
+		if (d->channels[i].up_hz)
+			channels_add(ret_defined, i);
+		if (d->channels[i].is_on)
+			channels_add(ret_on, i);
 	}
 }
 
@@ -38,27 +64,22 @@ void device_cf_list(struct device *d, const struct sim *s, const uint8_t list[CF
 struct adr_block {
 	unsigned n;
 	struct mac_link_adr_req last;
-	bool is_on[DEVICE_CHANNELS];
+	struct channels on;
 	bool mask_ok;
 };
 
-static void adr_gather(struct adr_block *b, const struct device *d, struct slice arg)
+static void adr_gather(struct adr_block *b, const struct device *d, const struct sim *s, struct slice arg)
 {
+	struct channels defined, on;
+	enum phy_version phy = mac_rules(s->opt.version)->usual_phy;
 	b->last = mac_link_adr_req_get(arg);
+	channels_of(d, &defined, &on);
 	if (b->n++ == 0) {
 		b->mask_ok = true;
-		for (unsigned i = 0; i < DEVICE_CHANNELS; i++)
-			b->is_on[i] = d->channels[i].is_on;
+		b->on = on;
 	}
-	for (unsigned i = 0; i < DEVICE_CHANNELS; i++) {
-		bool wanted = b->last.ch_mask_cntl == MASK_ALL_ON ? d->channels[i].up_hz != 0
-								  : b->last.ch_mask >> i & 1;
-		if (wanted && !d->channels[i].up_hz)
-			b->mask_ok = false;
-		b->is_on[i] = wanted;
-	}
-	if (b->last.ch_mask_cntl != MASK_EACH && b->last.ch_mask_cntl != MASK_ALL_ON)
-		b->mask_ok = false;
+	struct chmask m = { b->last.ch_mask, b->last.ch_mask_cntl };
+	b->mask_ok = chmask_apply(s->plan->region, phy, &defined, m, &b->on) && b->mask_ok;
 }
 
 static struct mac_link_adr_ans adr_check(
@@ -66,11 +87,12 @@ static struct mac_link_adr_ans adr_check(
 {
 	bool any = false, dr_fits = false;
 	for (unsigned i = 0; i < DEVICE_CHANNELS; i++) {
-		any |= b->is_on[i];
-		dr_fits |= b->is_on[i] && dr >= d->channels[i].min_dr && dr <= d->channels[i].max_dr;
+		bool is_on = channels_has(&b->on, i);
+		any |= is_on;
+		dr_fits |= is_on && dr >= d->channels[i].min_dr && dr <= d->channels[i].max_dr;
 	}
 	return (struct mac_link_adr_ans){ .mask_ok = b->mask_ok && any,
-		.dr_ok = dr_fits,
+		.dr_ok = b->mask_ok && dr_fits,
 		.power_ok = power <=
 			    region_max_power_index(s->plan->region, mac_rules(s->opt.version)->usual_phy) };
 }
@@ -86,7 +108,7 @@ static void adr_apply(struct adr_block *b, struct device *d, const struct sim *s
 		d->tx_power = power;
 		d->nb_trans = b->last.nb_trans ? b->last.nb_trans : 1;
 		for (unsigned i = 0; i < DEVICE_CHANNELS; i++)
-			d->channels[i].is_on = b->is_on[i];
+			d->channels[i].is_on = channels_has(&b->on, i);
 	}
 	for (; b->n; b->n--) {
 		uint8_t buf[4];
@@ -118,10 +140,10 @@ static void new_channel(struct device *d, const struct sim *s, struct slice arg)
 {
 	struct mac_new_channel_req q = mac_new_channel_req_get(arg);
 	const struct region *r = s->plan->region;
-	bool is_default = q.index < r->runs[0].n;
+	bool is_default = r->is_fixed || q.index < first_extra(r);
 	struct mac_new_channel_ans a = {
 		.dr_ok = q.min_dr <= q.max_dr && region_modu(r, true, q.max_dr) != NULL && !is_default,
-		.freq_ok = q.index < DEVICE_CHANNELS && !is_default &&
+		.freq_ok = q.index < r->max_channels && !is_default &&
 			   (!q.freq_hz || region_freq_ok(r, q.freq_hz)),
 	};
 	if (a.dr_ok && a.freq_ok)
@@ -200,7 +222,7 @@ void device_mac(struct device *d, struct sim *s, struct slice commands)
 	while (mac_walk(commands, false, &pos, &c) == MAC_WALK_CMD) {
 		answers_report(d, s, &c);
 		if (c.info->cid == CMD_LINK_ADR) {
-			adr_gather(&block, d, c.arg);
+			adr_gather(&block, d, s, c.arg);
 			if (mac_rules(s->opt.version)->adr_block)
 				continue;
 		}

@@ -22,14 +22,24 @@ static bool fits_rx1(const struct device *d, const struct sim *s, const struct e
 {
 	enum phy_version phy = mac_rules(s->opt.version)->usual_phy;
 	const struct channel *c = &d->channels[d->channel];
-	int dr = region_rx1_dr(s->plan->region, phy, d->up_dr, d->is_join ? 0 : d->rx1_dr_offset, false);
-	return is_tuned(s, e, d->is_join ? c->up_hz : c->down_hz, dr);
+	const struct region *r = s->plan->region;
+	const struct region_join *join = d->is_join ? region_join(r, c->up_hz) : NULL;
+	int dr = region_rx1_dr(r, phy, d->up_dr, d->is_join ? 0 : d->rx1_dr_offset, d->down_dwell);
+	uint32_t hz = d->is_join ? region_rx1_hz(r, c->up_hz, d->channel) : c->down_hz;
+	return is_tuned(s, e, join ? join->rx1_hz : hz, dr);
+}
+
+/** Where RX2 is of the join-request that was sent. */
+static uint32_t join_rx2_hz(const struct device *d, const struct sim *s)
+{
+	const struct region_join *join = region_join(s->plan->region, d->channels[d->channel].up_hz);
+	return join ? join->rx2_hz : s->plan->region->rx2_hz;
 }
 
 static bool fits_rx2(const struct device *d, const struct sim *s, const struct emission *e)
 {
 	const struct region *r = s->plan->region;
-	return d->is_join ? is_tuned(s, e, r->rx2_hz, r->rx2_dr) : is_tuned(s, e, d->rx2_hz, d->rx2_dr);
+	return d->is_join ? is_tuned(s, e, join_rx2_hz(d, s), r->rx2_dr) : is_tuned(s, e, d->rx2_hz, d->rx2_dr);
 }
 
 /** The window that an emission falls into: 1, 2, 3 for class C; 0: none. */
@@ -83,7 +93,9 @@ static bool accept_take(struct device *d, struct sim *s)
 		.join_eui = d->join_eui,
 		.dev_nonce = d->dev_nonce };
 	keys_session_1_0(s->crypto, &d->app_key, &v, &d->keys);
+	uint32_t rx2_hz = join_rx2_hz(d, s);
 	device_reset_mac(d, s);
+	d->rx2_hz = rx2_hz;
 	d->is_joined = true;
 	d->joins = 0;
 	d->dev_addr = a.dev_addr;

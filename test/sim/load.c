@@ -9,9 +9,6 @@ enum {
 	TICK_US = 2000,
 	SETTLE_US = 1000000,
 	STAMP = 8,
-	DEVICE_HZ = 868100000,
-	CHANNEL_STEP_HZ = 200000,
-	CHANNELS = 3,
 	AT_ONCE = 500
 };
 
@@ -19,6 +16,20 @@ struct load {
 	struct event event;
 	uint64_t sent, begin_us;
 };
+
+/** The channels of the plan that have the data rate, in turn. */
+static uint32_t channel_hz(const struct sim *s, uint32_t turn)
+{
+	struct channels wanted;
+	uint32_t hz[CHANNELS_MAX], n = 0;
+	uint8_t min_dr, max_dr;
+	plan_wanted(s->plan, &wanted);
+	for (unsigned i = 0; i < CHANNELS_MAX; i++)
+		if (channels_has(&wanted, i) && plan_channel(s->plan, i, &hz[n], &min_dr, &max_dr) && s->opt.dr >= min_dr &&
+			s->opt.dr <= max_dr)
+			n++;
+	return n ? hz[turn % n] : s->plan->region->runs[0].first_hz;
+}
 
 static void frame_send(struct sim *s, struct device *d)
 {
@@ -41,7 +52,7 @@ static void frame_send(struct sim *s, struct device *d)
 	mic_data(s->crypto, &d->keys.f_nwk_s_int, &id, (struct slice){ phy, w.len - MIC_LEN },
 		phy + w.len - MIC_LEN);
 	struct emission e = { .end_us = sim_now(s),
-		.freq_hz = DEVICE_HZ + d->f_cnt_up % CHANNELS * CHANNEL_STEP_HZ,
+		.freq_hz = channel_hz(s, d->f_cnt_up),
 		.phy = phy,
 		.phy_len = w.len,
 		.modu = *region_modu(s->plan->region, true, s->opt.dr) };

@@ -45,7 +45,11 @@ static int world_open(struct sim *s)
 	s->start_us = sim_now(s);
 	s->timer = loop_timer_new(s->loop, on_timer, s);
 	s->plan = plan_find(str_of(s->opt.plan_id));
-	if (!s->plan || s->plan->region->is_fixed || !region_modu(s->plan->region, true, s->opt.dr)) {
+	if (s->plan)
+		s->plan = plan_for(str_of(s->opt.plan_id), mac_rules(s->opt.version)->usual_phy);
+	if (s->plan && s->opt.dr == DR_NONE)
+		s->opt.dr = s->plan->region->adr_max_dr;
+	if (!s->plan || !region_modu(s->plan->region, true, s->opt.dr)) {
 		fprintf(stderr, "error: no such frequency plan, or no such data rate in it: %s, %u\n",
 			s->opt.plan_id, s->opt.dr);
 		return -EINVAL;

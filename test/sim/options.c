@@ -2,6 +2,7 @@
 #include "test/sim/options.h"
 #include "common/core/err.h"
 #include "test/sim/jit.h"
+#include "proto/region/region.h"
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -55,7 +56,7 @@ static const struct option table[] = {
 	OPT("confirmed", FLAG, confirmed, "uplinks ask for an acknowledgement"),
 	OPT("f-port", OCTET, f_port, "FPort of uplinks (1)"),
 	OPT("payload", PAYLOAD, payload, "HEX, or `counter` (counter)"),
-	OPT("dr", OCTET, dr, "data rate of devices (5)"),
+	OPT("dr", OCTET, dr, "data rate of devices (the highest that ADR would choose)"),
 	OPT("no-adr", FLAG_OFF, adr, "devices do not let the network choose their data rate"),
 	OPT("link-check", FLAG, link_check, "every uplink asks how it was heard"),
 	OPT("device-time", FLAG, device_time, "every uplink asks for the time"),
@@ -215,7 +216,7 @@ int options_read(int argc, char **argv, struct options *ret)
 		.interval_us = 10000000,
 		.duration_us = 10000000,
 		.f_port = 1,
-		.dr = 5,
+		.dr = DR_NONE,
 		.is_counter = true,
 		.rate = 100,
 	};
