@@ -54,11 +54,8 @@ static void start_fixed(struct session *s, bool has_plan)
 {
 	const struct dev *d = s->dev;
 	uint8_t list[16];
-	chmask_all(d->plan->region, &s->mac.enabled);
-	if (!has_plan || s->is_by_hand || !plan_cf_list(d->plan, (enum phy_version)d->phy_version, list))
-		return;
-	for (unsigned i = 0; i < CHANNEL_BANKS; i++)
-		s->mac.enabled.bank[i] = (uint16_t)(s->mac.enabled.bank[i] & (list[2 * i] | list[2 * i + 1] << 8));
+	bool is_told = has_plan && !s->is_by_hand && plan_cf_list(d->plan, (enum phy_version)d->phy_version, list);
+	plan_start(d->plan, is_told, &s->mac.enabled);
 }
 
 static uint8_t exponent(unsigned n)
@@ -97,8 +94,7 @@ void mac_start(struct session *s, bool has_plan)
 		m->duty_cycle = d->mac.duty_cycle & 15;
 	m->adr_param = (uint8_t)(exponent(r->adr_ack_limit) << 4 | exponent(r->adr_ack_delay));
 	enum phy_version v = (enum phy_version)d->phy_version;
-	bool up = MSG_HAS(&d->mac, up_dwell) ? d->mac.up_dwell : region_boot_dwell(r, v, true) == DWELL_ON;
-	bool down = MSG_HAS(&d->mac, down_dwell) ? d->mac.down_dwell : region_boot_dwell(r, v, false) == DWELL_ON;
+	bool up = region_boot_dwell(r, v, true) == DWELL_ON, down = region_boot_dwell(r, v, false) == DWELL_ON;
 	m->tx_param = (uint8_t)(mac_eirp_code(region_max_eirp_ddbm(r, v) / 10) | (up ? TX_UP_DWELL : 0) | (down ? TX_DOWN_DWELL : 0));
 	if (r->is_fixed)
 		start_fixed(s, has_plan);

@@ -18,11 +18,9 @@ static uint32_t wish_tx_param(const struct session *s, uint32_t now)
 	uint32_t v = now;
 	if (MSG_HAS(m, desired_max_eirp))
 		v = (v & ~15U) | mac_eirp_code((int)m->desired_max_eirp);
-	if (MSG_HAS(m, up_dwell))
-		v = (v & ~(uint32_t)TX_UP_DWELL) | (m->up_dwell ? TX_UP_DWELL : 0);
-	if (MSG_HAS(m, down_dwell))
-		v = (v & ~(uint32_t)TX_DOWN_DWELL) | (m->down_dwell ? TX_DOWN_DWELL : 0);
-	return v;
+	bool up = MSG_HAS(m, up_dwell) ? m->up_dwell : plan_dwell(s->dev->plan, true);
+	bool down = MSG_HAS(m, down_dwell) ? m->down_dwell : plan_dwell(s->dev->plan, false);
+	return (v & 15U) | (up ? TX_UP_DWELL : 0) | (down ? TX_DOWN_DWELL : 0);
 }
 
 static uint32_t wish_rx_param(const struct session *s)
