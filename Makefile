@@ -84,7 +84,7 @@ check: $(TESTS) $(CORPUS_TESTS)
 
 check-asan: ; $(MAKE) -f $(here)Makefile B=$(B)-asan CONFIGURE_FLAGS="--enable-sanitize --enable-werror" check
 all-asan: ; $(MAKE) -f $(here)Makefile B=$(B)-asan CONFIGURE_FLAGS="--enable-sanitize --enable-werror" all
-# Lines that tests run; LIST=ns/core/adr.c: those of one file that they do not.
+# Lines that tests run; LIST=ns/core/mac/adr.c: those of one file that they do not.
 coverage: ; $(MAKE) -f $(here)Makefile B=$(B)-cov CONFIGURE_FLAGS="--enable-coverage CFLAGS=-O0" $(if $(LIST),coverage-list,coverage-report)
 coverage-report: $(TESTS) $(CORPUS_TESTS)
 	@find $(B) -name '*.gcda' -delete

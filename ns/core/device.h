@@ -1,10 +1,10 @@
 /** @file Devices and their sessions: the replica of the registry's network half, and the live state beside it. */
 #pragma once
-#include "ns/core/counter.h"
-#include "ns/core/dedup.h"
+#include "ns/core/down/counter.h"
+#include "ns/core/up/dedup.h"
 #include "ns/core/hash.h"
-#include "ns/core/listening.h"
-#include "ns/core/mac_state.h"
+#include "ns/core/down/listening.h"
+#include "ns/core/mac/mac_state.h"
 #include "proto/lorawan/version.h"
 #include "proto/region/region.h"
 

@@ -1,7 +1,7 @@
 /** @file Gateways: those of the registry and those that were just heard, where they can be reached, and their ledgers. */
 #pragma once
 #include "ns/core/hash.h"
-#include "ns/core/ledger.h"
+#include "ns/core/down/ledger.h"
 #include "proto/schema.h"
 
 struct gateway {

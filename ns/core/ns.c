@@ -1,11 +1,11 @@
 /** @file The network server's core: its state, batches and answers, and the order in which things happen. */
 #include "ns/core/ns.h"
-#include "ns/core/class_c.h"
-#include "ns/core/downlink.h"
-#include "ns/core/multicast.h"
+#include "ns/core/down/class_c.h"
+#include "ns/core/down/downlink.h"
+#include "ns/core/down/multicast.h"
 #include "ns/core/records.h"
 #include "ns/core/registry.h"
-#include "ns/core/uplink.h"
+#include "ns/core/up/uplink.h"
 #include "proto/tables.h"
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /** @file Peers that come and go: gateway servers with their gateways' status, and the application server. */
-#include "ns/core/class_c.h"
-#include "ns/core/downlink.h"
-#include "ns/core/mac_report.h"
+#include "ns/core/down/class_c.h"
+#include "ns/core/down/downlink.h"
+#include "ns/core/mac/mac_report.h"
 #include "ns/core/registry.h"
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /** @file Records of the store: how state is written down and taken back. */
 #include "ns/core/records.h"
-#include "ns/core/multicast.h"
+#include "ns/core/down/multicast.h"
 #include <string.h>
 
 enum { RECORD_VERSION = 1, RECORD_MAX = 1024 };

@@ -1,8 +1,8 @@
 /** @file The replica of the registry's network half: taken from the as, passed on to every gs. */
 #include "ns/core/registry.h"
-#include "ns/core/class_c.h"
-#include "ns/core/downlink.h"
-#include "ns/core/multicast.h"
+#include "ns/core/down/class_c.h"
+#include "ns/core/down/downlink.h"
+#include "ns/core/down/multicast.h"
 #include "ns/core/records.h"
 #include <stdlib.h>
 #include <string.h>

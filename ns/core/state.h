@@ -3,7 +3,7 @@
 #include "common/core/crypto.h"
 #include "common/core/heap.h"
 #include "ns/core/device.h"
-#include "ns/core/exchange.h"
+#include "ns/core/down/exchange.h"
 #include "ns/core/gateway.h"
 #include "ns/core/ns.h"
 #include "ns/core/outbox.h"

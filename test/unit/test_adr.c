@@ -1,5 +1,5 @@
 /** @file ADR, decision by decision; how it does on air is test_adr_channel.c. */
-#include "ns/core/adr.h"
+#include "ns/core/mac/adr.h"
 #include <check.h>
 #include <stdlib.h>
 

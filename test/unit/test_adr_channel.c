@@ -1,5 +1,5 @@
 /** @file ADR on a channel that it does not know: loss, steadiness and airtime, beside those of the classic algorithm. */
-#include "ns/core/adr.h"
+#include "ns/core/mac/adr.h"
 #include "test/unit/adr_channel.h"
 #include <check.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /** @file Downlink counters: reserved ahead, skipped in a crash, never repeated. */
-#include "ns/core/counter.h"
+#include "ns/core/down/counter.h"
 #include <check.h>
 #include <stdlib.h>
 

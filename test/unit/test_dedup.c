@@ -1,8 +1,8 @@
 /** @file Copies of a frame, and the order of gateways. */
 #include "common/core/err.h"
-#include "ns/core/dedup.h"
+#include "ns/core/up/dedup.h"
 #include "ns/core/gateway.h"
-#include "ns/core/path.h"
+#include "ns/core/down/path.h"
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /** @file Airtime: conflicts, the duty cycle of EU868's sub-bands (ETSI EN 300 220), and what a crash may cost. */
 #include "common/core/clock.h"
 #include "common/core/err.h"
-#include "ns/core/ledger.h"
+#include "ns/core/down/ledger.h"
 #include "ns/core/limits.h"
 #include <check.h>
 #include <stdlib.h>

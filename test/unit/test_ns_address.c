@@ -1,5 +1,5 @@
 /** @file Addresses of devices that join: from the network's blocks, and as few devices as possible at one. */
-#include "ns/core/address.h"
+#include "ns/core/up/address.h"
 #include "test/unit/ns_life.h"
 #include <check.h>
 

@@ -1,5 +1,5 @@
 /** @file Downlinks of both versions against frames that others published or accepted. */
-#include "ns/core/seal.h"
+#include "ns/core/down/seal.h"
 #include "test/unit/vec_lines.h"
 #include <check.h>
 
