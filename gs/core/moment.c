@@ -61,6 +61,18 @@ static enum tx_result moment_gps(
 	return TX_RESULT_SUCCESS;
 }
 
+/** A delay may become longer: what is programmed while another frame is on air is dropped, and nobody says so. */
+static enum tx_result delay_fit(const struct gateway *g, uint32_t airtime_us, struct moment *m)
+{
+	uint64_t begin_us = m->start_us > LEAD_US ? m->start_us - LEAD_US : 0;
+	uint64_t later_us = gs_antenna_free_us(&g->antenna, begin_us, LEAD_US + airtime_us) - begin_us;
+	if (later_us > HOLD_MAX_US)
+		return TX_RESULT_COLLISION_PACKET;
+	m->start_us += later_us;
+	m->tmst_us += (uint32_t)later_us;
+	return TX_RESULT_SUCCESS;
+}
+
 static enum tx_result moment_wanted(
 	const struct gateway *g, const struct tx_request *rq, const struct now *now, struct moment *ret)
 {
@@ -77,6 +89,8 @@ static enum tx_result moment_wanted(
 		if (rq->at_us > QUEUE_US)
 			return TX_RESULT_TOO_EARLY;
 		moment_at(g, rq->at_us, now, ret);
+		if (ret->when == TXPK_TMST)
+			return delay_fit(g, rq->airtime_us, ret);
 	} else {
 		ret->when = TXPK_IMME;
 		ret->start_us = now->mono_us + gs_rtt_median(&g->rtt) / 2 + IMME_SOON_US;

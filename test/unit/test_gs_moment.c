@@ -227,6 +227,32 @@ START_TEST(an_immediate_frame_stays_out_of_the_one_on_air)
 }
 END_TEST
 
+/* A forwarder takes a frame from its queue 40 ms before its start, and drops it if the concentrator is sending then. */
+START_TEST(a_delay_ends_when_the_frame_on_air_is_over)
+{
+	struct world *w = connected(2);
+	heard(w, 1000000, 0);
+	ck_assert_int_eq(at(w, 500000), TX_RESULT_SUCCESS);
+	ck_assert_uint_eq(world_txpk(w).tmst_us, 1500000);
+	world_send_in(w, 2, EUI, SEMTECH_TX_ACK, world_token(w), "");
+	ck_assert_int_eq(at(w, 100000), TX_RESULT_SUCCESS); /* over before that one leaves the queue */
+	ck_assert_uint_eq(world_txpk(w).tmst_us, 1100000);
+	world_send_in(w, 2, EUI, SEMTECH_TX_ACK, world_token(w), "");
+	world_pass(w, 501000);
+	ck_assert_int_eq(at(w, 0), TX_RESULT_SUCCESS);
+	/* 50 ms on air, 20 ms guard, 52.5 ms lead */
+	ck_assert_uint_eq(world_txpk(w).tmst_us, 1500000 + 50000 + 20000 + 52500);
+	world_send_in(w, 2, EUI, SEMTECH_TX_ACK, world_token(w), "");
+	struct tx_request r = at_request(1000000);
+	r.airtime_us = 4000000;
+	ck_assert_int_eq(gs_tx(w->gs, &r, &w->now), TX_RESULT_SUCCESS);
+	world_send_in(w, 2, EUI, SEMTECH_TX_ACK, world_token(w), "");
+	world_pass(w, SEC_US);
+	ck_assert_int_eq(at(w, 0), TX_RESULT_COLLISION_PACKET);
+	world_free(w);
+}
+END_TEST
+
 START_TEST(what_would_wait_too_long_is_refused)
 {
 	struct world *w = connected(2);
@@ -323,6 +349,7 @@ int main(void)
 	tcase_add_test(t, an_sx1302_forwarder_sends_immediate_frames_soon);
 	tcase_add_test(t, what_was_refused_keeps_no_antenna);
 	tcase_add_test(t, an_immediate_frame_stays_out_of_the_one_on_air);
+	tcase_add_test(t, a_delay_ends_when_the_frame_on_air_is_over);
 	tcase_add_test(t, what_would_wait_too_long_is_refused);
 	tcase_add_test(t, version_1_has_one_frame_at_a_time);
 	tcase_add_test(t, what_is_held_for_a_gateway_that_goes_was_not_sent);
