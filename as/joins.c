@@ -46,6 +46,8 @@ static int save_nonce(struct as *as, uint64_t uid, uint16_t dev_nonce)
 	struct slice record;
 	size_t n;
 	TRY(load_nonces(as, uid, &record));
+	if (nonces_used(record, dev_nonce))
+		return 0; /* of a device that resets them */
 	TRY(nonces_add(record, dev_nonce, more, &n));
 	return store_put(as->store, as_store_uid_key(key, TABLE_DEV_NONCES, uid), (struct slice){ more, n });
 }
@@ -134,6 +136,7 @@ static void on_join(void *ctx, struct bus_peer *peer, struct bus_request *reques
 		.join_eui = d->join_eui,
 		.app_key = d->has_app_key ? &d->app_key : NULL,
 		.nwk_key = d->has_nwk_key ? &d->nwk_key : NULL,
+		.resets_nonces = d->resets_join_nonces,
 		.is_used = is_used,
 		.ctx = &nonces };
 	int r = store_failing(as->store) ? -EAGAIN : load_state(as, rq->device, &state);

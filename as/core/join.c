@@ -97,7 +97,7 @@ static int check_nonce(const struct join_device *d, const struct join_state *s, 
 {
 	if (rq->type == 1)
 		return s->has_rj_count1 && rq->nonce <= s->rj_count1 ? JOIN_E_REJOIN_LOW : 0;
-	if (rq->type != JOIN_REQ_TYPE)
+	if (rq->type != JOIN_REQ_TYPE || d->resets_nonces)
 		return 0;
 	if (rq->nonce_rises && s->has_dev_nonce && s->nonce_rose && rq->nonce <= s->dev_nonce)
 		return JOIN_E_NONCE_LOW;

@@ -3,6 +3,7 @@
  *
  * Until 1.0.3 a DevNonce is chance: all used ones are remembered for ever. From 1.0.4 on it rises, and so does the RJcount1 of
  * 1.1. JoinNonce counts from 1. A request repeated within JOIN_REPEAT_US (a lost answer, another gateway) gets the same answer.
+ * A device that forgets its DevNonces is served if the operator says so; what it joins with is remembered all the same.
  * Rejoin-requests of type 0 and 2 are the network's own: it has checked their integrity code and RJcount0.
  */
 #pragma once
@@ -54,6 +55,7 @@ struct join_device {
 	uint32_t mac_version;
 	uint64_t dev_eui, join_eui;
 	const struct key *app_key, *nwk_key; /**< NULL: it has none */
+	bool resets_nonces; /**< its DevNonces may come again, and in any order */
 	bool (*is_used)(void *ctx, uint16_t dev_nonce);
 	void *ctx;
 };

@@ -106,6 +106,8 @@ class Commands(Case):
         for word in ("update", "set"):
             self.assertNotIn("supports_class_c", self.cli("end-devices", word, "app1", "o1", "--supports-class-c=false"))
             self.assertIs(self.cli("end-devices", word, "app1", "o1", "--supports-class-c")["supports_class_c"], True)
+        self.assertIs(self.cli("end-devices", "set", "app1", "o1", "--resets-join-nonces")["resets_join_nonces"], True)
+        self.assertNotIn("resets_join_nonces", self.cli("end-devices", "set", "app1", "o1", "--resets-join-nonces=false"))
         self.assertEqual(self.cli("end-devices", "get", "app1", "o1")["name"], "N")
         self.assertIn("o1", [d["ids"]["device_id"] for d in self.cli("end-devices", "list", "app1")])
         random = self.cli("end-devices", "create", "app1", "o2", "--dev-eui", "70B3D57ED0051235", *OTAA, "--with-root-keys")

@@ -102,6 +102,9 @@ class Joins(Stories):
         self.assertEqual(len(g.emissions), 1)
         d.dev_nonce = 10
         s.join(d, g, 2)
+        s.stack.cli("end-devices", "update", "app1", d.id, "--resets-join-nonces")
+        d.dev_nonce = 9  # used, and lower
+        s.join(d, g, 3)
 
     def story_a_wrong_app_key_is_named(self, s):
         g, d = s.gateway(), s.otaa()

@@ -37,6 +37,7 @@ static void setup(void)
 	device.mac_version = LW_1_0_3;
 	device.app_key = &app_key;
 	device.nwk_key = NULL;
+	device.resets_nonces = false;
 }
 
 static void teardown(void)
@@ -314,6 +315,34 @@ START_TEST(nonces_of_chance_do_not_bind_a_device_that_was_brought_to_1_0_4)
 }
 END_TEST
 
+START_TEST(a_device_that_forgets_its_nonces_joins_if_the_operator_says_so)
+{
+	static const uint32_t versions[] = { LW_1_0_0, LW_1_0_3, LW_1_0_4, LW_1_1_0 };
+	bool is_new;
+	as_1_1();
+	for (size_t i = 0; i < COUNT(versions); i++) {
+		device.mac_version = versions[i];
+		const struct key *k = versions[i] == LW_1_1_0 ? &nwk_key : &app_key;
+		struct join_request nine = made_with(9, k), five = made_with(5, k), forged = made_with(6, &(struct key){ { 6 } });
+		uint32_t join_nonce = state.join_nonce;
+		device.resets_nonces = true;
+		ck_assert_int_eq(handle(&nine, &is_new), 0);
+		now.unix_us += JOIN_REPEAT_US;
+		ck_assert_int_eq(handle(&nine, &is_new), 0);
+		ck_assert(is_new);
+		now.unix_us += JOIN_REPEAT_US;
+		ck_assert_int_eq(handle(&five, &is_new), 0);
+		/* What the device may not repeat, the server still does not: and who has no key stays outside. */
+		ck_assert_uint_eq(state.join_nonce, join_nonce + 3);
+		ck_assert_int_eq(handle(&forged, &is_new), JOIN_E_MIC);
+		device.resets_nonces = false;
+		now.unix_us += JOIN_REPEAT_US;
+		ck_assert_int_eq(handle(&nine, &is_new), JOIN_E_NONCE_USED);
+		ck_assert_int_eq(handle(&five, &is_new), versions[i] >= LW_1_0_4 ? JOIN_E_NONCE_LOW : JOIN_E_NONCE_USED);
+	}
+}
+END_TEST
+
 START_TEST(the_join_nonce_ends_at_24_bits)
 {
 	bool is_new;
@@ -400,6 +429,7 @@ int main(void)
 	tcase_add_test(t, every_type_of_rejoin_is_answered_under_the_js_enc_key);
 	tcase_add_test(t, rj_count1_rises_and_its_mic_is_the_join_servers_to_check);
 	tcase_add_test(t, nonces_of_chance_do_not_bind_a_device_that_was_brought_to_1_0_4);
+	tcase_add_test(t, a_device_that_forgets_its_nonces_joins_if_the_operator_says_so);
 	tcase_add_test(t, the_join_nonce_ends_at_24_bits);
 	tcase_add_test(t, a_rejoin_is_remembered_in_the_store);
 	tcase_add_test(t, the_state_survives_the_store_and_no_key_is_in_clear_there);

@@ -147,6 +147,7 @@ static const struct {
 	  "\"000102030405060708090A0B0C0D0E0F\"}}}}",
 		"session.dev_addr" },
 	{ "{\"ids\":{\"device_id\":\"dev\"},\"multicast\":true}", "session" },
+	{ "{\"ids\":{\"device_id\":\"dev\"},\"resets_join_nonces\":true}", "resets_join_nonces" },
 	{ "{\"ids\":{\"device_id\":\"dev\"},\"attributes\":[]}", "attributes" },
 	{ "{\"ids\":{\"device_id\":\"dev\"},\"supports_class_c\":\"maybe\"}", "supports_class_c" },
 	{ "{\"ids\":{\"device_id\":\"dev\"},\"mac_settings\":{\"rx1_delay\":16}}", "mac_settings.rx1_delay" },

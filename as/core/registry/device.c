@@ -116,7 +116,7 @@ static int join_settle(struct device *d, struct problem *p)
 	if (!d->session.present && (d->has_app_key || d->has_nwk_key))
 		d->supports_join = true;
 	if (!d->supports_join)
-		return 0;
+		return d->resets_join_nonces ? lack(p, "resets_join_nonces", "is for devices that join") : 0;
 	if (d->multicast)
 		return lack(p, "multicast",
 			"a multicast group cannot join: give it a session instead of root keys");

@@ -30,6 +30,7 @@ struct device {
 	uint32_t mac_version, phy_version; /**< rows of proto/lorawan/versions.def */
 	char plan[33];
 	bool supports_join, class_b, class_c, multicast;
+	bool resets_join_nonces; /**< its DevNonces come again, so that they are not checked: a replay hole */
 	bool has_app_key, has_nwk_key;
 	struct key app_key, nwk_key;
 	struct device_session session;

@@ -141,6 +141,7 @@ static const struct record_field fields[] = {
 	{ "supports_class_b", read_bool, AT(class_b) },
 	{ "supports_class_c", read_bool, AT(class_c) },
 	{ "multicast", read_bool, AT(multicast) },
+	{ "resets_join_nonces", read_bool, AT(resets_join_nonces) },
 	{ .path = "mac_settings", .read = read_mac_settings },
 	{ "root_keys.app_key", read_key, AT(app_key), HAS_AT(has_app_key) },
 	{ "root_keys.nwk_key", read_key, AT(nwk_key), HAS_AT(has_nwk_key) },
@@ -335,6 +336,7 @@ void device_json_members(
 	write_true(t, "supports_class_b", d->class_b);
 	write_true(t, "supports_class_c", d->class_c);
 	write_true(t, "multicast", d->multicast);
+	write_true(t, "resets_join_nonces", d->resets_join_nonces);
 	if (keys)
 		write_root_keys(t, d, e);
 	if (d->session.present && (what & (DEVICE_JSON_SESSION | DEVICE_JSON_STORE)))
