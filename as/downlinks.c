@@ -229,7 +229,8 @@ static int take_all(struct request *rq, const struct json *j, json_val items, bo
 		TRY(queue_clear(&t->queue, &rq->as->traffic->queue_sink, t->uid));
 	for (json_val v = json_first(j, items); v >= 0; v = json_next(j, v))
 		TRY(take_item(rq, t, j, v));
-	return downlinks_added(rq->as, rq->device);
+	downlinks_added(rq->as, rq->device);
+	return 0;
 }
 
 /** Look at the body; what is wrong with it as a whole is said at once. @return 0; -errno of the store or of

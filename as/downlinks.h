@@ -36,11 +36,9 @@ static inline bool downlinks_listens_always(const struct device *d)
 void downlinks_heard(struct as *as, const struct device *d);
 /** A pull is near: offer the next item. @return 0; -errno of the store */
 int downlinks_prepare(struct as *as, const struct device *d);
-/** Its queue has changed: the next item is offered to a device that listens always. @return 0; -errno of the store */
-int downlinks_changed(struct as *as, const struct device *d);
-/** Items were added, not on disk yet: the ns need not wait for that if the device was heard just now, as a quick reply may make its
- * window. @return 0; -errno of the store */
-int downlinks_added(struct as *as, const struct device *d);
+/** Items were added, not on disk yet: the ns need not wait for that if the device listens always, or was heard just now, as a quick
+ * reply may make its window. */
+void downlinks_added(struct as *as, const struct device *d);
 /** The ns is a new process, and has told all that it knows of what the old one was handed. @return 0; -errno of the store */
 int downlinks_ns_restarted(struct as *as);
 /** The process is about to end: what nobody has taken until now is no longer offered, and will not be in

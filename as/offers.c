@@ -1,7 +1,7 @@
 /** @file Which items the ns may be handed: those offered to it in a commit; and what is told of items that it forgot.
  *
- * An item is offered when the ns says that the pull is near, or at once to a device that listens always; and for a short while: what
- * is offered is in doubt if all processes die at that moment. */
+ * An item is offered when the ns says that the pull is near, and for a short while: what is offered is in doubt if all processes die
+ * at that moment. */
 #include "as/downlinks.h"
 #include "common/log.h"
 #include <string.h>
@@ -56,17 +56,12 @@ int downlinks_prepare(struct as *as, const struct device *d)
 	return t ? offer(as, t) : 0;
 }
 
-int downlinks_changed(struct as *as, const struct device *d)
-{
-	return downlinks_listens_always(d) ? downlinks_prepare(as, d) : 0;
-}
-
-int downlinks_added(struct as *as, const struct device *d)
+void downlinks_added(struct as *as, const struct device *d)
 {
 	const struct device_traffic *t = traffic_of(as, d->entry.uid, false);
-	if (t && t->heard_us && loop_now(as->loop)->mono_us - t->heard_us < WINDOWS_US)
+	bool is_heard = t && t->heard_us && loop_now(as->loop)->mono_us - t->heard_us < WINDOWS_US;
+	if (t && (is_heard || downlinks_listens_always(d)))
 		downlinks_tell(as, t->uid);
-	return downlinks_changed(as, d);
 }
 
 /** It may have been sent, and nobody will ever tell. An unconfirmed one is not sent again; a confirmed one is

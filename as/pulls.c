@@ -209,7 +209,7 @@ int downlinks_outcome(
 	if (gone)
 		item_free(item);
 	downlinks_tell(as, t->uid);
-	return downlinks_changed(as, d);
+	return 0;
 }
 
 /** Encrypt for the counter that the ns has spent. @return 0; -EPERM the counter has gone by; -errno */
@@ -264,10 +264,9 @@ int downlinks_outdated(struct as *as, const struct device *d, struct device_traf
 	bool any = false;
 	for (struct item *i; (i = queue_outdated(&t->queue, loop_now(as->loop)->unix_us)); any = true)
 		TRY(fail_waiting(as, d, t, i, &(struct tts_error){ .row = down_error_find(STR("downlink_expired")) }));
-	if (!any)
-		return 0;
-	downlinks_tell(as, t->uid);
-	return downlinks_changed(as, d);
+	if (any)
+		downlinks_tell(as, t->uid);
+	return 0;
 }
 
 /** Is the next item for this kind of window? Such as name gateways that are all gone fail here.

@@ -81,6 +81,33 @@ class Restart(unittest.TestCase):
         self.stack.start()
         self.check_all_is_there()
 
+    def test_kill_of_all_with_a_class_c_item_that_nobody_can_send_yet(self):
+        """Nobody has pulled it, so nobody doubts it: it is there still, and is sent once."""
+        device = Device(dev_addr=0x01020304, nwk_s_key=os.urandom(16), app_s_key=os.urandom(16))
+        self.stack.create_abp(device, "app1", "dev2", "--supports-class-c")
+        hears = Gateway(self.stack.address("gs.udp"), eui=0xAA555A0000000202, keepalive=1e9)
+        self.addCleanup(hears.close)
+        hears.wait_path()
+        self.gateway.close()
+        self.stack.stop()  # who listens to PULL_DATA no more has no way down
+        self.stack.start()
+        self.connect()
+        hears.uplink(device.uplink(2, b"x"))
+        self.sub.wait("dev2/up")
+        time.sleep(2.5)
+        self.sub.publish("v3/app1/devices/dev2/down/push", {"downlinks": [{"f_port": 7, "frm_payload": "AQID"}]})
+        self.sub.wait("dev2/down/queued")
+        self.stack.kill()
+        self.stack.start()
+        self.connect()
+        self.assertEqual([i["f_port"] for i in self.stack.cli("end-devices", "downlink", "list", "app1", "dev2")], [7])
+        self.gateway.uplink(device.uplink(2, b"y"))
+        self.sub.wait("dev2/down/sent")
+        self.sub.wait("dev2/up")
+        downs = [device.downlink(e.phy) for e in self.gateway.emissions]
+        self.assertEqual([(d.f_port, d.payload) for d in downs], [(7, b"\1\2\3")])
+        self.assertEqual((self.sub.count("down/failed"), self.sub.count("down/sent"), hears.emissions), (0, 1, []))
+
     def test_kill_of_each_process_and_up_restarts_it(self):
         self.exchange()
         for name in ("gs", "ns", "as"):

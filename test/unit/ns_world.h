@@ -69,6 +69,7 @@ struct w_device {
 	bool owes_ack;
 	struct join_answer join; /**< the last answer to its join-request */
 	uint64_t prepared_us;    /**< when the as was told last that a pull is near; 0: never */
+	struct ulid offered;     /**< the item that it noted then */
 	unsigned n_prepared;
 	uint32_t mac_version;
 	struct mac_settings mac;
@@ -592,7 +593,8 @@ static inline int w_pull(void *ctx, const struct ns_pull *call, const struct pul
 		return -ENOTCONN;
 	struct w_item *it = w_next_item(w, m->device, &n);
 	struct w_device *d = w_device(w, m->device);
-	if (!d->prepared_us || w->now.mono_us - d->prepared_us > W_OFFER_US)
+	bool is_offered = d->prepared_us && w->now.mono_us - d->prepared_us <= W_OFFER_US;
+	if (!is_offered || !it || !ulid_eq(&it->id, &d->offered))
 		it = NULL; /* it hands out only what it noted before */
 	if (w->as_is_mute)
 		return 0;
@@ -682,7 +684,11 @@ static inline void w_take_outcome(struct world *w, uint64_t device, const struct
 		return;
 	}
 	switch (o->outcome) {
-	case 0: it->n_returned++; it->state = W_QUEUED; break;
+	case 0:
+		it->n_returned++;
+		it->state = W_QUEUED;
+		w_device(w, device)->prepared_us = 0; /* its offer is over */
+		break;
 	case 1: it->n_sent++; it->state = W_SENT; break;
 	case 2:
 		it->n_failed++;
@@ -716,9 +722,6 @@ static inline void w_tell_waiting(struct world *w, uint64_t device)
 	unsigned n;
 	const struct w_item *it = w_next_item(w, device, &n);
 	q = (struct downlink_queued){ .v = { .len = 1 } };
-	struct w_device *d = w_device(w, device);
-	if (d && d->class_c)
-		d->prepared_us = w->now.mono_us;
 	struct waiting *q0 = &q.v.v[0];
 	*q0 = (struct waiting){ .device = device, .items = n };
 	if (it) {
@@ -785,7 +788,10 @@ static inline void w_tell_as(void *ctx, enum method m, const void *msg)
 	const struct trace_events *t = msg;
 	if (m == NSAS_PREPARE) {
 		struct w_device *d = w_device(w, ((const struct prepare *)msg)->device);
+		unsigned n;
+		const struct w_item *it = w_next_item(w, d->uid, &n);
 		d->prepared_us = w->now.mono_us;
+		d->offered = it ? it->id : (struct ulid){ .b = { 0 } };
 		d->n_prepared++;
 	}
 	if (m != NSAS_EVENT)

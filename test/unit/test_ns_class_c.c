@@ -206,6 +206,22 @@ START_TEST(when_all_refuse_it_fails_after_a_minute_with_what_they_said)
 }
 END_TEST
 
+START_TEST(the_as_notes_an_item_only_when_somebody_can_send_it)
+{
+	wake_up();
+	w->gw[0].can_send = w->gw[1].can_send = false;
+	w_hello_gs(w);
+	struct w_item *it = w_push(w, dev, 1, "abc", false);
+	unsigned before = dev->n_prepared;
+	w_run(w, 30 * SEC_US);
+	ck_assert(dev->n_prepared == before && it->state == W_QUEUED);
+	w->gw[1].can_send = true;
+	w_hello_gs(w);
+	w_run(w, 5 * SEC_US);
+	ck_assert(dev->n_prepared == before + 1 && it->state == W_SENT);
+}
+END_TEST
+
 START_TEST(without_a_path_it_fails_after_a_minute)
 {
 	wake_up();
@@ -426,6 +442,7 @@ int main(void)
 	tcase_add_test(t, after_a_restart_who_heard_the_device_is_known);
 	tcase_add_test(t, who_refuses_leaves_it_to_the_next);
 	tcase_add_test(t, when_all_refuse_it_fails_after_a_minute_with_what_they_said);
+	tcase_add_test(t, the_as_notes_an_item_only_when_somebody_can_send_it);
 	tcase_add_test(t, without_a_path_it_fails_after_a_minute);
 	tcase_add_test(t, without_airtime_it_fails_after_a_minute);
 	tcase_add_test(t, an_unknown_outcome_is_a_failure_and_no_second_emission);

@@ -119,7 +119,7 @@ static const char *error_of(const char *why)
 	return strcmp(why, "duty_cycle") == 0 ? "duty_cycle" : strcmp(why, "too_late") == 0 ? "downlink_expired" : "no_downlink_path";
 }
 
-/* The as notes on disk what it may hand out; what was queued just now it has. */
+/* The as notes on disk what it may hand out, and is asked to so shortly before the pull: what is noted is in doubt if all processes die. */
 static bool is_prepared(struct ns *ns, struct dev *d)
 {
 	struct listening *l = &d->listening;
@@ -258,13 +258,12 @@ void class_c_queued(struct ns *ns, struct dev *d, const struct waiting *w)
 	bool is_new = !MSG_HAS(w, item) || !ulid_eq(&w->item, &l->item);
 	if (w->items && is_new) {
 		l->is_fresh = true;
-		l->since_us = l->not_before_us = 0;
+		l->since_us = l->not_before_us = l->offered_us = 0;
 		l->tries = 0;
 		l->last_result = -1;
 	}
 	if (MSG_HAS(w, item))
 		l->item = w->item;
-	l->offered_us = ns->now.mono_us;
 	l->is_placed = MSG_HAS(w, is_placed) && w->is_placed;
 	l->length = MSG_HAS(w, length) ? w->length : 0;
 	l->priority = MSG_HAS(w, priority) ? w->priority : 0;
@@ -350,6 +349,8 @@ void class_c_pulled(struct ns *ns, struct exchange *x, struct dev *d, const stru
 	struct session *s = dev_session(d, &x->session);
 	if (!m && !no_answer && s && session_app_counter(s)->next == (uint64_t)x->f_cnt + 1)
 		session_app_counter(s)->next--; /* nothing was encrypted for it */
+	if (m || no_answer)
+		l->offered_us = 0; /* if it comes back, it is offered anew */
 	if (!m) {
 		came_to_nothing(ns, x, d, no_answer ? SEC_US : pause_us(l));
 		return;
