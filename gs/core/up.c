@@ -225,12 +225,12 @@ static void stat_trace(struct gs *gs, const struct gateway *g, const struct now 
 		return;
 	CIDS_ADD(&e->cids, CID_GS_STATUS, ulid_make(now->unix_us, &gs->rng));
 	if (g->stat[0]) {
-		memcpy(e->data, g->stat, sizeof e->data);
+		memcpy(e->data, g->stat, sizeof g->stat);
 		MSG_MARK(e, data);
 	}
 }
 
-_Static_assert(sizeof((struct trace_event){0}.data) == GATEWAY_STAT_MAX + 1, "a stat is copied as it is");
+_Static_assert(sizeof((struct trace_event){0}.data) >= sizeof((struct gateway){0}.stat), "a stat is copied as it is");
 
 static void on_stat(void *ctx, const struct gwstat *st, struct str raw)
 {

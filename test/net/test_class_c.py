@@ -61,6 +61,7 @@ class ClassC(Stories):
         data = by_name["ns.down.data.schedule.attempt"]["data"]
         self.assertEqual((data["window"], data["frequency"], data["data_rate_index"], data["eirp"]), (3, RXC_HZ, 0, 29))
         self.assertRegex(data["due"], r"^\d{4}-\d\d-\d\dT")
+        self.assertEqual(data["considered"], [by_name["ns.down.data.schedule.attempt"]["identifiers"]["gateway_id"]])
 
     def story_ten_items_follow_each_other_in_order_and_never_overlap(self, s):
         g = s.gateway()

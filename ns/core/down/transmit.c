@@ -1,4 +1,5 @@
 /** @file What is sent and through whom: frames and emissions. */
+#include "ns/core/down/cast.h"
 #include "ns/core/down/downlink.h"
 #include "ns/core/mac/mac.h"
 #include "ns/core/records.h"
@@ -208,6 +209,22 @@ static void skipped_write(struct text *t, const struct skipped *s)
 	}
 }
 
+/* The gateways that could have been chosen, as they are preferred. */
+static void considered_write(struct text *t, const struct exchange *x)
+{
+	enum { NAMED_MAX = 5 };
+	size_t n = x->cast ? x->cast->n_ways : x->n_paths;
+	json_name(t, "considered");
+	json_open(t, '[');
+	for (size_t i = 0; i < n && i < NAMED_MAX; i++)
+		json_puts(t, x->cast ? x->cast->way[i].gateway->id : x->path[i].gateway->id);
+	json_close(t, ']');
+	if (n > NAMED_MAX) {
+		json_name(t, "considered_count");
+		json_unum(t, n);
+	}
+}
+
 static void tell(struct ns *ns, const struct exchange *x, const struct shot *s, const struct tx_request *m)
 {
 	struct about about = { .cids = &x->cids, .dev = devices_find(&ns->devices, x->device), .gateway = s->gateway };
@@ -224,6 +241,7 @@ static void tell(struct ns *ns, const struct exchange *x, const struct shot *s, 
 	json_num(t, m->eirp_dbm);
 	json_name(t, "due");
 	json_time(t, (ns->now.unix_us + m->wait_us) * 1000);
+	considered_write(t, x);
 	skipped_write(t, s->skipped);
 	trace_end(ns);
 }
