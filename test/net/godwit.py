@@ -228,7 +228,7 @@ class Subscriber:
                     return found[n - 1][1]
                 left = end - time.monotonic()
                 if left <= 0:
-                    raise AssertionError("no %s number %d within %.1f s; got %r" % (suffix, n, timeout, [m[0] for m in self.messages]))
+                    raise AssertionError("no %s number %d within %.1f s; of late came %r" % (suffix, n, timeout, [m[0] for m in self.messages[-40:]]))
                 self.changed.wait(left)
 
     def count(self, suffix):
