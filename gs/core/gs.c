@@ -68,8 +68,8 @@ static void on_pull_data(
 	g->pull = *from;
 	g->version = version;
 	g->path_us = now->mono_us;
-	if (opened)
-		gs_status_touch(gs, g, now->mono_us, true);
+	if (opened || moved)
+		gs_status_touch(gs, g, now->mono_us, opened);
 }
 
 static void on_push_data(struct gs *gs, struct gateway *g, struct gs_source *from,

@@ -161,6 +161,22 @@ enum { DRIFT_PPM = 20 };
 #define CLOCK_US (1800 * SEC_US)
 #define GPS_US   (120 * SEC_US)
 
+void gateway_set_clocks(struct gateway *g, const struct gateway_status *m)
+{
+	g->is_timed = MSG_HAS(m, clock_known) && m->clock_known;
+	g->has_gps = MSG_HAS(m, has_gps) && m->has_gps;
+	if (MSG_HAS(m, clock_known) && !m->clock_known)
+		g->clock.is_known = false;
+	if (MSG_HAS(m, has_gps) && !m->has_gps)
+		g->gps_us = 0;
+}
+
+void gateway_lost_gps(struct gateway *g)
+{
+	g->gps_us = 0;
+	g->has_gps = false;
+}
+
 bool gateway_tmst(const struct gateway *g, uint64_t mono_us, uint32_t *ret_tmst_us)
 {
 	if (!g->clock.is_known || mono_us > g->clock.mono_us + CLOCK_US)
@@ -176,7 +192,7 @@ uint32_t gateway_drift_us(const struct gateway *g, uint64_t mono_us)
 
 bool gateway_has_gps(const struct gateway *g, uint64_t mono_us)
 {
-	return g->gps_us && mono_us < g->gps_us + GPS_US;
+	return g->has_gps || (g->gps_us && mono_us < g->gps_us + GPS_US);
 }
 
 void gateway_sub_bands(const struct gateway *g, uint64_t now_us, struct gateway_status *m)

@@ -20,6 +20,8 @@ struct gateway {
 		uint32_t tmst_us; /**< and what its counter was then */
 	} clock;
 	uint64_t gps_us;          /**< last proof that it has GPS time [mono]; 0: none */
+	bool is_timed;            /**< its gs knows its counter, and keeps a time by that */
+	bool has_gps;             /**< its gs says so */
 	unsigned uses;            /**< ways of casts that refer to it */
 	uint32_t reach;           /**< scratch of multicast_cover */
 	int8_t power_cap_dbm[REGION_BANDS]; /**< by sub-band: its forwarder refused more; 0: no such limit */
@@ -50,6 +52,10 @@ void gateway_set_region(struct gateway *g, const struct region *r);
 /** The most that its forwarder takes there [dBm EIRP]; 0: it never refused any. */
 int gateway_power_cap(const struct gateway *g, uint32_t freq_hz);
 void gateway_set_power_cap(struct gateway *g, uint32_t freq_hz, int eirp_dbm);
+/** What its gs says of its clocks. Where that is in doubt of its counter, so are we. */
+void gateway_set_clocks(struct gateway *g, const struct gateway_status *m);
+/** Its forwarder refused GPS time. */
+void gateway_lost_gps(struct gateway *g);
 /** Its counter at a moment. @return false: not known well enough */
 bool gateway_tmst(const struct gateway *g, uint64_t mono_us, uint32_t *ret_tmst_us);
 /** How far its counter may be off by now [us]. */

@@ -37,7 +37,9 @@ enum {
 #define NS_CAST_MARGIN_US  (20 * MS_US)      /**< bus and scheduling, where no window is missed */
 #define NS_IMMEDIATE_US    (80 * MS_US)      /**< a forwarder without our time begins so much after it was told, at the least, */
 #define NS_IMMEDIATE_MAX_US (1100 * MS_US)   /**< and at the most */
-#define NS_IMMEDIATE_ACK_US (6 * SEC_US)     /**< its outcome is unknown after that */
+#define NS_IMMEDIATE_ACK_US (9 * SEC_US)     /**< its outcome is unknown after that: its gs may hold it for 3 s, and waits 5 s */
+#define NS_TIMED_US        (85 * MS_US)      /**< its gs wants so much, beside the path, to keep a time by the gateway's counter; */
+#define NS_TIMED_SLACK_US  (25 * MS_US)      /**< that time is so much later at the most, as it counts from when the gs is told */
 #define NS_HORIZON_US      (300 * MS_US)     /**< a counter is used for a class C frame no longer before it begins */
 #define NS_WINDOW_BEFORE_US (50 * MS_US)     /**< a class C device is left alone from so much before RX1 and RX2 */
 #define NS_WINDOW_AFTER_US (300 * MS_US)     /**< until so much after they begin */

@@ -49,6 +49,7 @@ void ns_gs_status(struct ns *ns, const struct now *now, uint32_t gs, const struc
 		gateway_set_region(g, p->region);
 	if (MSG_HAS(m, path_us))
 		g->path_us = m->path_us;
+	gateway_set_clocks(g, m);
 	g->gs = gs;
 	g->can_send = m->connected && m->can_send;
 	ns->counters.gateways = HASH_CNT(by_eui, ns->gateways.by_eui);

@@ -108,6 +108,21 @@ class Restart(unittest.TestCase):
         self.assertEqual([(d.f_port, d.payload) for d in downs], [(7, b"\1\2\3")])
         self.assertEqual((self.sub.count("down/failed"), self.sub.count("down/sent"), hears.emissions), (0, 1, []))
 
+    def test_after_a_kill_of_the_network_server_the_gateway_server_still_knows_the_clock(self):
+        device = Device(dev_addr=0x01020304, nwk_s_key=os.urandom(16), app_s_key=os.urandom(16))
+        self.stack.create_abp(device, "app1", "dev2", "--supports-class-c")
+        self.gateway.uplink(device.uplink(2, b"x"))
+        self.sub.wait("dev2/up")
+        time.sleep(2.5)
+        n = len(self.gateway.emissions)
+        os.kill(self.stack.pid("ns"), signal.SIGKILL)
+        self.sub.publish("v3/app1/devices/dev2/down/push", {"downlinks": [{"f_port": 7, "frm_payload": "AQID"}]})
+        e = self.gateway.wait_emission(n + 1, 20)
+        self.assertEqual(device.downlink(e.phy).payload, b"\1\2\3")
+        self.assertFalse(e.txpk.get("imme", False), "the counter is known, so it is not left to the forwarder")
+        self.assertGreater(e.lead_us, 42500)
+        self.sub.wait("dev2/down/sent")
+
     def test_kill_of_each_process_and_up_restarts_it(self):
         self.exchange()
         for name in ("gs", "ns", "as"):

@@ -44,6 +44,8 @@ static inline void w_hello_gs(struct world *w)
 		snprintf(m.gateway_id, sizeof(m.gateway_id), "%s", w->gw[i].id);
 		str_copy(str_of(w->plan->id), m.plan, sizeof(m.plan));
 		MSG_MARK(&m, plan);
+		if (w->gw[i].clock)
+			MSG_SET(&m, clock_known, w->gw[i].clock > 0);
 		ns_gs_status(w->ns, &w->now, 1, &m);
 	}
 }

@@ -36,6 +36,7 @@ struct w_gateway {
 	uint64_t eui, offset_us; /**< its counter is the clock plus that */
 	uint32_t path_us, told_path_us; /**< and what its gs thinks it is; 0: the same */
 	bool can_send, has_gps;
+	int8_t clock; /**< does its gs know its counter? 0: that says nothing of it; 1: yes; -1: no */
 	enum w_mood mood;
 	enum tx_result result; /**< of a refusal */
 	unsigned moods_left;   /**< emissions until it sends again; 0: for ever */
@@ -316,14 +317,17 @@ static inline bool w_overlaps(const struct w_tx *a, const struct w_tx *b)
 		b->start_us < a->start_us + a->m.airtime_us;
 }
 
-/** When a gateway begins: by its counter, by GPS, or soon after it is told. */
-static inline uint64_t w_start_us(const struct world *w, const struct w_gateway *g, const struct tx_request *m)
+/** When a gateway begins: by its counter, by GPS, at a time that its gs keeps by its counter, or soon after it is told. */
+static inline uint64_t w_start_us(struct world *w, const struct w_gateway *g, const struct tx_request *m)
 {
 	if (MSG_HAS(m, tmst_us))
 		return w->now.mono_us + (uint64_t)(int64_t)(int32_t)(m->tmst_us - (uint32_t)(w->now.mono_us + g->offset_us));
 	if (MSG_HAS(m, gps_ms))
 		return w->now.mono_us + (clock_unix_us_of_gps(m->gps_ms * MS_US) - w->now.unix_us);
-	return w->now.mono_us + g->path_us + NS_IMMEDIATE_US;
+	if (!MSG_HAS(m, at_us))
+		W_BREAK(w, "an emission without a time");
+	uint64_t soon_us = g->path_us + (g->clock > 0 ? 85 * MS_US : NS_IMMEDIATE_US), told_us = MS_US;
+	return w->now.mono_us + told_us + (g->clock > 0 && m->at_us > soon_us ? m->at_us : soon_us);
 }
 
 /** What a process that died had planned its successor cannot know; the forwarder does, and refuses. */

@@ -170,7 +170,74 @@ START_TEST(after_a_restart_who_heard_the_device_is_known)
 	struct w_item *it = w_push(w, dev, 1, "abc", false);
 	w_run(w, 3 * SEC_US);
 	ck_assert(it->state == W_SENT && dev->n_heard == 1);
-	ck_assert(!MSG_HAS(&w->tx[0].m, tmst_us)); /* its counter was not told of since */
+	ck_assert(!MSG_HAS(&w->tx[0].m, tmst_us) && w->tx[0].m.at_us == 0); /* its counter was not told of since */
+}
+END_TEST
+
+START_TEST(a_counter_that_only_the_gs_knows_still_times_it)
+{
+	wake_up();
+	w->gw[0].clock = 1;
+	w_hello_gs(w);
+	w_run(w, 3600 * SEC_US); /* too long ago for us */
+	for (int i = 0; i < 2; i++) {
+		uint32_t n = w->n_tx;
+		uint64_t from_us = w->now.mono_us;
+		struct w_item *it = w_push(w, dev, 1, "abc", false);
+		w_run(w, 500 * MS_US);
+		ck_assert_uint_eq(w->n_tx, n + 1);
+		const struct w_tx *t = &w->tx[n];
+		ck_assert(!MSG_HAS(&t->m, tmst_us) && !MSG_HAS(&t->m, gps_ms) && t->m.at_us > 0);
+		ck_assert_uint_lt(t->start_us - from_us, 300 * MS_US);
+		w_run(w, 5 * SEC_US);
+		ck_assert(it->state == W_SENT && it->n_heard == 1);
+		w_crash(w); /* the new process hears of it from the gs */
+		w_run(w, SEC_US);
+	}
+}
+END_TEST
+
+START_TEST(a_given_time_is_kept_by_a_counter_that_only_the_gs_knows)
+{
+	wake_up();
+	w->gw[0].clock = 1;
+	w_hello_gs(w);
+	w_run(w, 3600 * SEC_US);
+	struct w_item *it = push_at("abc", 10 * SEC_US);
+	uint64_t at_us = w->now.mono_us + 10 * SEC_US;
+	w_run(w, 15 * SEC_US);
+	const struct w_tx *t = &w->tx[w->n_tx - 1];
+	ck_assert(it->state == W_SENT && t->m.at_us > 0);
+	ck_assert(t->start_us < at_us + 10 * MS_US && t->start_us + 10 * MS_US > at_us);
+}
+END_TEST
+
+START_TEST(a_counter_that_the_gs_doubts_is_not_used)
+{
+	wake_up();
+	w->gw[0].clock = -1; /* its address changed: it may have started again */
+	w_hello_gs(w);
+	struct w_item *it = w_push(w, dev, 1, "abc", false);
+	w_run(w, 5 * SEC_US);
+	ck_assert(it->state == W_SENT && w->tx[0].gateway == 0);
+	ck_assert(!MSG_HAS(&w->tx[0].m, tmst_us) && w->tx[0].m.at_us == 0);
+	wake_up();
+	w_push(w, dev, 1, "abc", false);
+	w_run(w, 5 * SEC_US);
+	ck_assert(MSG_HAS(&w->tx[1].m, tmst_us));
+}
+END_TEST
+
+START_TEST(the_outcome_of_an_immediate_one_may_come_after_eight_seconds)
+{
+	wake_up();
+	w_crash(w);
+	w_run(w, SEC_US);
+	w->ack_us = 8 * SEC_US; /* held for three by its gs, which then waits five */
+	struct w_item *it = w_push(w, dev, 1, "abc", false);
+	w_run(w, 12 * SEC_US);
+	ck_assert(!MSG_HAS(&w->tx[0].m, tmst_us));
+	ck_assert(it->state == W_SENT && it->n_sent == 1 && it->n_failed == 0);
 }
 END_TEST
 
@@ -440,6 +507,10 @@ int main(void)
 	tcase_add_test(t, a_confirmed_item_is_repeated_after_its_time);
 	tcase_add_test(t, the_device_can_have_another_time_and_a_restart_begins_it_again);
 	tcase_add_test(t, after_a_restart_who_heard_the_device_is_known);
+	tcase_add_test(t, a_counter_that_only_the_gs_knows_still_times_it);
+	tcase_add_test(t, a_given_time_is_kept_by_a_counter_that_only_the_gs_knows);
+	tcase_add_test(t, a_counter_that_the_gs_doubts_is_not_used);
+	tcase_add_test(t, the_outcome_of_an_immediate_one_may_come_after_eight_seconds);
 	tcase_add_test(t, who_refuses_leaves_it_to_the_next);
 	tcase_add_test(t, when_all_refuse_it_fails_after_a_minute_with_what_they_said);
 	tcase_add_test(t, the_as_notes_an_item_only_when_somebody_can_send_it);

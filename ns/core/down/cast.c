@@ -54,15 +54,26 @@ static void slot_begin(const struct ns *ns, const struct cast *c, const struct w
 	const struct gateway *g = y->gateway;
 	uint64_t now_us = ns->now.mono_us;
 	uint32_t tmst;
-	s->shot = (struct shot){ .gateway = y->gateway };
-	s->shot.has_gps = c->at_us && gateway_has_gps(g, now_us);
-	s->shot.has_tmst = !s->shot.has_gps && gateway_tmst(g, now_us, &tmst);
+	s->shot = (struct shot){ .gateway = y->gateway, .when = SHOT_SOON };
 	s->tx.is_loose = !gateway_tmst(g, now_us, &tmst);
-	if (s->shot.has_tmst || s->shot.has_gps) {
-		s->shot.start_us = now_us + g->path_us + NS_LEAD_US + NS_POLL_US + NS_CAST_MARGIN_US + gateway_drift_us(g, now_us);
-	} else {
-		s->shot.start_us = now_us + g->path_us + NS_IMMEDIATE_US;
+	if (c->at_us && gateway_has_gps(g, now_us))
+		s->shot.when = SHOT_GPS;
+	else if (!s->tx.is_loose)
+		s->shot.when = SHOT_TMST;
+	else if (g->is_timed)
+		s->shot.when = SHOT_TIMED;
+	s->shot.start_us = now_us + g->path_us;
+	switch (s->shot.when) {
+	case SHOT_SOON:
+		s->shot.start_us += NS_IMMEDIATE_US;
 		s->tx.slack_us = NS_IMMEDIATE_MAX_US - NS_IMMEDIATE_US;
+		break;
+	case SHOT_TIMED:
+		s->shot.start_us += NS_TIMED_US + NS_CAST_MARGIN_US;
+		s->tx.slack_us = NS_TIMED_SLACK_US;
+		break;
+	default:
+		s->shot.start_us += NS_LEAD_US + NS_POLL_US + NS_CAST_MARGIN_US + gateway_drift_us(g, now_us);
 	}
 	if (y->not_before_us > now_us)
 		s->shot.start_us += y->not_before_us - now_us;
@@ -139,12 +150,12 @@ static void slot_finish(const struct ns *ns, struct slot *s)
 {
 	struct shot *h = &s->shot;
 	uint64_t now_us = ns->now.mono_us, end_us = h->start_us + s->tx.airtime_us + s->tx.slack_us;
-	bool is_timed = h->has_gps || h->has_tmst;
 	h->tmst_us = s->tx.tmst_us;
-	if (h->has_gps)
+	if (h->when == SHOT_GPS)
 		h->gps_ms = (clock_gps_us(ns->now.unix_us + (h->start_us - now_us)) + MS_US / 2) / MS_US;
-	h->until_us = is_timed ? end_us + NS_TX_ACK_US : now_us + NS_IMMEDIATE_ACK_US;
-	s->hand_us = is_timed ? h->start_us - NS_HORIZON_US : h->start_us - h->gateway->path_us - NS_IMMEDIATE_US;
+	/* What its gs times may be immediate after all, where it lost the clock meanwhile. */
+	h->until_us = h->when == SHOT_TMST ? end_us + NS_TX_ACK_US : h->start_us + NS_IMMEDIATE_ACK_US;
+	s->hand_us = h->start_us - (h->when == SHOT_SOON ? h->gateway->path_us + NS_IMMEDIATE_US : NS_HORIZON_US);
 }
 
 static const char *word_of(int rc)
@@ -305,7 +316,7 @@ static void leg_try(struct ns *ns, struct exchange *x, struct leg *l, const stru
 	} else if (!y) {
 		c->why = why;
 		leg_later(ns, c, l, ns->now.mono_us + (c->at_us ? SHORT_US : pause_us(why)));
-	} else if (s.hand_us > ns->now.mono_us && (!c->at_us || (!s.shot.has_tmst && !s.shot.has_gps))) {
+	} else if (s.hand_us > ns->now.mono_us && (!c->at_us || s.shot.when == SHOT_SOON)) {
 		/* A gateway whose airtime is being reserved may be free sooner. */
 		leg_later(ns, c, l, weight_of(why) == 0 ? ns->now.mono_us + UNRESERVED_US : s.hand_us);
 	} else {
@@ -377,7 +388,7 @@ static void way_learn(const struct ns *ns, struct way *y, const struct attempt *
 		y->is_dead = true;
 		break;
 	case TX_RESULT_GPS_UNLOCKED:
-		g->gps_us = 0;
+		gateway_lost_gps(g);
 		y->not_before_us = 0;
 		break;
 	case TX_RESULT_TX_POWER:
@@ -387,7 +398,7 @@ static void way_learn(const struct ns *ns, struct way *y, const struct attempt *
 	case TX_RESULT_TOO_EARLY:
 		/* Twice: its counter is not what it was. */
 		if (y->tries > 1)
-			g->clock.is_known = false;
+			g->clock.is_known = g->is_timed = false;
 		break;
 	default:
 		break;

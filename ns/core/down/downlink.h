@@ -44,11 +44,19 @@ void transmit_reserve_at(struct ns *ns, struct gateway *g, uint32_t freq_hz);
 /** The power to ask a gateway for [dBm EIRP]: what the law allows, or less where its forwarder has no such power. */
 int transmit_eirp_dbm(const struct gateway *g, uint32_t freq_hz);
 
+/** What says when an emission begins. */
+enum shot_when {
+	SHOT_SOON,  /**< nothing: as soon as possible */
+	SHOT_TIMED, /**< our time, which its gs keeps by the gateway's counter */
+	SHOT_TMST,  /**< the gateway's counter */
+	SHOT_GPS,   /**< GPS time */
+};
+
 /** How an emission leaves. */
 struct shot {
 	struct gateway *gateway;
 	uint64_t start_us, until_us; /**< its begin; its outcome is awaited no longer [mono] */
-	bool has_tmst, has_gps;      /**< neither: at once */
+	uint8_t when;                /**< enum shot_when */
 	uint32_t tmst_us;
 	uint64_t gps_ms;
 	const struct skipped *skipped; /**< for the trace */

@@ -158,6 +158,17 @@ void transmit_reserve(struct ns *ns, const struct exchange *x)
 
 /* ---- emissions ---- */
 
+static void set_when(struct tx_request *m, const struct shot *s, uint64_t now_us)
+{
+	m->wait_us = (uint32_t)(s->start_us > now_us ? s->start_us - now_us : 0);
+	switch (s->when) {
+	case SHOT_TMST: MSG_SET(m, tmst_us, s->tmst_us); break;
+	case SHOT_GPS: MSG_SET(m, gps_ms, s->gps_ms); break;
+	case SHOT_TIMED: MSG_SET(m, at_us, m->wait_us); break;
+	default: MSG_SET(m, at_us, 0);
+	}
+}
+
 static void set_request(struct ns *ns, const struct exchange *x, const struct shot *s, const struct attempt *a, struct tx_request *m)
 {
 	const struct window *w = &x->window[x->at];
@@ -166,16 +177,12 @@ static void set_request(struct ns *ns, const struct exchange *x, const struct sh
 	CIDS_ADD_ALL(&m->cids, &x->cids);
 	CIDS_ADD(&m->cids, CID_NS_TRANSMISSION, a->id);
 	CIDS_ADD(&m->cids, CID_RPC_NSGS_SCHEDULE, ns_ulid(ns));
-	if (s->has_tmst)
-		MSG_SET(m, tmst_us, s->tmst_us);
-	if (s->has_gps)
-		MSG_SET(m, gps_ms, s->gps_ms);
+	set_when(m, s, ns->now.mono_us);
 	m->eirp_dbm = transmit_eirp_dbm(g, w->freq_hz);
 	modulation_set(&m->mod, &w->modu);
 	m->phy.len = x->len;
 	memcpy(m->phy.p, x->phy, x->len);
 	m->airtime_us = airtime_us(&w->modu, x->len, false);
-	m->wait_us = (uint32_t)(s->start_us > ns->now.mono_us ? s->start_us - ns->now.mono_us : 0);
 	MSG_SET(m, window, x->cast ? WINDOW_CLASS_C : x->at + 1U);
 }
 
@@ -306,7 +313,7 @@ struct attempt *transmit_emit(struct ns *ns, struct exchange *x, const struct sh
 static bool emit(struct ns *ns, struct exchange *x, const struct path *p, const struct ledger_tx *t, const struct skipped *skipped)
 {
 	uint64_t start_us = p->heard_mono_us + x->window[x->at].delay_us;
-	struct shot s = { .gateway = p->gateway, .start_us = start_us, .until_us = start_us + t->airtime_us + NS_TX_ACK_US, .has_tmst = true,
+	struct shot s = { .gateway = p->gateway, .start_us = start_us, .until_us = start_us + t->airtime_us + NS_TX_ACK_US, .when = SHOT_TMST,
 		.tmst_us = t->tmst_us, .skipped = skipped };
 	return transmit_emit(ns, x, &s, t) != NULL;
 }
