@@ -5,17 +5,35 @@
 const char *mqtt_reason_text(uint8_t reason)
 {
 	switch (reason) {
-#define REASON(name, code, text) case code: return text;
+#define REASON(name, code, packets, text) case code: return text;
 #include "proto/mqtt/mqtt_reasons.def"
 #undef REASON
 	default: return "";
 	}
 }
 
+/* The columns of the table, as bits. */
+enum { CA = 1, PA = 2, PR = 4, SA = 8, UA = 16, DI = 32, DS = 64, AU = 128 };
+
+bool mqtt_reason_fits(uint8_t type, uint8_t reason, bool is_server)
+{
+	static const uint8_t bits[16] = { [MQTT_CONNACK] = CA, [MQTT_PUBACK] = PA, [MQTT_PUBREC] = PA, [MQTT_PUBREL] = PR, [MQTT_PUBCOMP] = PR,
+		[MQTT_SUBACK] = SA, [MQTT_UNSUBACK] = UA, [MQTT_DISCONNECT] = DI, [MQTT_AUTH] = AU };
+	unsigned packets = 0;
+	switch (reason) {
+#define REASON(name, code, where, text) case code: packets = where; break;
+#include "proto/mqtt/mqtt_reasons.def"
+#undef REASON
+	default: break;
+	}
+	return packets & bits[type & 15] || (is_server && type == MQTT_DISCONNECT && packets & DS);
+}
+
 int mqtt_frame_read(struct slice in, size_t max, struct mqtt_frame *ret)
 {
 	uint32_t remaining = 0;
 	size_t head = 1;
+	bool is_padded = false;
 	for (unsigned i = 0;; i++) {
 		if (head >= in.n) {
 			ret->size = head + 1;
@@ -23,6 +41,7 @@ int mqtt_frame_read(struct slice in, size_t max, struct mqtt_frame *ret)
 		}
 		uint8_t b = in.p[head++];
 		remaining |= (uint32_t)(b & 0x7f) << (7 * i);
+		is_padded = i > 0 && b == 0;
 		if (!(b & 0x80))
 			break;
 		if (i == 3)
@@ -35,6 +54,7 @@ int mqtt_frame_read(struct slice in, size_t max, struct mqtt_frame *ret)
 		return MQTT_E_MORE;
 	ret->type = in.p[0] >> 4;
 	ret->flags = in.p[0] & 0x0f;
+	ret->is_padded = is_padded;
 	ret->body = (struct slice){ in.p + head, remaining };
 	return 0;
 }
@@ -136,6 +156,8 @@ int mqtt_connect_read(struct slice body, struct mqtt_connect *ret)
 	ret->will_props.has = 0;
 	ret->will_props.raw = (struct slice){ NULL, 0 };
 	int fault = props_of_level(&r, ret->level, IN_CONNECT, &ret->props);
+	if (fault == 0 && mqtt_props_has(&ret->props, MQTT_PROP_AUTH_DATA) && !mqtt_props_has(&ret->props, MQTT_PROP_AUTH_METHOD))
+		fault = MQTT_PROTOCOL_ERROR; /* [MQTT5 3.1.2.11.10] */
 	return fault ? fault : connect_payload_read(&r, flags, ret);
 }
 
@@ -182,6 +204,20 @@ int mqtt_publish_read(uint8_t flags, struct slice body, uint8_t level, struct mq
 	return 0;
 }
 
+/* What 5.0 puts behind the id: both the reason and the properties may be left out. */
+static int reason_read(struct reader *r, uint8_t type, struct mqtt_ack *ret)
+{
+	if (reader_left(r))
+		ret->reason = reader_u8(r);
+	if (reader_left(r)) {
+		unsigned place = type == MQTT_AUTH ? IN_AUTH : type == MQTT_DISCONNECT ? IN_DISCONNECT : IN_ACK;
+		int fault = mqtt_props_read(r, place, &ret->props);
+		if (fault)
+			return fault;
+	}
+	return mqtt_reason_fits(type, ret->reason, true) ? 0 : MQTT_PROTOCOL_ERROR;
+}
+
 int mqtt_ack_read(uint8_t type, struct slice body, uint8_t level, struct mqtt_ack *ret)
 {
 	struct reader r = reader_of(body.p, body.n);
@@ -194,15 +230,8 @@ int mqtt_ack_read(uint8_t type, struct slice body, uint8_t level, struct mqtt_ac
 		return MQTT_MALFORMED;
 	if (has_id && ret->id == 0)
 		return MQTT_PROTOCOL_ERROR;
-	if (level == MQTT_5 && reader_left(&r)) /* both the reason and the properties may be left out */
-		ret->reason = reader_u8(&r);
-	if (level == MQTT_5 && reader_left(&r)) {
-		unsigned place = has_id ? IN_ACK : type == MQTT_AUTH ? IN_AUTH : IN_DISCONNECT;
-		int fault = mqtt_props_read(&r, place, &ret->props);
-		if (fault)
-			return fault;
-	}
-	return reader_left(&r) ? MQTT_MALFORMED : 0;
+	int fault = level == MQTT_5 ? reason_read(&r, type, ret) : 0;
+	return reader_left(&r) ? MQTT_MALFORMED : fault;
 }
 
 int mqtt_filters_read(uint8_t type, struct slice body, uint8_t level, struct mqtt_filters *ret)

@@ -15,15 +15,18 @@ enum mqtt_level { MQTT_31 = 3, MQTT_311 = 4, MQTT_5 = 5 };
 
 /** Reason codes [MQTT5 2.4]; inside this project they serve for every level. */
 enum mqtt_reason {
-#define REASON(name, code, text) MQTT_##name = code,
+#define REASON(name, code, packets, text) MQTT_##name = code,
 #include "proto/mqtt/mqtt_reasons.def"
 #undef REASON
 };
 const char *mqtt_reason_text(uint8_t reason); /**< for people; "" for one that is not known */
+/** May a packet of that type carry this reason code? @param is_server  who sends it (a DISCONNECT differs) */
+bool mqtt_reason_fits(uint8_t type, uint8_t reason, bool is_server);
 
 /** One packet as it lies in a stream. */
 struct mqtt_frame {
 	uint8_t type, flags;
+	bool is_padded; /**< the remaining length has more octets than it needs, which 5.0 forbids [MQTT5 1.5.5-1] */
 	struct slice body;
 	size_t size; /**< octets of the whole packet; after MQTT_E_MORE: octets needed before asking again makes sense */
 };
@@ -77,7 +80,7 @@ struct mqtt_publish {
 };
 int mqtt_publish_read(uint8_t flags, struct slice body, uint8_t level, struct mqtt_publish *ret);
 
-/** PUBACK, PUBREC, PUBREL, PUBCOMP; also DISCONNECT and AUTH, whose id is 0. The reason is 0 below 5.0. */
+/** PUBACK, PUBREC, PUBREL, PUBCOMP; also DISCONNECT and AUTH, whose id is 0. The reason is 0 below 5.0, and else one that this packet may carry. */
 struct mqtt_ack {
 	uint16_t id;
 	uint8_t reason;

@@ -22,8 +22,10 @@ uint32_t mqtt_varint_read(struct reader *r)
 	for (unsigned i = 0; i < 4; i++) {
 		uint8_t b = reader_u8(r);
 		v |= (uint32_t)(b & 0x7f) << (7 * i);
-		if (!(b & 0x80))
+		if (!(b & 0x80)) {
+			r->failed |= i > 0 && b == 0; /* more octets than it needs [MQTT5 1.5.5-1] */
 			return v;
+		}
 	}
 	r->failed = true;
 	return 0;
@@ -69,9 +71,11 @@ static bool value_read(struct reader *r, uint8_t kind, uint32_t *ret_u, struct s
 }
 
 /* Values that the standard calls a protocol error. */
-static bool value_wanted(enum mqtt_prop which, uint32_t u)
+static bool value_wanted(enum mqtt_prop which, uint32_t u, struct str s)
 {
 	switch (which) {
+	case MQTT_PROP_RESPONSE_TOPIC: /* [MQTT5 3.3.2-14] */
+		return mqtt_topic_valid(s);
 	case MQTT_PROP_RECEIVE_MAX:
 	case MQTT_PROP_MAX_PACKET:
 	case MQTT_PROP_SUBSCRIPTION_ID:
@@ -102,10 +106,12 @@ int mqtt_props_read(struct reader *r, unsigned place, struct mqtt_props *ret)
 		if (in.failed || !is_text)
 			return MQTT_MALFORMED;
 		bool may_repeat = rows[at].kind == PAIR || (at == MQTT_PROP_SUBSCRIPTION_ID && place == IN_PUBLISH);
-		if (!(rows[at].places & place) || (ret->has >> at & 1 && !may_repeat) || !value_wanted((enum mqtt_prop)at, u))
+		if (!(rows[at].places & place))
+			return MQTT_MALFORMED; /* [MQTT5 2.2.2.2] */
+		if ((ret->has >> at & 1 && !may_repeat) || !value_wanted((enum mqtt_prop)at, u, s))
 			return MQTT_PROTOCOL_ERROR;
 		if (rows[at].kind == PAIR && ++pairs > MQTT_USER_PROPS_MAX)
-			return MQTT_MALFORMED;
+			return MQTT_QUOTA;
 		ret->has |= UINT32_C(1) << at;
 		ret->v[at].u = u;
 		ret->v[at].s = s;

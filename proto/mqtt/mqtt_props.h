@@ -25,7 +25,7 @@ enum mqtt_prop {
 	MQTT_PROP_N
 };
 
-/** The largest number of user properties taken in one packet; more is a malformed packet. */
+/** The largest number of user properties taken in one packet; more is MQTT_QUOTA. */
 enum { MQTT_USER_PROPS_MAX = 64 };
 
 /** The properties of one packet. Values are meaningful only where `has` says so. */
@@ -41,7 +41,7 @@ struct mqtt_props {
 /** Read the length and the properties of a packet.
  * @param place  where they stand: one bit of enum mqtt_prop_place
  * @param ret    set on 0; borrows from r
- * @return 0; MQTT_MALFORMED; MQTT_PROTOCOL_ERROR (one twice, out of place or out of range) [MQTT5 2.2.2] */
+ * @return 0; MQTT_MALFORMED (out of place, too); MQTT_PROTOCOL_ERROR (one twice or out of range); MQTT_QUOTA [MQTT5 2.2.2] */
 int mqtt_props_read(struct reader *r, unsigned place, struct mqtt_props *ret);
 bool mqtt_props_has(const struct mqtt_props *p, enum mqtt_prop which);
 uint32_t mqtt_props_u(const struct mqtt_props *p, enum mqtt_prop which, uint32_t otherwise);
@@ -57,7 +57,7 @@ size_t mqtt_props_size(const struct mqtt_props *p); /**< of what mqtt_props_writ
  * properties, in their order) [MQTT5 3.3.2.3]. Writes at most raw.n octets. */
 void mqtt_props_forward(struct writer *w, struct slice raw);
 
-/** A variable byte integer; failed on a fifth octet. */
+/** A variable byte integer; failed on a fifth octet, and on octets that it does not need. */
 uint32_t mqtt_varint_read(struct reader *r);
 void mqtt_varint_write(struct writer *w, uint32_t v);
 size_t mqtt_varint_size(uint32_t v);

@@ -42,6 +42,9 @@ struct open_net {
 	uint64_t tickets[OPEN_TICKETS], cookies, next_login, last_cookie;
 	size_t tickets_n, disconnected_n, released_n, wills_n, taken_n;
 	uint8_t last_reason;
+	uint64_t losses_told, lost, lost_total;
+	struct mqtt_limits limits; /* of every login, where packet_bytes is not 0 */
+	uint16_t keep_alive_max_s;
 	struct open_record *records;
 	size_t records_n;
 	bool keeps;
@@ -59,6 +62,9 @@ static inline enum mqtt_connack_code open_connect(void *ctx, const struct mqtt_l
 		return MQTT_REFUSED_CREDENTIALS;
 	if (str_copy(rq->user.is_present ? rq->user.s : STR("open"), ret->owner, sizeof ret->owner))
 		return MQTT_REFUSED_CLIENT_ID;
+	if (net->limits.packet_bytes)
+		ret->limits = net->limits;
+	ret->keep_alive_max_s = net->keep_alive_max_s;
 	ret->login = ++net->next_login << 8 | (str_is(rq->user.s, "narrow") ? 1 : 0);
 	if (str_is(rq->user.s, "one")) {
 		ret->limits.sessions = 1;
@@ -121,6 +127,14 @@ static inline void open_acknowledged(void *ctx, uint64_t login, uint64_t cookie)
 	(void)login;
 	((struct open_net *)ctx)->cookies++;
 	((struct open_net *)ctx)->last_cookie = cookie;
+}
+
+static inline void open_lost(void *ctx, const struct mqtt_loss *loss)
+{
+	struct open_net *net = ctx;
+	net->losses_told++;
+	net->lost += loss->n;
+	net->lost_total = loss->total;
 }
 
 static inline bool open_send(void *ctx, void *socket, const struct slice *parts, size_t n)
@@ -192,7 +206,8 @@ static inline void open_engine_start(struct open_net *net, const struct mqtt_lim
 {
 	net->keep = (struct mqtt_keep){ net, open_put, open_del };
 	struct mqtt_engine_options o = {
-		.policy = { net, open_connect, open_filter, open_publish, open_may_read, open_disconnected, open_released, NULL, open_acknowledged },
+		.policy = { net, open_connect, open_filter, open_publish, open_may_read, open_disconnected, open_released, NULL, open_acknowledged,
+			open_lost },
 		.sink = { net, open_send, open_close, open_resume, open_hold },
 		.keep = net->keeps ? &net->keep : NULL,
 		.limits = limits ? *limits : mqtt_limits_default(),

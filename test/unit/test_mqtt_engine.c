@@ -500,6 +500,79 @@ START_TEST(shutting_down_publishes_wills_and_keeps_sessions)
 }
 END_TEST
 
+START_TEST(a_loss_is_told_but_not_too_often)
+{
+	struct mqtt_limits limits = mqtt_limits_default();
+	limits.queue_messages = 2;
+	net.limits = limits;
+	hello(&net.clients[0], "a", false, "o", NULL);
+	subscribe(&net.clients[0], "t", 1);
+	open_lose(&net, &net.clients[0]);
+	for (int i = 0; i < 2; i++)
+		ck_assert_uint_eq(publish("o", "t", "fits", 1), 1);
+	open_step(&net);
+	ck_assert_uint_eq(net.losses_told, 0);
+	for (int i = 0; i < 5; i++)
+		ck_assert_uint_eq(publish("o", "t", "x", 1), 1);
+	ck_assert_uint_le(mqtt_engine_deadline(net.engine), net.now.mono_us);
+	open_step(&net);
+	ck_assert_uint_eq(net.losses_told, 1);
+	ck_assert_uint_eq(net.lost, 5);
+	for (int i = 0; i < 7; i++)
+		ck_assert_uint_eq(publish("o", "t", "x", 1), 1);
+	open_wait(&net, 9900 * MS_US);
+	ck_assert_uint_eq(net.losses_told, 1);
+	ck_assert_uint_eq(mqtt_engine_deadline(net.engine), net.now.mono_us + 100 * MS_US);
+	open_wait(&net, 100 * MS_US);
+	ck_assert_uint_eq(net.losses_told, 2);
+	ck_assert_uint_eq(net.lost, 12);
+	ck_assert_uint_eq(net.lost_total, 12);
+	ck_assert_uint_eq(mqtt_engine_stats(net.engine)->dropped_queue, 12);
+}
+END_TEST
+
+START_TEST(a_client_that_is_held_up_for_us_is_not_taken_for_dead)
+{
+	struct mqtt_limits limits = mqtt_limits_default();
+	limits.receive_max = 1;
+	net.limits = limits;
+	static const uint8_t two[] = { 0x32, 11, 0, 7, 'l', 'a', 't', 'e', 'r', '/', 'x', 0, 5, 0x32, 11, 0, 7, 'l', 'a', 't', 'e', 'r', '/', 'x', 0, 6 };
+	uint8_t b[40];
+	struct writer w = writer_of(b, sizeof b);
+	mqtt_connect_write(&w, &(struct mqtt_connect){ .level = MQTT_311, .is_clean = true, .client_id = STR("a"), .keep_alive_s = 10 });
+	open_receive(&net, &net.clients[0], b, w.len);
+	open_receive(&net, &net.clients[0], two, sizeof two);
+	ck_assert_uint_eq(net.clients[0].in_n, sizeof two / 2); /* the second waits */
+	open_wait(&net, 60 * SEC_US);
+	ck_assert(!net.clients[0].was_closed);
+	mqtt_engine_taken(net.engine, net.tickets[0], 0, &net.now);
+	open_step(&net);
+	ck_assert_uint_eq(net.clients[0].in_n, 0);
+	open_wait(&net, 16 * SEC_US);
+	ck_assert(net.clients[0].was_closed);
+}
+END_TEST
+
+START_TEST(limits_are_those_that_are_written_down)
+{
+	struct mqtt_limits a = mqtt_limits_default(), d = mqtt_limits_of_device();
+	ck_assert_uint_eq(a.packet_bytes, 1 << 20);
+	ck_assert_uint_eq(d.packet_bytes, 64 << 10);
+	ck_assert_uint_eq(a.inflight, 20);
+	ck_assert_uint_eq(d.inflight, 20);
+	ck_assert_uint_eq(a.queue_messages, 1000);
+	ck_assert_uint_eq(a.queue_bytes, 4 << 20);
+	ck_assert_uint_eq(d.queue_messages, 100);
+	ck_assert_uint_eq(d.queue_bytes, 256 << 10);
+	ck_assert_uint_eq(a.subscriptions, 64);
+	ck_assert_uint_eq(d.subscriptions, 32);
+	ck_assert_uint_eq(d.filters, 16);
+	ck_assert(a.topic_bytes == 1024 && d.topic_bytes == 1024 && a.topic_levels == 32 && d.topic_levels == 32);
+	ck_assert(a.client_id_bytes == 256 && d.client_id_bytes == 256);
+	ck_assert(a.session_expiry_s == 86400 && d.session_expiry_s == 7 * 86400 && d.sessions == 1 && d.evicts);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("mqtt_engine");
@@ -527,6 +600,9 @@ int main(void)
 	tcase_add_test(t, the_total_of_what_waits_is_bounded);
 	tcase_add_test(t, sessions_of_an_owner_are_bounded_and_the_oldest_absent_one_goes);
 	tcase_add_test(t, shutting_down_publishes_wills_and_keeps_sessions);
+	tcase_add_test(t, a_loss_is_told_but_not_too_often);
+	tcase_add_test(t, a_client_that_is_held_up_for_us_is_not_taken_for_dead);
+	tcase_add_test(t, limits_are_those_that_are_written_down);
 	suite_add_tcase(s, t);
 	SRunner *sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);

@@ -172,7 +172,7 @@ START_TEST(more_user_properties_than_anybody_needs_are_refused)
 		for (size_t i = 0; i < n; i++)
 			writer_put(&w, "\x26\0\0\0\0", 5);
 		struct mqtt_publish p;
-		ck_assert_int_eq(mqtt_publish_read(0, (struct slice){ w.p, w.len }, MQTT_5, &p), n > MQTT_USER_PROPS_MAX ? MQTT_MALFORMED : 0);
+		ck_assert_int_eq(mqtt_publish_read(0, (struct slice){ w.p, w.len }, MQTT_5, &p), n > MQTT_USER_PROPS_MAX ? MQTT_QUOTA : 0);
 	}
 }
 END_TEST

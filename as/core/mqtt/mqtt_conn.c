@@ -1,4 +1,5 @@
 /** @file Connections: bytes to packets, packets to handlers by state, and the many ways to end. */
+#include "as/core/mqtt/mqtt_alias.h"
 #include "as/core/mqtt/mqtt_inside.h"
 #include <stdlib.h>
 
@@ -44,6 +45,7 @@ int mqtt_engine_open(struct mqtt_engine *e, void *socket, const void *peer, cons
 	c->socket = socket;
 	c->peer = peer;
 	c->opened = e->next_opened++;
+	c->packet_max = MQTT_PACKET_MAX;
 	c->next = e->conns;
 	if (c->next)
 		c->next->prev = c;
@@ -75,6 +77,8 @@ void mqtt_conn_bury(struct mqtt_engine *e)
 	while (e->graveyard) {
 		struct mqtt_conn *c = e->graveyard;
 		e->graveyard = c->next;
+		mqtt_aliases_free(c->aliases_in);
+		mqtt_aliases_free(c->aliases_out);
 		free(c->due);
 		free(c);
 	}
@@ -115,7 +119,9 @@ void mqtt_conn_end(struct mqtt_conn *c, enum mqtt_end how, uint8_t reason, const
 	if (c->level == MQTT_5 && c->session && (how == END_CLOSE || how == END_KICK)) {
 		uint8_t b[256];
 		struct writer w = writer_of(b, sizeof b);
-		mqtt_disconnect_write(&w, c->level, reason, mqtt_conn_why(c, reason, STR("")));
+		bool fits = mqtt_reason_fits(MQTT_DISCONNECT, reason, true); /* [MQTT5 3.14.2-1] */
+		uint8_t said = fits ? reason : reason == MQTT_UNAVAILABLE ? MQTT_BUSY : MQTT_UNSPECIFIED;
+		mqtt_disconnect_write(&w, c->level, said, mqtt_conn_why(c, said, STR("")));
 		mqtt_conn_write(c, &w);
 	}
 	c->is_closed = true;
@@ -139,9 +145,18 @@ void mqtt_conn_arm(struct mqtt_conn *c)
 		heap_remove(&e->timeouts, &c->timeout);
 }
 
+/* Must the client wait before more of it is looked at? */
+static bool is_held_up(const struct mqtt_conn *c)
+{
+	if (!c->session || c->is_full)
+		return c->is_full;
+	/* A 5.0 client was told the number, and is closed if it does not keep to it: it may say other things at any time [MQTT5 4.9.0-3]. */
+	return c->due_n >= c->session->limits.receive_max + (c->level == MQTT_5);
+}
+
 void mqtt_conn_resume(struct mqtt_conn *c)
 {
-	if (c->is_closed || !c->is_paused || c->is_full || c->due_n >= c->session->limits.receive_max)
+	if (c->is_closed || !c->is_paused || is_held_up(c))
 		return;
 	c->is_paused = false;
 	c->engine->sink.resume(c->engine->sink.ctx, c->socket);
@@ -180,6 +195,9 @@ static void disconnect_handle(struct mqtt_conn *c, const struct mqtt_frame *f, c
 	struct mqtt_ack a;
 	int fault = mqtt_ack_read(MQTT_DISCONNECT, f->body, c->level, &a);
 	struct mqtt_session *s = c->session;
+	bool is_servers = mqtt_props_has(&a.props, MQTT_PROP_SERVER_REFERENCE) || !mqtt_reason_fits(MQTT_DISCONNECT, a.reason, false);
+	if (fault == 0 && c->level == MQTT_5 && is_servers)
+		fault = MQTT_PROTOCOL_ERROR;
 	if (fault == 0 && mqtt_props_has(&a.props, MQTT_PROP_SESSION_EXPIRY)) {
 		uint32_t wish = mqtt_props_u(&a.props, MQTT_PROP_SESSION_EXPIRY, 0);
 		if (wish && c->is_ephemeral) /* [MQTT5 3.14.2.2.2] */
@@ -223,12 +241,6 @@ static const struct packet_row *row_find(const struct mqtt_conn *c, uint8_t firs
 	return row->handle && (row->any_flags || flags == row->flags) ? row : NULL;
 }
 
-/* Must the client wait before more of it is looked at? */
-static bool is_held_up(const struct mqtt_conn *c)
-{
-	return c->is_full || (c->session && c->due_n >= c->session->limits.receive_max);
-}
-
 size_t mqtt_engine_receive(struct mqtt_conn *c, struct slice bytes, const struct now *now, size_t *ret_need)
 {
 	size_t used = 0;
@@ -248,6 +260,8 @@ size_t mqtt_engine_receive(struct mqtt_conn *c, struct slice bytes, const struct
 			*ret_need = f.size;
 			break;
 		}
+		if (rc == 0 && f.is_padded && c->level == MQTT_5)
+			rc = MQTT_MALFORMED;
 		if (rc) {
 			mqtt_conn_end(c, END_CLOSE, (uint8_t)rc, now);
 			break;

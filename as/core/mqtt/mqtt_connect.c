@@ -1,5 +1,6 @@
 /** @file CONNECT: who comes, whose session it is, and what the CONNACK says [MQTT311 3.1, 3.2]. */
 #include "as/core/mqtt/mqtt_inside.h"
+#include "proto/mqtt/mqtt_topic.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,11 +14,17 @@ static void refuse(struct mqtt_conn *c, uint8_t level, enum mqtt_connack_code co
 	uint8_t b[512];
 	struct writer w = writer_of(b, sizeof b);
 	struct mqtt_props props = { 0 };
+	uint8_t told = level == MQTT_5 ? reason : (uint8_t)code;
 	if (why.n == 0)
 		why = str_of(mqtt_reason_text(reason));
 	mqtt_props_set_s(&props, MQTT_PROP_REASON_STRING, why);
-	mqtt_connack_write(&w, level, false, level == MQTT_5 ? reason : (uint8_t)code, &props);
-	mqtt_conn_write(c, &w);
+	mqtt_connack_write(&w, level, false, told, &props);
+	if (w.len > c->packet_max) { /* [MQTT5 3.2.2-19] */
+		w = writer_of(b, sizeof b);
+		mqtt_connack_write(&w, level, false, told, NULL);
+	}
+	if (w.len <= c->packet_max)
+		mqtt_conn_write(c, &w);
 	c->engine->stats.refused++;
 	mqtt_conn_end(c, END_CLOSE, reason, now);
 }
@@ -27,13 +34,18 @@ static void refuse_as(struct mqtt_conn *c, uint8_t level, enum mqtt_connack_code
 	refuse(c, level, code, reason_of_code[code], why, now);
 }
 
-/* A client id nobody has yet. */
-static struct str id_assign(struct mqtt_engine *e, char *buf, size_t cap)
+/* A client id nobody has yet [MQTT5 3.2.2-16]. */
+static struct str id_assign(struct mqtt_engine *e, struct str owner, char *buf, size_t cap)
 {
-	struct text t = text_fixed(buf, cap);
-	uint64_t n = e->next_assigned++;
-	text_printf(&t, "auto-%016llx%08llx", (unsigned long long)mqtt_map_hash(&e->clients, n, "id", 2), (unsigned long long)n & 0xffffffff);
-	return text_str(&t);
+	struct mqtt_owner *o = mqtt_owner_find(e, owner);
+	for (;;) {
+		struct text t = text_fixed(buf, cap);
+		uint64_t n = e->next_assigned++;
+		text_printf(&t, "auto-%016llx%08llx", (unsigned long long)mqtt_map_hash(&e->clients, n, "id", 2),
+			(unsigned long long)n & 0xffffffff);
+		if (!o || !mqtt_session_find(e, o, text_str(&t)))
+			return text_str(&t);
+	}
 }
 
 static uint32_t least(uint32_t a, uint32_t b)
@@ -112,7 +124,8 @@ static bool way_make(struct mqtt_engine *e, const struct mqtt_login *login, stru
 	return e->stats.sessions < e->sessions_max;
 }
 
-static void connack_send(struct mqtt_conn *c, const struct mqtt_connect *p, bool has_session, struct str assigned, bool has_idle_limit)
+/* False: the client takes no packet that large. */
+static bool connack_send(struct mqtt_conn *c, const struct mqtt_connect *p, bool has_session, struct str assigned)
 {
 	const struct mqtt_session *s = c->session;
 	struct mqtt_props props = { 0 };
@@ -121,14 +134,35 @@ static void connack_send(struct mqtt_conn *c, const struct mqtt_connect *p, bool
 		mqtt_props_set_u(&props, MQTT_PROP_SESSION_EXPIRY, s->expiry_s);
 	if (assigned.n)
 		mqtt_props_set_s(&props, MQTT_PROP_ASSIGNED_CLIENT_ID, assigned);
-	if (has_idle_limit)
+	if (c->keep_alive_s != p->keep_alive_s)
 		mqtt_props_set_u(&props, MQTT_PROP_SERVER_KEEP_ALIVE, c->keep_alive_s);
 	mqtt_props_set_u(&props, MQTT_PROP_RECEIVE_MAX, least(s->limits.receive_max, UINT16_MAX));
+	if (s->limits.topic_aliases)
+		mqtt_props_set_u(&props, MQTT_PROP_TOPIC_ALIAS_MAX, s->limits.topic_aliases);
 	mqtt_props_set_u(&props, MQTT_PROP_MAX_PACKET, s->limits.packet_bytes);
 	uint8_t b[128];
 	struct writer w = writer_of(b, sizeof b);
 	mqtt_connack_write(&w, c->level, has_session, 0, &props);
-	mqtt_conn_write(c, &w);
+	bool fits = w.len <= c->packet_max;
+	if (fits)
+		mqtt_conn_write(c, &w);
+	return fits;
+}
+
+/* What a policy may say, and what this engine can do. */
+static struct mqtt_limits limits_bounded(struct mqtt_limits l)
+{
+	l.topic_levels = least(l.topic_levels, MQTT_LEVELS_MAX);
+	l.topic_aliases = least(l.topic_aliases, UINT16_MAX);
+	l.subscriptions = least(l.subscriptions, MQTT_SUBSCRIPTIONS_MAX);
+	return l;
+}
+
+/* How long nothing may come [s]; 0: for ever. */
+static uint32_t keep_alive_of(const struct mqtt_connect *p, const struct mqtt_login *login)
+{
+	uint32_t wish = p->keep_alive_s ? p->keep_alive_s : login->idle_limit_s, max = login->keep_alive_max_s;
+	return p->level == MQTT_5 && max && (wish == 0 || wish > max) ? max : wish;
 }
 
 /* Bind connection and session; both exist. */
@@ -136,7 +170,7 @@ static int session_bind(struct mqtt_conn *c, struct mqtt_session *s, const struc
 {
 	struct mqtt_engine *e = c->engine;
 	struct mqtt_will *will = NULL;
-	s->limits = login->limits;
+	s->limits = limits_bounded(login->limits);
 	if (p->has_will && !(will = mqtt_will_new(e, p, s, login->login)))
 		return -ENOMEM;
 	if (mqtt_map_add(&e->logins, &c->by_login, mqtt_map_hash(&e->logins, login->login, NULL, 0))) {
@@ -147,15 +181,14 @@ static int session_bind(struct mqtt_conn *c, struct mqtt_session *s, const struc
 	c->will = will;
 	c->level = p->level;
 	c->session = s;
-	c->keep_alive_s = p->keep_alive_s ? p->keep_alive_s : login->idle_limit_s;
-	c->packet_max = 268435460;
+	c->keep_alive_s = keep_alive_of(p, login);
 	s->conn = c;
 	s->owner->connected_n++;
 	heap_remove(&e->ends, &s->ends);
 	s->expiry_s = expiry_of(p, &s->limits);
 	if (p->level == MQTT_5) {
 		c->is_ephemeral = mqtt_props_u(&p->props, MQTT_PROP_SESSION_EXPIRY, 0) == 0;
-		c->packet_max = mqtt_props_u(&p->props, MQTT_PROP_MAX_PACKET, c->packet_max);
+		c->aliases_out_max = least(s->limits.topic_aliases, mqtt_props_u(&p->props, MQTT_PROP_TOPIC_ALIAS_MAX, 0));
 		c->wants_why = mqtt_props_u(&p->props, MQTT_PROP_REQUEST_PROBLEM, 1);
 		s->limits.inflight = least(s->limits.inflight, mqtt_props_u(&p->props, MQTT_PROP_RECEIVE_MAX, UINT16_MAX));
 	}
@@ -163,11 +196,12 @@ static int session_bind(struct mqtt_conn *c, struct mqtt_session *s, const struc
 	return 0;
 }
 
-/* No room, after the policy had said yes. */
+/* It cannot be, after the policy had said yes. */
 static void login_undo(struct mqtt_conn *c, const struct mqtt_connect *p, uint64_t login, uint8_t reason, const struct now *now)
 {
 	struct mqtt_engine *e = c->engine;
-	refuse(c, p->level, MQTT_REFUSED_UNAVAILABLE, reason, STR("too many sessions"), now);
+	bool is_topic = reason == MQTT_BAD_TOPIC;
+	refuse(c, p->level, is_topic ? MQTT_REFUSED_RIGHTS : MQTT_REFUSED_UNAVAILABLE, reason, is_topic ? STR("") : STR("too many sessions"), now);
 	e->policy.disconnected(e->policy.ctx, login, reason);
 	if (e->policy.released)
 		e->policy.released(e->policy.ctx, login);
@@ -198,7 +232,7 @@ static void accept_login(struct mqtt_conn *c, const struct mqtt_connect *p, cons
 {
 	struct mqtt_engine *e = c->engine;
 	char assigned[40];
-	struct str client = p->client_id.n ? p->client_id : id_assign(e, assigned, sizeof assigned);
+	struct str client = p->client_id.n ? p->client_id : id_assign(e, str_of(login->owner), assigned, sizeof assigned);
 	bool has_room = way_make(e, login, client, p->is_clean, now), has_session = false;
 	if (!has_room || session_get(c, p, login, client, &has_session)) {
 		login_undo(c, p, login->login, has_room ? MQTT_UNAVAILABLE : MQTT_QUOTA, now);
@@ -211,8 +245,10 @@ static void accept_login(struct mqtt_conn *c, const struct mqtt_connect *p, cons
 	mqtt_conn_arm(c);
 	if (!has_session)
 		mqtt_conn_hold(c);
-	connack_send(c, p, has_session, p->client_id.n ? STR("") : client, p->keep_alive_s == 0 && c->keep_alive_s);
-	mqtt_deliver_resume(s, now);
+	if (connack_send(c, p, has_session, p->client_id.n ? STR("") : client))
+		mqtt_deliver_resume(s, now);
+	else
+		mqtt_conn_end(c, END_DISCONNECT, MQTT_TOO_LARGE, now);
 }
 
 /* What is wrong with a CONNECT that is well-formed; MQTT_ACCEPTED: nothing. */
@@ -238,6 +274,8 @@ static void connect_take(struct mqtt_conn *c, const struct mqtt_connect *p, cons
 		code = e->policy.connect(e->policy.ctx, &rq, &login, &why);
 	if (code != MQTT_ACCEPTED)
 		refuse_as(c, p->level, code, text_str(&why), now);
+	else if (p->will_topic.n > login.limits.topic_bytes || mqtt_topic_levels(p->will_topic) > login.limits.topic_levels)
+		login_undo(c, p, login.login, MQTT_BAD_TOPIC, now);
 	else
 		accept_login(c, p, &login, now);
 }
@@ -246,6 +284,12 @@ void mqtt_connect_handle(struct mqtt_conn *c, const struct mqtt_frame *f, const 
 {
 	struct mqtt_connect p = { .level = 0 };
 	int fault = c->session ? MQTT_PROTOCOL_ERROR : mqtt_connect_read(f->body, &p);
+	if (fault == 0)
+		c->packet_max = mqtt_props_u(&p.props, MQTT_PROP_MAX_PACKET, MQTT_PACKET_MAX);
+	if (fault == 0 && p.level == MQTT_5 && f->is_padded)
+		fault = MQTT_MALFORMED;
+	if (fault == 0 && !mqtt_message_is_as_said(&p.will_props, p.will_payload))
+		fault = MQTT_BAD_PAYLOAD;
 	if (fault == MQTT_BAD_VERSION)
 		refuse_as(c, MQTT_311, MQTT_REFUSED_LEVEL, STR(""), now);
 	else if (fault && p.level == MQTT_5)

@@ -1,45 +1,67 @@
 /** @file From a message to the sessions that want it, and from their queues to the wire. */
+#include "as/core/mqtt/mqtt_alias.h"
 #include "as/core/mqtt/mqtt_inside.h"
+#include "as/core/mqtt/mqtt_loss.h"
 #include "proto/mqtt/mqtt_topic.h"
 #include <stdlib.h>
 
-/* One PUBLISH. False: the client said it takes nothing that large, so it counts as done [MQTT5 3.1.2-25]. */
-static bool out_send(struct mqtt_conn *c, const struct mqtt_out *out, bool is_dup, const struct now *now)
+/* What stands between topic and payload, but for the properties that are handed on. */
+static void middle_write(struct writer *w, const struct mqtt_conn *c, const struct mqtt_out *out, uint16_t alias, const struct now *now)
 {
-	enum { SUB_IDS_SENT_MAX = 64 };
-	uint8_t head[5], middle[2 + 4 + 5 + SUB_IDS_SENT_MAX * 5];
 	const struct mqtt_msg *m = out->msg;
-	struct slice props = { NULL, 0 };
-	struct writer w = writer_of(middle, sizeof middle);
 	if (out->qos)
-		writer_be16(&w, out->id);
-	if (c->level == MQTT_5) {
-		size_t ids_n = out->sub_ids_n < SUB_IDS_SENT_MAX ? out->sub_ids_n : SUB_IDS_SENT_MAX;
-		size_t n = m->props_n + (m->expiry_unix_us ? 5 : 0);
-		for (size_t i = 0; i < ids_n; i++)
-			n += 1 + mqtt_varint_size(out->sub_ids[i]);
-		mqtt_varint_write(&w, (uint32_t)n);
-		if (m->expiry_unix_us) {
-			writer_u8(&w, 0x02);
-			writer_be32(&w, m->expiry_unix_us > now->unix_us ? (uint32_t)((m->expiry_unix_us - now->unix_us) / SEC_US) : 0);
-		}
-		for (size_t i = 0; i < ids_n; i++) {
-			writer_u8(&w, 0x0b);
-			mqtt_varint_write(&w, out->sub_ids[i]);
-		}
-		props = mqtt_message_props(m);
+		writer_be16(w, out->id);
+	if (c->level != MQTT_5)
+		return;
+	size_t n = m->props_n + (m->expiry_unix_us ? 5 : 0) + (alias ? 3 : 0);
+	for (size_t i = 0; i < out->sub_ids_n; i++)
+		n += 1 + mqtt_varint_size(out->sub_ids[i]);
+	mqtt_varint_write(w, (uint32_t)n);
+	if (m->expiry_unix_us) {
+		writer_u8(w, 0x02);
+		writer_be32(w, m->expiry_unix_us > now->unix_us ? (uint32_t)((m->expiry_unix_us - now->unix_us) / SEC_US) : 0);
 	}
-	struct slice payload = mqtt_message_payload(m);
-	struct writer h = writer_of(head, sizeof head);
+	if (alias) {
+		writer_u8(w, 0x23);
+		writer_be16(w, alias);
+	}
+	for (size_t i = 0; i < out->sub_ids_n; i++) {
+		writer_u8(w, 0x0b);
+		mqtt_varint_write(w, out->sub_ids[i]);
+	}
+}
+
+/* One PUBLISH, with or without an alias. False: the client said it takes nothing that large. */
+static bool out_write(struct mqtt_conn *c, const struct mqtt_out *out, bool is_dup, struct mqtt_alias_use use, const struct now *now)
+{
+	static const uint8_t hollow[2] = { 0, 0 };
+	uint8_t head[5], middle[2 + 4 + 5 + 3 + MQTT_SUBSCRIPTIONS_MAX * 5];
+	const struct mqtt_msg *m = out->msg;
+	struct writer w = writer_of(middle, sizeof middle), h = writer_of(head, sizeof head);
+	middle_write(&w, c, out, use.alias, now);
+	struct slice topic = use.is_known ? (struct slice){ hollow, 2 } : (struct slice){ m->bytes, 2 + m->topic_n };
+	struct slice props = c->level == MQTT_5 ? mqtt_message_props(m) : (struct slice){ NULL, 0 }, payload = mqtt_message_payload(m);
 	unsigned flags = (is_dup ? 8U : 0) | (unsigned)out->qos << 1 | (out->retain ? 1U : 0);
-	size_t remaining = 2 + m->topic_n + w.len + props.n + payload.n;
+	size_t remaining = topic.n + w.len + props.n + payload.n;
 	mqtt_head_write(&h, (uint8_t)(MQTT_PUBLISH << 4 | flags), remaining);
 	if (h.failed || w.failed || h.len + remaining > c->packet_max)
 		return false;
-	const struct slice parts[] = { { head, h.len }, { m->bytes, 2 + m->topic_n }, { middle, w.len }, props, payload };
+	const struct slice parts[] = { { head, h.len }, topic, { middle, w.len }, props, payload };
 	mqtt_conn_send(c, parts, COUNT(parts));
 	c->engine->stats.sent++;
 	return true;
+}
+
+/* False: it is too large for the client, so it counts as done [MQTT5 3.1.2-25]. */
+static bool out_send(struct mqtt_conn *c, const struct mqtt_out *out, bool is_dup, const struct now *now)
+{
+	struct mqtt_alias_use use = mqtt_alias_choose(c, mqtt_message_topic(out->msg));
+	bool is_sent = out_write(c, out, is_dup, use, now);
+	if (is_sent && use.alias && !use.is_known)
+		mqtt_alias_told(c, use.alias, mqtt_message_topic(out->msg));
+	if (!is_sent && use.alias && !use.is_known) /* an alias that is new makes it longer */
+		is_sent = out_write(c, out, is_dup, (struct mqtt_alias_use){ 0, false }, now);
+	return is_sent;
 }
 
 static bool is_stale(const struct mqtt_msg *m, const struct now *now)
@@ -70,13 +92,19 @@ static bool flight_start(struct mqtt_engine *e, struct mqtt_session *s, struct m
 	if (!out_send(s->conn, out, false, now)) {
 		mqtt_keep_out_gone(e, s, out);
 		mqtt_queue_free(e, out);
-		e->stats.dropped_queue++;
+		mqtt_loss_add(e, s);
 		return false;
 	}
 	out->state = OUT_SENT;
 	mqtt_queue_append(&s->inflight, out);
 	mqtt_keep_out_state(e, s, out);
 	return true;
+}
+
+/* Does the client take one more of QoS 1 or 2 [MQTT5 3.3.4-9]? */
+static bool has_room(const struct mqtt_session *s)
+{
+	return s->inflight.n - s->unsent_n < s->limits.inflight;
 }
 
 /* Can it be had at all? If not, it is counted. */
@@ -109,10 +137,10 @@ bool mqtt_deliver_to(struct mqtt_engine *e, struct mqtt_session *s, struct mqtt_
 	}
 	struct mqtt_out *out = mqtt_queue_new(s, m, qos, retain, only);
 	if (!out) {
-		e->stats.dropped_queue++;
+		mqtt_loss_add(e, s);
 		return false;
 	}
-	if (is_free && qos && s->inflight.n < s->limits.inflight) {
+	if (is_free && qos && has_room(s) && s->unsent_n == 0) {
 		mqtt_keep_out(e, s, out);
 		return flight_start(e, s, out, now);
 	}
@@ -122,18 +150,39 @@ bool mqtt_deliver_to(struct mqtt_engine *e, struct mqtt_session *s, struct mqtt_
 	return is_queued;
 }
 
-void mqtt_deliver_pump(struct mqtt_session *s, const struct now *now)
+static void flight_drop(struct mqtt_engine *e, struct mqtt_session *s, struct mqtt_out *out)
+{
+	mqtt_queue_land(s, out);
+	mqtt_keep_out_gone(e, s, out);
+	mqtt_queue_free(e, out);
+}
+
+/* Send again what was in flight on another connection. */
+static void flight_repeat(struct mqtt_engine *e, struct mqtt_session *s, struct mqtt_out *out, const struct now *now)
+{
+	out->is_unsent = false;
+	s->unsent_n--;
+	if (out_send(s->conn, out, true, now))
+		return;
+	flight_drop(e, s, out);
+	mqtt_loss_add(e, s);
+}
+
+static void rights_lost(struct mqtt_engine *e, struct mqtt_session *s)
+{
+	e->stats.dropped_rights += s->queue.n + s->unsent_n;
+	for (struct mqtt_out *out = s->inflight.first, *next; s->unsent_n && out; out = next) {
+		next = out->next;
+		if (out->is_unsent)
+			flight_drop(e, s, out);
+	}
+	mqtt_queue_clear(e, s);
+}
+
+static void queue_pump(struct mqtt_engine *e, struct mqtt_session *s, const struct now *now)
 {
 	struct mqtt_conn *c = s->conn;
-	if (!c || !s->queue.n)
-		return;
-	struct mqtt_engine *e = c->engine;
-	if (!e->policy.may_read(e->policy.ctx, c->login)) {
-		e->stats.dropped_rights += s->queue.n;
-		mqtt_queue_clear(e, s);
-		return;
-	}
-	while (!c->is_full && s->queue.n && (s->queue.first->qos == 0 || s->inflight.n < s->limits.inflight)) {
+	while (!c->is_full && s->queue.n && (s->queue.first->qos == 0 || (s->unsent_n == 0 && has_room(s)))) {
 		struct mqtt_out *out = mqtt_queue_pop(s);
 		if (is_stale(out->msg, now)) {
 			mqtt_keep_out_gone(e, s, out);
@@ -148,12 +197,35 @@ void mqtt_deliver_pump(struct mqtt_session *s, const struct now *now)
 	}
 }
 
-/* Send again what was in flight when the connection was lost, in its order [MQTT311 4.4.0-1]. */
+void mqtt_deliver_pump(struct mqtt_session *s, const struct now *now)
+{
+	struct mqtt_conn *c = s->conn;
+	if (!c || (!s->queue.n && !s->unsent_n))
+		return;
+	struct mqtt_engine *e = c->engine;
+	if (!e->policy.may_read(e->policy.ctx, c->login)) {
+		rights_lost(e, s);
+		return;
+	}
+	for (struct mqtt_out *out = s->inflight.first, *next; out && s->unsent_n && has_room(s) && !c->is_full; out = next) {
+		next = out->next;
+		if (out->is_unsent)
+			flight_repeat(e, s, out, now);
+	}
+	queue_pump(e, s, now);
+}
+
+/* Send again what was in flight when the connection was lost, in its order and as much as the client takes at once; the rest follows
+ * [MQTT311 4.4.0-1; MQTT5 4.9]. */
 void mqtt_deliver_resume(struct mqtt_session *s, const struct now *now)
 {
 	struct mqtt_conn *c = s->conn;
 	struct mqtt_engine *e = c->engine;
-	bool may_read = e->policy.may_read(e->policy.ctx, c->login);
+	s->unsent_n = 0;
+	for (struct mqtt_out *out = s->inflight.first; out; out = out->next)
+		s->unsent_n += out->is_unsent = out->state == OUT_SENT;
+	if (!e->policy.may_read(e->policy.ctx, c->login))
+		rights_lost(e, s);
 	for (struct mqtt_out *out = s->inflight.first, *next; out; out = next) {
 		next = out->next;
 		if (out->state == OUT_RECEIVED) {
@@ -161,11 +233,8 @@ void mqtt_deliver_resume(struct mqtt_session *s, const struct now *now)
 			struct writer w = writer_of(b, sizeof b);
 			mqtt_ack_write(&w, MQTT_PUBREL, out->id, c->level, 0, STR(""));
 			mqtt_conn_write(c, &w);
-		} else if (!may_read || !out_send(c, out, true, now)) {
-			e->stats.dropped_rights += !may_read;
-			mqtt_queue_remove(&s->inflight, out);
-			mqtt_keep_out_gone(e, s, out);
-			mqtt_queue_free(e, out);
+		} else if (has_room(s) && !c->is_full) {
+			flight_repeat(e, s, out, now);
 		}
 	}
 	mqtt_deliver_pump(s, now);
@@ -198,6 +267,7 @@ static void hit_add(void *ctx, struct mqtt_tree_entry *entry)
 		s->mark = h->e->mark;
 		s->hit_qos = 0;
 		s->hit_retain = false;
+		s->hit_is_own = s == h->from;
 		s->next_hit = h->sessions;
 		h->sessions = s;
 	}
@@ -215,10 +285,11 @@ size_t mqtt_deliver_fan_out(struct mqtt_engine *e, struct mqtt_owner *o, struct 
 	for (struct mqtt_session *s = h.sessions, *next; s; s = next) {
 		next = s->next_hit;
 		n += mqtt_deliver_to(e, s, m, m->qos < s->hit_qos ? m->qos : s->hit_qos, s->hit_retain, NULL, now);
+		s->hit_is_own = false;
 	}
 	for (struct mqtt_share *share = h.shares; share; share = share->next_hit) {
 		struct mqtt_sub *sub = mqtt_share_pick(share);
-		n += mqtt_deliver_to(e, sub->session, m, m->qos < sub->qos ? m->qos : sub->qos, retain && sub->retain_as_published, NULL, now);
+		n += mqtt_deliver_to(e, sub->session, m, m->qos < sub->qos ? m->qos : sub->qos, retain && sub->retain_as_published, sub, now);
 	}
 	return n;
 }

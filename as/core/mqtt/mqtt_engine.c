@@ -1,15 +1,24 @@
 /** @file The MQTT engine as a whole: its making and end, time, and what the application calls. */
 #include "as/core/mqtt/mqtt_engine.h"
 #include "as/core/mqtt/mqtt_inside.h"
+#include "as/core/mqtt/mqtt_loss.h"
 #include "proto/mqtt/mqtt_topic.h"
 #include <stdlib.h>
 #include <string.h>
 
 struct mqtt_limits mqtt_limits_default(void)
 {
-	return (struct mqtt_limits){ .packet_bytes = 1 << 20, .topic_bytes = 4096, .queue_messages = 1000, .queue_bytes = 4 << 20,
+	return (struct mqtt_limits){ .packet_bytes = 1 << 20, .topic_bytes = 1024, .topic_levels = 32, .topic_aliases = 16,
+		.queue_messages = 1000, .queue_bytes = 4 << 20,
 		.inflight = 20, .receive_max = 1000, .subscriptions = 64, .filters = 64, .client_id_bytes = 256, .sessions = 1000,
 		.session_expiry_s = 86400 };
+}
+
+struct mqtt_limits mqtt_limits_of_device(void)
+{
+	return (struct mqtt_limits){ .packet_bytes = 64 << 10, .topic_bytes = 1024, .topic_levels = 32, .topic_aliases = 16,
+		.queue_messages = 100, .queue_bytes = 256 << 10, .inflight = 20, .receive_max = 100, .subscriptions = 32, .filters = 16,
+		.client_id_bytes = 256, .sessions = 1, .evicts = true, .session_expiry_s = 7 * 86400 };
 }
 
 struct mqtt_engine *mqtt_engine_new(const struct mqtt_engine_options *o)
@@ -21,7 +30,7 @@ struct mqtt_engine *mqtt_engine_new(const struct mqtt_engine_options *o)
 	e->sink = o->sink;
 	e->keep = o->keep;
 	e->limits = o->limits.packet_bytes ? o->limits : mqtt_limits_default();
-	e->connect_bytes = o->connect_bytes ? o->connect_bytes : 64 << 10;
+	e->connect_bytes = o->connect_bytes ? o->connect_bytes : 16 << 10;
 	e->connect_s = o->connect_s ? o->connect_s : 10;
 	e->sessions_max = o->sessions ? o->sessions : 100000;
 	e->total_bytes = o->total_bytes ? o->total_bytes : 256 << 20;
@@ -47,6 +56,7 @@ void mqtt_engine_free(struct mqtt_engine *e)
 	heap_done(&e->timeouts); /* while the things whose nodes they hold are there */
 	heap_done(&e->ends);
 	heap_done(&e->wills);
+	heap_done(&e->losses);
 	while (e->conns) {
 		struct mqtt_conn *c = e->conns;
 		e->conns = c->next;
@@ -69,6 +79,8 @@ void mqtt_engine_free(struct mqtt_engine *e)
 static void timeout_fire(struct mqtt_conn *c, const struct now *now)
 {
 	uint64_t limit_us = c->keep_alive_s * SEC_US * 3 / 2;
+	if (c->session && c->is_paused && !c->is_full)
+		c->last_rx_us = now->mono_us; /* it is we who do not listen */
 	if (c->session && c->last_rx_us + limit_us > now->mono_us)
 		mqtt_conn_arm(c); /* something came since; looked at only here, so that each packet does not cost a move in the heap */
 	else
@@ -102,6 +114,8 @@ void mqtt_engine_step(struct mqtt_engine *e, const struct now *now)
 		will_fire(e, CONTAINER_OF(n, struct mqtt_session, will_due), now);
 	for (struct heap_node *n; (n = heap_pop_due(&e->ends, now->mono_us));)
 		mqtt_session_expire(e, CONTAINER_OF(n, struct mqtt_session, ends), now);
+	for (struct heap_node *n; (n = heap_pop_due(&e->losses, now->mono_us));)
+		mqtt_loss_tell(e, n, now);
 	if (e->told_n)
 		told_flush(e);
 	mqtt_conn_bury(e);
@@ -112,7 +126,9 @@ uint64_t mqtt_engine_deadline(const struct mqtt_engine *e)
 	if (e->told_n)
 		return 0;
 	uint64_t due = heap_deadline(&e->timeouts), wills = heap_deadline(&e->wills), ends = heap_deadline(&e->ends);
+	uint64_t losses = heap_deadline(&e->losses);
 	due = wills < due ? wills : due;
+	due = losses < due ? losses : due;
 	return ends < due ? ends : due;
 }
 

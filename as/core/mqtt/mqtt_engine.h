@@ -34,7 +34,7 @@ struct mqtt_engine_options {
 	struct mqtt_sink sink;
 	const struct mqtt_keep *keep;  /**< NULL: nothing is kept; else borrowed */
 	struct mqtt_limits limits;     /**< defaults of a login; all 0: mqtt_limits_default */
-	uint32_t connect_bytes;        /**< largest CONNECT; 0: 64 KiB */
+	uint32_t connect_bytes;        /**< largest CONNECT; 0: 16 KiB */
 	uint32_t connect_s;            /**< a CONNECT is awaited this long; 0: 10 s */
 	uint32_t sessions;             /**< of all owners; 0: 100000 */
 	uint64_t total_bytes;          /**< of all waiting and retained messages; 0: 256 MiB */
@@ -46,7 +46,8 @@ struct mqtt_stats {
 	uint64_t connects, refused, closed, received, sent, dropped_qos0, dropped_queue, dropped_rights, taken_over, malformed;
 };
 
-struct mqtt_limits mqtt_limits_default(void);
+struct mqtt_limits mqtt_limits_default(void); /**< of an application */
+struct mqtt_limits mqtt_limits_of_device(void); /**< of one device that logs in for itself */
 struct mqtt_engine *mqtt_engine_new(const struct mqtt_engine_options *o); /**< NULL: no memory */
 void mqtt_engine_free(struct mqtt_engine *e); /**< connections are forgotten without a word; what is kept stays kept */
 

@@ -1,5 +1,7 @@
 /** @file Messages from clients, and the acknowledgements of QoS 1 and 2 in both directions [MQTT311 4.3]. */
+#include "as/core/mqtt/mqtt_alias.h"
 #include "as/core/mqtt/mqtt_inside.h"
+#include "proto/mqtt/mqtt_topic.h"
 #include <stdlib.h>
 
 /* Tickets: one per QoS 1 or 2 message that is being taken, in a ring that all connections share. */
@@ -103,6 +105,8 @@ static void ack_send(struct mqtt_conn *c, uint8_t type, uint16_t id, uint8_t rea
 {
 	uint8_t b[256];
 	struct writer w = writer_of(b, sizeof b);
+	if (!mqtt_reason_fits(type, reason, true))
+		reason = reason < MQTT_UNSPECIFIED ? MQTT_OK : MQTT_UNSPECIFIED; /* [MQTT5 3.4.2-1] */
 	mqtt_ack_write(&w, type, id, c->level, reason, mqtt_conn_why(c, reason, why));
 	mqtt_conn_write(c, &w);
 }
@@ -165,8 +169,8 @@ static void route(struct mqtt_conn *c, const struct mqtt_publish *p, const struc
 	struct mqtt_msg *m = mqtt_message_new(e, p->topic, p->payload, p->props.raw, p->qos);
 	if (!m)
 		return;
-	uint32_t expiry_s = mqtt_props_u(&p->props, MQTT_PROP_MESSAGE_EXPIRY, 0);
-	m->expiry_unix_us = expiry_s ? now->unix_us + expiry_s * SEC_US : 0;
+	if (mqtt_props_has(&p->props, MQTT_PROP_MESSAGE_EXPIRY))
+		m->expiry_unix_us = now->unix_us + mqtt_props_u(&p->props, MQTT_PROP_MESSAGE_EXPIRY, 0) * SEC_US;
 	if (p->retain)
 		mqtt_retain_set(e, o, m, c->session->limits.retained_messages);
 	(void)mqtt_deliver_fan_out(e, o, m, p->retain, c->session, now);
@@ -183,7 +187,10 @@ static void fresh_take(struct mqtt_conn *c, const struct mqtt_publish *p, uint64
 		.props = c->level == MQTT_5 ? &p->props : NULL };
 	uint8_t reason = 0;
 	e->why_n = 0;
-	enum mqtt_verdict verdict = e->policy.publish(e->policy.ctx, &pub, &reason);
+	bool is_text = !pub.props || mqtt_message_is_as_said(pub.props, p->payload);
+	enum mqtt_verdict verdict = is_text ? e->policy.publish(e->policy.ctx, &pub, &reason) : MQTT_DROP;
+	if (!is_text)
+		reason = MQTT_BAD_PAYLOAD;
 	e->why_ticket = ticket;
 	if (c->is_closed) {
 		if (ticket && verdict != MQTT_TAKEN_LATER)
@@ -222,11 +229,9 @@ static void repeated_take(struct mqtt_conn *c, uint16_t id)
 static uint8_t publish_judge(const struct mqtt_conn *c, const struct mqtt_publish *p)
 {
 	const struct mqtt_limits *l = &c->session->limits;
-	if (c->level == MQTT_5 && mqtt_props_has(&p->props, MQTT_PROP_TOPIC_ALIAS))
-		return MQTT_BAD_ALIAS; /* none were offered */
 	if (c->level == MQTT_5 && mqtt_props_has(&p->props, MQTT_PROP_SUBSCRIPTION_ID))
 		return MQTT_PROTOCOL_ERROR;
-	if (p->topic.n > l->topic_bytes)
+	if (p->topic.n > l->topic_bytes || mqtt_topic_levels(p->topic) > l->topic_levels)
 		return MQTT_BAD_TOPIC;
 	bool is_new = p->qos == 1 || (p->qos == 2 && !mqtt_session_has_received(c->session, p->id));
 	if (c->level == MQTT_5 && is_new && c->session->received_n + c->due_pubacks >= c->session->limits.receive_max)
@@ -241,6 +246,8 @@ void mqtt_flow_publish(struct mqtt_conn *c, const struct mqtt_frame *f, const st
 	int fault = mqtt_publish_read(f->flags, f->body, c->level, &p);
 	if (fault == 0)
 		fault = publish_judge(c, &p);
+	if (fault == 0)
+		fault = mqtt_alias_resolve(c, &p);
 	if (fault) {
 		mqtt_conn_end(c, END_CLOSE, (uint8_t)fault, now);
 		return;
@@ -271,7 +278,7 @@ static void flight_end(struct mqtt_conn *c, struct mqtt_out *out, const struct n
 {
 	struct mqtt_engine *e = c->engine;
 	struct mqtt_session *s = c->session;
-	mqtt_queue_remove(&s->inflight, out);
+	mqtt_queue_land(s, out);
 	mqtt_keep_out_gone(e, s, out);
 	mqtt_deliver_told(e, c, out->msg);
 	mqtt_queue_free(e, out);
@@ -285,6 +292,9 @@ static void pubrec_take(struct mqtt_conn *c, struct mqtt_out *out, uint8_t reaso
 		return;
 	}
 	if (out->state == OUT_SENT) {
+		struct mqtt_session *s = c->session;
+		s->unsent_n -= out->is_unsent;
+		out->is_unsent = false;
 		out->state = OUT_RECEIVED;
 		mqtt_keep_out_state(c->engine, c->session, out);
 	}

@@ -25,7 +25,7 @@ struct mqtt_engine {
 	struct mqtt_map owners, clients, levels, logins, shares, topics;
 	struct mqtt_conn *conns, *graveyard;
 	struct mqtt_session *loaded; /**< the one whose records are being loaded */
-	struct heap timeouts, ends, wills;
+	struct heap timeouts, ends, wills, losses;
 	struct mqtt_ticket *tickets; /**< ring of [tickets_base, tickets_base + tickets_n) */
 	uint64_t tickets_base;
 	size_t tickets_n, tickets_cap;
@@ -38,12 +38,14 @@ struct mqtt_engine {
 	uint64_t next_session, next_opened, next_assigned, next_retained, mark;
 };
 
-enum { TICKETS_MAX = 1 << 17 };
+enum { TICKETS_MAX = 1 << 17, MQTT_PACKET_MAX = 268435460 };
 
 /* mqtt_message.c */
 struct mqtt_msg *mqtt_message_new(struct mqtt_engine *e, struct str topic, struct slice payload, struct slice props, uint8_t qos);
 struct mqtt_msg *mqtt_message_ref(struct mqtt_msg *m);
 void mqtt_message_free(struct mqtt_engine *e, struct mqtt_msg *m);
+/** Is a payload the text that the payload format indicator says it is [MQTT5 3.3.2.3.2]? */
+bool mqtt_message_is_as_said(const struct mqtt_props *props, struct slice payload);
 struct str mqtt_message_topic(const struct mqtt_msg *m);
 struct slice mqtt_message_payload(const struct mqtt_msg *m);
 struct slice mqtt_message_props(const struct mqtt_msg *m);
@@ -115,6 +117,7 @@ void mqtt_queue_free(struct mqtt_engine *e, struct mqtt_out *out);
 void mqtt_queue_append(struct mqtt_outs *q, struct mqtt_out *out);
 struct mqtt_out *mqtt_queue_find(struct mqtt_session *s, uint16_t id); /**< in flight */
 void mqtt_queue_remove(struct mqtt_outs *q, struct mqtt_out *out);
+void mqtt_queue_land(struct mqtt_session *s, struct mqtt_out *out); /**< no longer in flight, not freed */
 bool mqtt_queue_push(struct mqtt_engine *e, struct mqtt_session *s, struct mqtt_out *out); /**< takes out */
 void mqtt_queue_unwait(struct mqtt_session *s, struct mqtt_out *out); /**< out of the queue, not freed */
 struct mqtt_out *mqtt_queue_pop(struct mqtt_session *s);

@@ -35,6 +35,11 @@ void mqtt_message_free(struct mqtt_engine *e, struct mqtt_msg *m)
 	free(m);
 }
 
+bool mqtt_message_is_as_said(const struct mqtt_props *props, struct slice payload)
+{
+	return mqtt_props_u(props, MQTT_PROP_PAYLOAD_FORMAT, 0) != 1 || utf8_valid((struct str){ (const char *)payload.p, payload.n });
+}
+
 struct str mqtt_message_topic(const struct mqtt_msg *m)
 {
 	return (struct str){ (const char *)m->bytes + 2, m->topic_n };

@@ -1,22 +1,26 @@
 /** @file What the MQTT engine asks of the application: who may connect, read and write, and what happens with a message.
  *
  * The engine knows nothing of applications and devices. Callbacks answer at once. From within `connect`, `publish`,
- * `subscribed`, `acknowledged` and `disconnected` the engine may be called (publish, answer, kick, taken); from within
+ * `subscribed`, `acknowledged`, `lost` and `disconnected` the engine may be called (publish, answer, kick, taken); from within
  * `filter` and `may_read` it may not, but for mqtt_engine_explain.
  */
 #pragma once
 #include "common/core/clock.h"
 #include "proto/mqtt/mqtt_packet.h"
 
+enum { MQTT_SUBSCRIPTIONS_MAX = 256 };
+
 /** What one connection, its session and its owner may use. The policy is given the defaults and may change them per login. */
 struct mqtt_limits {
 	uint32_t packet_bytes;      /**< largest packet, both ways */
 	uint32_t topic_bytes;       /**< longest topic: a longer one closes; longest filter: a longer one is refused */
+	uint32_t topic_levels;      /**< the same for their levels; at most MQTT_LEVELS_MAX */
+	uint32_t topic_aliases;     /**< of a 5.0 connection, each way; at most 65535 */
 	uint32_t queue_messages;    /**< waiting for a client; beyond, QoS 0 is dropped first, then the oldest. Below 65000 */
 	uint32_t queue_bytes;       /**< the same in octets of topic and payload */
 	uint32_t inflight;          /**< QoS 1 and 2 sent to the client and not acknowledged */
 	uint32_t receive_max;       /**< the client's QoS 1 and 2 not acknowledged; told to a 5.0 client, others are made to wait */
-	uint32_t subscriptions;     /**< of one session */
+	uint32_t subscriptions;     /**< of one session; at most MQTT_SUBSCRIPTIONS_MAX */
 	uint32_t filters;           /**< in one packet */
 	uint32_t client_id_bytes;
 	uint32_t sessions;          /**< of one owner, connected or not */
@@ -46,6 +50,7 @@ struct mqtt_login {
 	char owner[MQTT_OWNER_BYTES];  /**< name space of client ids, subscriptions and retained messages: "app:app1", "dev:app1/dev1" */
 	struct mqtt_limits limits;     /**< in: the defaults */
 	uint16_t idle_limit_s;         /**< in: 0; replaces a keep-alive of 0, 0: no limit */
+	uint16_t keep_alive_max_s;     /**< in: 0; a 5.0 client that asks for more is told this one, 0: no limit */
 };
 
 enum mqtt_connack_code {
@@ -72,6 +77,13 @@ struct mqtt_publication {
 	const struct mqtt_props *props; /**< of a 5.0 client; NULL otherwise */
 };
 
+/** Messages of QoS 1 and 2 that a session could not keep. Everything is borrowed. */
+struct mqtt_loss {
+	struct str owner, client_id;
+	bool is_connected;
+	uint64_t n, total; /**< since the last time that it was told; of this session */
+};
+
 struct mqtt_policy {
 	void *ctx;
 	/** Judge a CONNECT. @param ret_login set on MQTT_ACCEPTED  @param ret_why  optional text for a refused 5.0 client */
@@ -94,4 +106,7 @@ struct mqtt_policy {
 	/** A message given a cookie has been acknowledged by the client (QoS 0: been sent). Called from mqtt_engine_step.
 	 * NULL: nobody asks. */
 	void (*acknowledged)(void *ctx, uint64_t login, uint64_t cookie);
+	/** A session has lost messages: its queue was full, or they were larger than its client takes. Called from mqtt_engine_step, of one
+	 * session not more often than every ten seconds. NULL: nobody asks. */
+	void (*lost)(void *ctx, const struct mqtt_loss *loss);
 };

@@ -1,5 +1,6 @@
 /** @file What waits for a session and what is in flight to it: order, bounds, packet ids. */
 #include "as/core/mqtt/mqtt_inside.h"
+#include "as/core/mqtt/mqtt_loss.h"
 #include "proto/mqtt/mqtt_topic.h"
 #include <stdlib.h>
 
@@ -7,7 +8,7 @@ static size_t sub_ids_match(const struct mqtt_session *s, struct str topic, uint
 {
 	size_t n = 0;
 	for (const struct mqtt_sub *sub = s->sub_ids_n ? s->subs : NULL; sub; sub = sub->next)
-		if (sub->sub_id && mqtt_topic_match(mqtt_sub_filter(sub), topic)) {
+		if (sub->sub_id && !sub->share && !(sub->no_local && s->hit_is_own) && mqtt_topic_match(mqtt_sub_filter(sub), topic)) {
 			if (ids)
 				ids[n] = sub->sub_id;
 			n++;
@@ -60,6 +61,13 @@ void mqtt_queue_remove(struct mqtt_outs *q, struct mqtt_out *out)
 	q->n--;
 }
 
+void mqtt_queue_land(struct mqtt_session *s, struct mqtt_out *out)
+{
+	mqtt_queue_remove(&s->inflight, out);
+	s->unsent_n -= out->is_unsent;
+	out->is_unsent = false;
+}
+
 struct mqtt_out *mqtt_queue_find(struct mqtt_session *s, uint16_t id)
 {
 	struct mqtt_out *out = s->inflight.first;
@@ -79,7 +87,7 @@ static void victim_drop(struct mqtt_engine *e, struct mqtt_session *s, struct mq
 {
 	mqtt_queue_unwait(s, out);
 	if (out->qos)
-		e->stats.dropped_queue++;
+		mqtt_loss_add(e, s);
 	else
 		e->stats.dropped_qos0++;
 	mqtt_keep_out_gone(e, s, out);
@@ -105,7 +113,7 @@ bool mqtt_queue_push(struct mqtt_engine *e, struct mqtt_session *s, struct mqtt_
 		struct mqtt_out *victim = e->stats.message_bytes > e->total_bytes ? NULL : victim_find(s, out);
 		if (!victim) {
 			if (out->qos)
-				e->stats.dropped_queue++;
+				mqtt_loss_add(e, s);
 			else
 				e->stats.dropped_qos0++;
 			mqtt_queue_free(e, out);

@@ -30,6 +30,7 @@ int mqtt_session_new(struct mqtt_engine *e, struct mqtt_owner *o, struct str cli
 {
 	TRY(mqtt_conn_room(&e->ends, e->stats.sessions + 1));
 	TRY(mqtt_conn_room(&e->wills, e->stats.sessions + 1));
+	TRY(mqtt_conn_room(&e->losses, e->stats.sessions + 1));
 	struct mqtt_session *s = calloc(1, sizeof *s + client.n);
 	if (!s)
 		return -ENOMEM;
@@ -75,6 +76,7 @@ void mqtt_session_free(struct mqtt_engine *e, struct mqtt_session *s, bool forge
 	flights_free(e, s);
 	heap_remove(&e->ends, &s->ends);
 	heap_remove(&e->wills, &s->will_due);
+	heap_remove(&e->losses, &s->loss_due);
 	mqtt_map_remove(&e->clients, &s->by_client);
 	struct mqtt_owner *o = s->owner;
 	if (s->next)

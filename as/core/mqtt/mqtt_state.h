@@ -26,7 +26,7 @@ struct mqtt_out {
 	uint64_t seq; /**< its place among all of the session; key of what is kept */
 	uint16_t id;
 	uint8_t qos, state;
-	bool retain;
+	bool retain, is_unsent; /**< in flight, and to be sent again when the client takes more */
 	size_t sub_ids_n;
 	uint32_t sub_ids[];
 };
@@ -64,7 +64,7 @@ struct mqtt_will {
 	uint64_t login;
 	uint32_t delay_s, expiry_s, retained_max;
 	uint8_t level;
-	bool retain;
+	bool retain, has_expiry;
 	size_t owner_n, client_n;
 	char text[]; /**< owner, then client id: it outlives both */
 };
@@ -75,15 +75,17 @@ struct mqtt_session {
 	struct mqtt_owner *owner;
 	struct mqtt_conn *conn; /**< NULL: not connected */
 	struct mqtt_limits limits;
+	uint64_t lost, lost_untold, loss_next_us; /**< messages lost; when the policy may be told again */
 	uint64_t number;
 	uint32_t expiry_s; /**< 0: it ends with the connection */
 	bool is_kept;      /**< written through the keep table */
-	struct heap_node ends, will_due;
+	struct heap_node ends, will_due, loss_due;
 	struct mqtt_will *will; /**< delayed, of a connection that is over */
 	struct mqtt_sub *subs;
 	size_t subs_n;
 	uint32_t next_sub;
 	struct mqtt_outs inflight, queue;
+	size_t unsent_n; /**< of those in flight: not yet sent again on this connection */
 	size_t queue_bytes, queue_qos0;
 	uint64_t next_seq;
 	uint16_t next_id;
@@ -94,7 +96,7 @@ struct mqtt_session {
 	uint64_t mark;
 	struct mqtt_session *next_hit;
 	uint8_t hit_qos;
-	bool hit_retain;
+	bool hit_retain, hit_is_own; /**< the message is the session's own: not for subscriptions that are "no local" */
 	size_t client_n;
 	char client[];
 };
@@ -117,10 +119,12 @@ struct mqtt_conn {
 	uint64_t login, last_rx_us, opened;
 	struct heap_node timeout;
 	struct mqtt_will *will;
+	struct mqtt_aliases *aliases_in, *aliases_out; /**< NULL: none yet */
 	struct mqtt_due *due; /**< ring */
 	uint32_t due_first, due_n, due_cap, due_pubacks;
 	uint32_t keep_alive_s;  /**< 0: no limit */
 	uint32_t packet_max;    /**< of what the client takes */
+	uint32_t aliases_out_max;
 	uint8_t level;          /**< 0: before CONNECT */
 	bool is_closed, is_full, is_paused;
 	bool wants_why;         /**< 5.0: takes reason strings */

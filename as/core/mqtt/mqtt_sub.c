@@ -97,7 +97,7 @@ struct grant {
 static uint8_t narrow(struct mqtt_conn *c, struct str filter, struct text *narrowed)
 {
 	struct mqtt_engine *e = c->engine;
-	if (filter.n > c->session->limits.topic_bytes || mqtt_topic_levels(filter) > MQTT_LEVELS_MAX)
+	if (filter.n > c->session->limits.topic_bytes || mqtt_topic_levels(filter) > c->session->limits.topic_levels)
 		return MQTT_BAD_FILTER;
 	uint8_t reason = e->policy.filter(e->policy.ctx, c->login, filter, narrowed);
 	if (reason)
@@ -174,6 +174,8 @@ static int entries_begin(struct mqtt_conn *c, const struct mqtt_frame *f, struct
 	int fault = mqtt_filters_read(f->type, f->body, c->level, ret);
 	if (fault == 0)
 		fault = entries_judge(c, f->type, ret, ret_n);
+	if (fault == 0 && c->level == MQTT_5 && 1 + mqtt_varint_size((uint32_t)(3 + *ret_n)) + 3 + *ret_n > c->packet_max)
+		fault = MQTT_TOO_LARGE; /* the answer would be */
 	if (fault)
 		return fault;
 	*ret_v = calloc(*ret_n, sizeof **ret_v);

@@ -15,6 +15,7 @@ struct mqtt_will *mqtt_will_new(struct mqtt_engine *e, const struct mqtt_connect
 	}
 	*w = (struct mqtt_will){ .msg = m, .login = login, .delay_s = mqtt_props_u(&p->will_props, MQTT_PROP_WILL_DELAY, 0),
 		.retained_max = s->limits.retained_messages, .level = p->level, .retain = p->will_retain,
+		.has_expiry = mqtt_props_has(&p->will_props, MQTT_PROP_MESSAGE_EXPIRY),
 		.expiry_s = mqtt_props_u(&p->will_props, MQTT_PROP_MESSAGE_EXPIRY, 0), .owner_n = owner.n, .client_n = client.n };
 	if (owner.n)
 		memcpy(w->text, owner.p, owner.n);
@@ -48,7 +49,7 @@ static void will_route(struct mqtt_engine *e, const struct mqtt_will *w, struct 
 	struct mqtt_owner *o = w->msg->bytes[2] == '$' ? NULL : mqtt_owner_get(e, owner);
 	if (!o)
 		return;
-	w->msg->expiry_unix_us = w->expiry_s ? now->unix_us + w->expiry_s * SEC_US : 0;
+	w->msg->expiry_unix_us = w->has_expiry ? now->unix_us + w->expiry_s * SEC_US : 0;
 	if (w->retain)
 		mqtt_retain_set(e, o, w->msg, w->retained_max);
 	(void)mqtt_deliver_fan_out(e, o, w->msg, w->retain, NULL, now);
