@@ -7,6 +7,7 @@
  */
 #include "as/applications.h"
 #include "as/downlinks.h"
+#include "as/mqtt_events.h"
 #include "as/mqtt_listener.h"
 #include "as/tls.h"
 #include "as/store.h"
@@ -80,20 +81,6 @@ static bool has_right(const struct applications *m, const struct login *l, enum 
 	return rights_now(m, l) & RIGHT_BIT(r);
 }
 
-/** A login that was refused is an event of the application, with the reason. */
-static void say_refused(struct as *as, const struct app *a, struct str user, const char *why)
-{
-	char data[300];
-	struct text t = text_fixed(data, sizeof data);
-	json_open(&t, '{');
-	json_name(&t, "error");
-	json_puts(&t, why);
-	json_close(&t, '}');
-	as->metrics.mqtt_refused++;
-	LOG(LOG_WARN, "mqtt_refused", KV_STR("user", user), KV_Z("reason", why));
-	traces_add_app(as, "as.mqtt.connect.fail", a, data);
-}
-
 /** Is it an application that wants to log in, rather than a device that speaks IP? */
 static bool is_application(const struct app *a, const struct mqtt_login_request *rq)
 {
@@ -141,7 +128,7 @@ static enum mqtt_connack_code on_connect(
 	const struct api_key *key;
 	struct problem why;
 	if (!is_application(a, rq)) {
-		say_refused(as, NULL, user,
+		mqtt_events_refused(as, NULL, user,
 			user.n ? "no application and no device has this user name" : "no user name");
 		return user.n ? MQTT_REFUSED_RIGHTS : MQTT_REFUSED_CREDENTIALS;
 	}
@@ -154,7 +141,7 @@ static enum mqtt_connack_code on_connect(
 		r = -EACCES;
 	}
 	if (r) {
-		say_refused(as, a, user, why.message);
+		mqtt_events_refused(as, a, user, why.message);
 		text_puts(ret_why, why.message);
 		return MQTT_REFUSED_RIGHTS;
 	}
@@ -337,6 +324,11 @@ static void on_released(void *ctx, uint64_t login)
 	free(l);
 }
 
+static void on_lost(void *ctx, const struct mqtt_loss *loss)
+{
+	mqtt_events_lost(((struct applications *)ctx)->as, loss);
+}
+
 struct kick {
 	const struct applications *m;
 	const char *key_id;
@@ -473,7 +465,8 @@ static int start_engine(struct as *as, struct text *err)
 			.publish = on_publish,
 			.may_read = on_may_read,
 			.disconnected = on_disconnected,
-			.released = on_released },
+			.released = on_released,
+			.lost = on_lost },
 		.sink = mqtt_listener_sink(m->listener),
 		.keep = &m->keep,
 		.limits = mqtt_limits_default(),
