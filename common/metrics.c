@@ -15,6 +15,29 @@ static void put_help(struct text *t, const char *help)
 	}
 }
 
+void metrics_label(struct text *t, const char *value)
+{
+	for (; *value; value++) {
+		if (*value == '\\' || *value == '"')
+			text_putc(t, '\\');
+		if (*value == '\n')
+			text_puts(t, "\\n");
+		else
+			text_putc(t, *value);
+	}
+}
+
+void metrics_head(struct text *t, const char *name, const char *help, enum metric_kind kind)
+{
+	text_puts(t, "# HELP ");
+	text_puts(t, name);
+	text_putc(t, ' ');
+	put_help(t, help);
+	text_puts(t, "\n# TYPE ");
+	text_puts(t, name);
+	text_puts(t, kind == METRIC_COUNTER ? " counter\n" : " gauge\n");
+}
+
 static bool is_first_of_name(const struct metric *m, size_t i)
 {
 	for (size_t j = 0; j < i; j++)
@@ -43,13 +66,7 @@ void metrics_render(struct text *t, const struct metric *m, size_t n, const void
 	for (size_t i = 0; i < n; i++) {
 		if (!is_first_of_name(m, i))
 			continue;
-		text_puts(t, "# HELP ");
-		text_puts(t, m[i].name);
-		text_putc(t, ' ');
-		put_help(t, m[i].help);
-		text_puts(t, "\n# TYPE ");
-		text_puts(t, m[i].name);
-		text_puts(t, m[i].kind == METRIC_COUNTER ? " counter\n" : " gauge\n");
+		metrics_head(t, m[i].name, m[i].help, m[i].kind);
 		/* All samples of a name stand together, wherever its rows are. */
 		for (size_t j = i; j < n; j++)
 			if (!strcmp(m[j].name, m[i].name))

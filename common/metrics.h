@@ -14,4 +14,8 @@ struct metric {
 	size_t off;                       /**< of a uint64_t */
 	enum metric_kind kind;
 };
+/** The lines before the samples of a name. */
+void metrics_head(struct text *t, const char *name, const char *help, enum metric_kind kind);
+/** A label's value, between quotation marks that the caller writes. */
+void metrics_label(struct text *t, const char *value);
 void metrics_render(struct text *t, const struct metric *m, size_t n, const void *values);

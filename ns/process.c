@@ -5,6 +5,7 @@
 #include "ns/bus.h"
 #include "ns/kek.h"
 #include "ns/restored.h"
+#include "ns/usage.h"
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -87,8 +88,9 @@ static void on_wake_end(void *ctx)
 static void on_metrics(void *ctx, struct http_request *r)
 {
 	struct process *p = ctx;
-	AUTO(text_done) struct text t = text_growing(METRICS_MAX_BYTES);
+	AUTO(text_done) struct text t = text_growing(METRICS_MAX_BYTES + USAGE_MAX_BYTES);
 	metrics_render(&t, metrics, COUNT(metrics), ns_counters(p->ns));
+	usage_render(&t, p->ns, loop_now(p->loop));
 	http_reply_text(r, 200, "text/plain; version=0.0.4", text_str(&t));
 }
 

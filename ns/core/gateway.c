@@ -195,18 +195,15 @@ bool gateway_has_gps(const struct gateway *g, uint64_t mono_us)
 	return g->has_gps || (g->gps_us && mono_us < g->gps_us + GPS_US);
 }
 
-void gateway_sub_bands(const struct gateway *g, uint64_t now_us, struct gateway_status *m)
+size_t gateway_sub_bands(const struct gateway *g, uint64_t now_us, struct sub_band ret[REGION_BANDS])
 {
 	const struct region *r = g->ledger.region;
-	if (!r)
-		return;
-	m->sub_bands.len = 0;
-	for (size_t i = 0; i < r->n_bands && m->sub_bands.len < COUNT(m->sub_bands.v); i++)
-		m->sub_bands.v[m->sub_bands.len++] = (struct sub_band){
+	for (size_t i = 0; r && i < r->n_bands; i++)
+		ret[i] = (struct sub_band){
 			.min_hz = r->bands[i].min_hz,
 			.max_hz = r->bands[i].max_hz,
 			.limit_ppm = g->ledger.is_exempt ? NO_LIMIT_PPM : r->bands[i].duty_ppm,
 			.used_ppm = (uint32_t)(ledger_used_us(&g->ledger, (unsigned)i, now_us) / (3600 * SEC_US / 1000000)),
 		};
-	MSG_MARK(m, sub_bands);
+	return r ? r->n_bands : 0;
 }

@@ -61,5 +61,5 @@ bool gateway_tmst(const struct gateway *g, uint64_t mono_us, uint32_t *ret_tmst_
 /** How far its counter may be off by now [us]. */
 uint32_t gateway_drift_us(const struct gateway *g, uint64_t mono_us);
 bool gateway_has_gps(const struct gateway *g, uint64_t mono_us);
-/** Fill in the airtime used. */
-void gateway_sub_bands(const struct gateway *g, uint64_t now_us, struct gateway_status *m);
+/** The airtime used, by sub-band. @param now_us  the ledger's clock. @return how many there are; 0 where its region is not known */
+size_t gateway_sub_bands(const struct gateway *g, uint64_t now_us, struct sub_band ret[REGION_BANDS]);

@@ -113,3 +113,7 @@ void ns_as_sync_state(const struct ns *ns, struct sync_state *ret);
 int ns_as_device(const struct ns *ns, uint64_t device, struct device_state *ret);
 
 const struct ns_counters *ns_counters(const struct ns *ns);
+typedef void ns_usage_fn(void *ctx, const char *gateway_id, const struct sub_band *b);
+/** The airtime used during the last hour in each sub-band of each gateway, the fullest gateway first.
+ * @param most  gateways at most. @return how many more there are */
+size_t ns_usage(const struct ns *ns, const struct now *now, size_t most, ns_usage_fn *fn, void *ctx);

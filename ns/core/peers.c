@@ -5,10 +5,15 @@
 #include "ns/core/registry.h"
 #include <string.h>
 
+_Static_assert(COUNT(((struct gateway_status *)0)->sub_bands.v) >= REGION_BANDS, "a status has room for each sub-band");
+
 static void status_tell(struct ns *ns, const struct gateway *g)
 {
 	struct gateway_status m = *g->status;
-	gateway_sub_bands(g, ns_ledger_us(ns, ns->now.mono_us), &m);
+	if (g->ledger.region) {
+		m.sub_bands.len = (uint16_t)gateway_sub_bands(g, ns_ledger_us(ns, ns->now.mono_us), m.sub_bands.v);
+		MSG_MARK(&m, sub_bands);
+	}
 	if (ns->as_is_up)
 		ns->ports.tell_as(ns->ports.ctx, NSAS_STATUS, &m);
 }

@@ -4,6 +4,7 @@ import os
 import sys
 import time
 import unittest
+import urllib.request
 
 sys.path.insert(0, os.path.dirname(__file__))
 from stories import Stories, after, strict  # noqa: E402
@@ -20,7 +21,7 @@ def rfc3339(unix):
 
 
 class ClassC(Stories):
-    settings = ("--ns.class-c-max-delay=3s", "--ns.class-c-timeout=4s")
+    settings = ("--ns.class-c-max-delay=3s", "--ns.class-c-timeout=4s", "--ns.http-listen=127.0.0.1:0")
 
     def device(self, s, gateway, *flags, **how):
         """A device that listens always, and was heard."""
@@ -46,6 +47,23 @@ class ClassC(Stories):
         self.assertEqual(sent["downlink_sent"]["frm_payload"], "AQID")
         self.assertTrue([c for c in sent["correlation_ids"] if c.startswith("as:downlink:")])
         self.assertTrue([c for c in sent["correlation_ids"] if c.startswith("ns:transmission:")])
+
+    def story_the_airtime_it_took_is_a_number(self, s):
+        g = s.gateway()
+        d = self.device(s, g)
+        s.push(d, "AQID")
+        s.wait(d, "down/sent")
+        with urllib.request.urlopen("http://%s/metrics" % s.stack.addresses["ns.http"], timeout=5) as r:
+            text = r.read().decode()
+        line = '{gateway_id="eui-%016x",min_frequency="869400000",max_frequency="869650000"} ' % g.eui
+        self.assertIn("ns_sub_band_utilization_limit" + line + "0.1\n", text)
+        used = float(text.split("ns_sub_band_utilization" + line)[1].split("\n")[0])
+        self.assertAlmostEqual(used, 1.155072 / 3600, delta=2e-6, msg="SF12 and 16 octets")
+
+        def told():
+            stats = s.stack.cli("gateways", "get-connection-stats", "eui-%016x" % g.eui)
+            return used in [b["downlink_utilization"] for b in stats["sub_bands"] if b["min_frequency"] == "869400000"]
+        s.until(told, 20, "the same in the statistics")
 
     def story_the_trace_tells_how(self, s):
         g = s.gateway()
