@@ -25,12 +25,18 @@ void command_put(struct story *s, struct writer *w)
 	writer_put(w, arg, n);
 }
 
+static const char *hex_of(struct slice s, char hex[LINE_MAX_CHARS])
+{
+	hex[0] = '\0';
+	for (size_t i = 0; i < s.n && 2 * i + 3 < LINE_MAX_CHARS / 2; i++)
+		snprintf(hex + 2 * i, 3, "%02x", s.p[i]);
+	return hex;
+}
+
 static bool is_like(struct slice arg, struct str pattern)
 {
-	char hex[2 * MAC_PAYLOAD_MAX + 1] = "";
-	for (size_t i = 0; i < arg.n; i++)
-		snprintf(hex + 2 * i, 3, "%02x", arg.p[i]);
-	if (pattern.n > strlen(hex))
+	char hex[LINE_MAX_CHARS];
+	if (pattern.n > strlen(hex_of(arg, hex)))
 		return false;
 	for (size_t i = 0; i < pattern.n; i++)
 		if (pattern.p[i] != '.' && pattern.p[i] != hex[i])
@@ -65,9 +71,20 @@ void expect_command(struct story *s, const struct w_device *d, bool is_wanted)
 		pattern = next(s);
 	if ((count(d, c->cid, pattern) > 0) == is_wanted)
 		return;
-	struct slice heard = commands_heard(d);
-	char hex[2 * FOPTS_MAX + 1] = "";
-	for (size_t i = 0; i < heard.n && i < FOPTS_MAX; i++)
-		snprintf(hex + 2 * i, 3, "%02x", heard.p[i]);
-	FAIL(s, "%s %.*s is %sin the last downlink: %s", c->down_name, STR_ARG(pattern), is_wanted ? "not " : "", hex);
+	char hex[LINE_MAX_CHARS];
+	FAIL(s, "%s %.*s is %sin the last downlink: %s", c->down_name, STR_ARG(pattern), is_wanted ? "not " : "",
+		hex_of(commands_heard(d), hex));
+}
+
+void expect_octets(struct story *s, const char *what, struct slice have, struct str pattern)
+{
+	char hex[LINE_MAX_CHARS];
+	if (!is_like(have, pattern) || pattern.n != 2 * have.n)
+		FAIL(s, "%s is %s", what, hex_of(have, hex));
+}
+
+void expect_commands(struct story *s, const struct w_device *d)
+{
+	struct str pattern = take(s, "none") ? STR("") : next(s);
+	expect_octets(s, "what it was told", commands_heard(d), pattern);
 }

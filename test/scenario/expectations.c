@@ -56,11 +56,26 @@ static void expect_heard(struct story *s, const struct w_device *d)
 			expect_command(s, d, true);
 		else if (take(s, "nomac"))
 			expect_command(s, d, false);
+		else if (take(s, "commands"))
+			expect_commands(s, d);
 		else {
 			struct str text = next(s);
 			expect_truth(s, "that text", text.n == d->heard.n && memcmp(text.p, d->heard.frm, text.n) == 0);
 		}
 	}
+}
+
+/* "address 26000000/7": that of its session is in the block. */
+static void expect_address(struct story *s, const struct w_device *d)
+{
+	struct str rest = next(s), prefix;
+	uint32_t block = 0;
+	uint64_t bits = 0;
+	rest = str_cut(rest, '/', &prefix);
+	if (hex_u32(prefix, 8, &block) != 0 || num_u64(rest, &bits) != 0 || !bits || bits > 32)
+		FAIL(s, "a block of addresses is 8 hex digits, a slash and the bits that count");
+	if ((d->dev_addr ^ block) >> (32 - bits))
+		FAIL(s, "its address is %08x", d->dev_addr);
 }
 
 static void expect_device(struct story *s, const struct w_device *d)
@@ -71,6 +86,10 @@ static void expect_device(struct story *s, const struct w_device *d)
 			last = &s->w->up[i];
 	if (take(s, "heard")) {
 		expect_heard(s, d);
+		return;
+	}
+	if (take(s, "address")) {
+		expect_address(s, d);
 		return;
 	}
 	if (!last)
@@ -149,6 +168,31 @@ static void expect_tx(struct story *s)
 	}
 }
 
+/* What the join server was asked to put into the last join-accept. */
+static void expect_asked(struct story *s)
+{
+	const struct join_request *m = &s->w->last_join;
+	while (s->at < s->n && !s->why[0]) {
+		if (take(s, "netid")) {
+			uint32_t net_id = 0;
+			expect_truth(s, "of that network", hex_u32(next(s), 6, &net_id) == 0 && m->net_id == net_id);
+		} else if (take(s, "rxdelay")) {
+			expect_number(s, "RxDelay", m->rx_delay);
+		} else if (take(s, "offset")) {
+			expect_number(s, "RX1DROffset", m->dl_settings >> 4 & 7);
+		} else if (take(s, "rx2")) {
+			expect_number(s, "RX2DataRate", m->dl_settings & 15);
+		} else if (take(s, "nocflist")) {
+			expect_truth(s, "without CFList", !MSG_HAS(m, cf_list));
+		} else if (take(s, "cflist")) {
+			struct slice list = { m->cf_list.p, MSG_HAS(m, cf_list) ? m->cf_list.len : 0 };
+			expect_octets(s, "the CFList", list, next(s));
+		} else {
+			FAIL(s, "nobody knows what \"%.*s\" of a join-accept is", STR_ARG(next(s)));
+		}
+	}
+}
+
 /* A step of the trace, lately; of a long reason the beginning is enough. */
 static void expect_event(struct story *s)
 {
@@ -179,6 +223,8 @@ void do_expect(struct story *s)
 		expect_item(s);
 	else if (take(s, "event"))
 		expect_event(s);
+	else if (take(s, "asked"))
+		expect_asked(s);
 	else if (s->at < s->n && device_named(w, s->word[s->at]))
 		expect_device(s, device_named(w, next(s)));
 	else

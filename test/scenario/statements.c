@@ -15,8 +15,11 @@ static void do_device(struct story *s)
 {
 	char name[LINE_MAX_CHARS];
 	copied(next(s), name);
-	bool is_otaa = str_is(next(s), "otaa");
+	bool is_otaa = take(s, "otaa"), is_group = take(s, "group");
+	if (!is_otaa && !is_group && !take(s, "abp"))
+		FAIL(s, "a device is abp, otaa or a group");
 	struct w_device *d = w_add_device(s->w, name, is_otaa);
+	d->class_c = d->multicast = is_group;
 	if (!str_is(str_of(s->w->plan->id), "EU_863_870"))
 		first_channel(s->w, d);
 	while (s->at < s->n) {
@@ -26,6 +29,10 @@ static void do_device(struct story *s)
 			d->mac_version = v;
 		else if (str_is(word, "nearby")) /* another with the DevAddr of the one before */
 			d->dev_addr = d[-1].dev_addr;
+		else if (str_is(word, "class-c"))
+			d->class_c = true;
+		else if (str_is(word, "last")) /* the counter of the last uplink elsewhere */
+			d->f_cnt_up = (d->last_f_cnt_up = (uint32_t)number(s)) + 1;
 		else
 			FAIL(s, "a device is not \"%.*s\"", STR_ARG(word));
 	}
@@ -91,7 +98,7 @@ static void do_uplink(struct story *s, struct w_device *d)
 {
 	char text[LINE_MAX_CHARS];
 	uint8_t opts[LINE_MAX_CHARS];
-	struct writer commands = writer_of(opts, sizeof(opts));
+	struct writer commands = writer_of(opts, sizeof(opts) - 1);
 	struct w_say say = { .port = -1 };
 	uint32_t via = s->w->n_gw;
 	size_t n;
@@ -119,8 +126,15 @@ static void do_uplink(struct story *s, struct w_device *d)
 		else
 			say.text = copied(next(s), text);
 	}
-	say.opts = opts;
-	say.n_opts = commands.len;
+	opts[commands.len] = '\0';
+	if (say.port == PORT_MAC) { /* there commands are the payload */
+		say.text = (const char *)opts;
+		if (strlen(say.text) != commands.len)
+			FAIL(s, "a payload of commands has no octet of 0 here");
+	} else {
+		say.opts = opts;
+		say.n_opts = commands.len;
+	}
 	if (!s->why[0])
 		w_uplink(s->w, d, &say, via);
 }
@@ -178,12 +192,28 @@ static void do_joins(struct story *s, struct w_device *d)
 
 static void do_listens(struct story *s, struct w_device *d)
 {
-	if (take(s, "rx1"))
+	if (take(s, "rx1") && s->at < s->n && s->word[s->at].p[s->word[s->at].n - 1] == 's')
 		d->rx1_delay_s = (unsigned)(duration(s) / SEC_US);
+	else if (s->at > 0 && str_is(s->word[s->at - 1], "rx1"))
+		d->rx1_hz = d->join_rx1_hz = megahertz(s);
 	else if (take(s, "rx2"))
 		d->rx2_hz = megahertz(s);
 	else
 		FAIL(s, "it listens in rx1 or rx2");
+}
+
+/* It is a member of a group. */
+static void do_member(struct story *s, struct w_device *d)
+{
+	const struct w_device *group = device_named(s->w, next(s));
+	size_t n = 0;
+	while (n < COUNT(d->groups) && d->groups[n])
+		n++;
+	if (!group || !group->multicast || n == COUNT(d->groups))
+		FAIL(s, "no such group, or more than a device is a member of");
+	d->groups[n] = group->uid;
+	w_sync(s->w, 0);
+	w_settle(s->w);
 }
 
 static void do_device_acts(struct story *s, struct w_device *d)
@@ -210,8 +240,25 @@ static void do_device_acts(struct story *s, struct w_device *d)
 		do_setting(s, d);
 	else if (take(s, "listens"))
 		do_listens(s, d);
+	else if (take(s, "member"))
+		do_member(s, d);
 	else
 		FAIL(s, "a device does not \"%.*s\"", STR_ARG(next(s)));
+}
+
+/* Each gateway that is named sends; "near,far": one of them. */
+static void add_via(struct story *s, struct w_item *it)
+{
+	struct str rest = next(s), name;
+	uint32_t group = it->n_via ? it->via[it->n_via - 1].group + 1 : 1;
+	while (rest.n) {
+		rest = str_cut(rest, ',', &name);
+		const struct w_gateway *g = gateway_named(s->w, name);
+		if (!g || it->n_via == COUNT(it->via))
+			FAIL(s, "no such gateway");
+		it->via[it->n_via].eui = g->eui;
+		it->via[it->n_via++].group = group;
+	}
 }
 
 static void do_push(struct story *s)
@@ -220,7 +267,7 @@ static void do_push(struct story *s)
 	struct w_device *d = device_named(s->w, next(s));
 	uint8_t port = 1;
 	bool is_confirmed = false;
-	uint32_t priority = 0;
+	struct w_item like = { .priority = 0 };
 	if (!d)
 		FAIL(s, "no such device");
 	while (s->at < s->n) {
@@ -229,11 +276,21 @@ static void do_push(struct story *s)
 		else if (take(s, "confirmed"))
 			is_confirmed = true;
 		else if (take(s, "priority"))
-			priority = (uint32_t)number(s);
+			like.priority = (uint32_t)number(s);
+		else if (take(s, "at"))
+			like.at_unix_us = s->w->now.unix_us + duration(s);
+		else if (take(s, "via"))
+			add_via(s, &like);
 		else
 			copied(next(s), text);
 	}
-	w_push(s->w, d, port, text, is_confirmed)->priority = priority;
+	struct w_item *it = w_push(s->w, d, port, text, is_confirmed);
+	it->priority = like.priority;
+	it->at_unix_us = like.at_unix_us;
+	it->n_via = like.n_via;
+	memcpy(it->via, like.via, sizeof(it->via));
+	if (it->n_via || it->at_unix_us)
+		w_tell_waiting(s->w, d->uid);
 }
 
 /* ---- gateways ---- */
@@ -357,7 +414,19 @@ static void someone_acts(struct story *s, struct str name)
 static void do_gateway(struct story *s)
 {
 	char name[LINE_MAX_CHARS];
-	w_add_gateway(s->w, copied(next(s), name));
+	struct w_gateway *g = w_add_gateway(s->w, copied(next(s), name));
+	g->has_gps = take(s, "gps");
+}
+
+/* A network of another number: it begins again with what it has on disk. */
+static void do_net_id(struct story *s)
+{
+	uint32_t net_id = 0;
+	if (hex_u32(next(s), 6, &net_id) != 0)
+		FAIL(s, "a NetID has 6 hex digits");
+	s->w->config.net_id = net_id;
+	w_run(s->w, SEC_US);
+	w_crash(s->w);
 }
 
 static void do_commit(struct story *s)
@@ -375,7 +444,7 @@ static const struct {
 	void (*act)(struct story *s);
 } statements[] = {
 	{ "plan", do_plan }, { "gateway", do_gateway }, { "device", do_device }, { "push", do_push }, { "commit", do_commit },
-	{ "as", do_as }, { "gs", do_gs }, { "crash", do_crash }, { "expect", do_expect },
+	{ "as", do_as }, { "gs", do_gs }, { "crash", do_crash }, { "expect", do_expect }, { "netid", do_net_id },
 };
 
 void statement(struct story *s)

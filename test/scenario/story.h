@@ -39,6 +39,11 @@ void command_put(struct story *s, struct writer *w);
 /** Is a command in what a device has heard? "LinkADRReq 5.......": a dot is any digit. */
 void expect_command(struct story *s, const struct w_device *d, bool is_wanted);
 
+/** Are all commands that a device has heard these? "02....0d.........."; "none" */
+void expect_commands(struct story *s, const struct w_device *d);
+/** Octets as a pattern in hex, where a dot is any digit. */
+void expect_octets(struct story *s, const char *what, struct slice have, struct str pattern);
+
 /* statements.c, expectations.c, chance.c */
 
 /** A line that is split. */

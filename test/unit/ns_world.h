@@ -60,6 +60,7 @@ struct w_device {
 	unsigned rx1_delay_s;
 	uint32_t rejoin; /**< how often the operator asked for one */
 	uint32_t rx2_hz, rx1_hz; /**< where it listens; 0: as the region says */
+	uint32_t join_rx1_hz;    /**< and for a join-accept */
 	uint64_t last_up_us; /**< end of its last uplink */
 	uint16_t nonce;      /**< of its last join-request; others are forged */
 	uint8_t last[PHY_MAX]; /**< its octets */
@@ -537,7 +538,8 @@ static inline void w_hear(struct world *w, const struct w_tx *t)
 			w_hear_data(w, d, t, 3);
 			continue;
 		}
-		if (since == delay && t->m.freq_hz != (d->rx1_hz && !is_join ? d->rx1_hz : d->up.freq_hz))
+		uint32_t rx1_hz = is_join ? d->join_rx1_hz : d->rx1_hz;
+		if (since == delay && t->m.freq_hz != (rx1_hz ? rx1_hz : d->up.freq_hz))
 			continue;
 		if (since == delay + SEC_US && t->m.freq_hz != (d->rx2_hz && !is_join ? d->rx2_hz : r->rx2_hz))
 			continue;
