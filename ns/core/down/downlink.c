@@ -17,14 +17,10 @@ static void window_set(struct window *w, const struct region *r, uint32_t freq_h
 	*w = (struct window){ .is_there = true, .dr = (uint8_t)dr, .freq_hz = freq_hz, .delay_us = delay_s * SEC_US, .modu = *m };
 }
 
-/* Does the device take downlinks of 400 ms at most? Before anybody told it, that is what its version began with, if it is known. */
+/* Does the device take downlinks of 400 ms at most? One that joins has forgotten what it was told. */
 static enum region_dwell dwell_of(const struct dev *d, const struct session *s)
 {
-	if (s && mac_has_down_dwell(s))
-		return DWELL_ON;
-	if (s && MSG_HAS(&d->mac, down_dwell))
-		return DWELL_OFF;
-	return region_boot_dwell(d->plan->region, (enum phy_version)d->phy_version, false);
+	return s ? mac_down_dwell(s) : region_boot_dwell(d->plan->region, (enum phy_version)d->phy_version, false);
 }
 
 void downlink_windows(struct exchange *x, const struct dev *d, const struct session *s, uint32_t up_hz, uint8_t up_dr)

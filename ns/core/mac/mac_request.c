@@ -11,6 +11,12 @@ static void put_rx_param(struct writer *w, unsigned i, uint32_t value)
 		.rx2_hz = mac_freq_hz(value & 0xFFFFFF) });
 }
 
+static void put_tx_param(struct writer *w, unsigned i, uint32_t value)
+{
+	(void)i;
+	mac_octet_put(w, CMD_TX_PARAM_SETUP, value & TX_OCTET);
+}
+
 static void put_new_channel(struct writer *w, unsigned i, uint32_t value)
 {
 	mac_new_channel_req_put(w, &(struct mac_new_channel_req){ .index = (uint8_t)i, .min_dr = value & 15, .max_dr = value >> 4 & 15,
@@ -30,7 +36,7 @@ struct request {
 
 static const struct request requests[] = {
 	{ CMD_DUTY_CYCLE, ITEM_DUTY_CYCLE, 1, "duty_cycle", NULL },
-	{ CMD_TX_PARAM_SETUP, ITEM_TX_PARAM, 1, "tx_param_setup", NULL },
+	{ CMD_TX_PARAM_SETUP, ITEM_TX_PARAM, 1, "tx_param_setup", put_tx_param },
 	{ CMD_RX_PARAM_SETUP, ITEM_RX_PARAM, 1, "rx_param_setup", put_rx_param },
 	{ CMD_NEW_CHANNEL, ITEM_NEW_CHANNEL, MAC_CHANNELS, "new_channel", put_new_channel },
 	{ CMD_LINK_ADR, ITEM_LINK_ADR, 1, "link_adr", NULL },
@@ -83,6 +89,10 @@ static void describe(struct text *t, enum mac_item item, uint32_t value)
 		json_unum(t, mac_freq_hz(r->first == ITEM_NEW_CHANNEL ? value >> 8 : value));
 		break;
 	case ITEM_LINK_ADR:
+		break;
+	case ITEM_TX_PARAM:
+		json_name(t, "value");
+		json_unum(t, value & TX_OCTET);
 		break;
 	default:
 		json_name(t, "value");

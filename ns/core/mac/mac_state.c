@@ -81,6 +81,13 @@ int mac_eirp_dbm(uint8_t code)
 	return eirp_dbm[code % COUNT(eirp_dbm)];
 }
 
+static uint8_t start_tx_param(const struct region *r, enum phy_version v)
+{
+	enum region_dwell up = region_boot_dwell(r, v, true), down = region_boot_dwell(r, v, false);
+	return (uint8_t)(mac_eirp_code(region_max_eirp_ddbm(r, v) / 10) | (up == DWELL_ON ? TX_UP_DWELL : 0) |
+		(down == DWELL_ON ? TX_DOWN_DWELL : 0) | (up != DWELL_UNKNOWN && down != DWELL_UNKNOWN ? TX_KNOWN : 0));
+}
+
 void mac_start(struct session *s, bool has_plan)
 {
 	const struct dev *d = s->dev;
@@ -94,8 +101,7 @@ void mac_start(struct session *s, bool has_plan)
 		m->duty_cycle = d->mac.duty_cycle & 15;
 	m->adr_param = (uint8_t)(exponent(r->adr_ack_limit) << 4 | exponent(r->adr_ack_delay));
 	enum phy_version v = (enum phy_version)d->phy_version;
-	bool up = region_boot_dwell(r, v, true) == DWELL_ON, down = region_boot_dwell(r, v, false) == DWELL_ON;
-	m->tx_param = (uint8_t)(mac_eirp_code(region_max_eirp_ddbm(r, v) / 10) | (up ? TX_UP_DWELL : 0) | (down ? TX_DOWN_DWELL : 0));
+	m->tx_param = start_tx_param(r, v);
 	if (r->is_fixed)
 		start_fixed(s, has_plan);
 	else
@@ -183,7 +189,7 @@ void mac_set(struct session *s, enum mac_item item, uint32_t value)
 	}
 	switch (item) {
 	case ITEM_DUTY_CYCLE: m->duty_cycle = value & 15; break;
-	case ITEM_TX_PARAM: m->tx_param = value & 0x3F; break;
+	case ITEM_TX_PARAM: m->tx_param = (value & TX_OCTET) | TX_KNOWN; break;
 	case ITEM_RX_PARAM:
 		s->rx1_dr_offset = value >> 28 & 7;
 		s->rx2_dr = value >> 24 & 15;
@@ -196,19 +202,24 @@ void mac_set(struct session *s, enum mac_item item, uint32_t value)
 	}
 }
 
-static bool has_dwell(const struct session *s, uint8_t bit)
-{
-	return s->dev->plan && s->dev->plan->region->has_tx_param_setup && (s->mac.tx_param & bit);
-}
-
 bool mac_has_up_dwell(const struct session *s)
 {
-	return has_dwell(s, TX_UP_DWELL);
+	return s->dev->plan && s->dev->plan->region->has_tx_param_setup && (s->mac.tx_param & TX_UP_DWELL);
 }
 
-bool mac_has_down_dwell(const struct session *s)
+enum region_dwell mac_down_dwell(const struct session *s)
 {
-	return has_dwell(s, TX_DOWN_DWELL);
+	if (!s->dev->plan || !s->dev->plan->region->has_tx_param_setup)
+		return DWELL_OFF;
+	if (s->mac.tx_param & TX_DOWN_DWELL)
+		return DWELL_ON;
+	if (s->mac.tx_param & TX_KNOWN)
+		return DWELL_OFF;
+	/* Who cannot be told is as the operator says. */
+	bool is_deaf = s->dev->mac_version < (uint32_t)mac_cmd_by_cid(CMD_TX_PARAM_SETUP)->since;
+	if (is_deaf && MSG_HAS(&s->dev->mac, down_dwell))
+		return s->dev->mac.down_dwell ? DWELL_ON : DWELL_OFF;
+	return DWELL_UNKNOWN;
 }
 
 /* Asked twice, four times ... in vain, and still wished? */

@@ -18,13 +18,14 @@ enum {
 	MAC_DOWN_MAX = 60,  /**< octets of answers and requests in one frame */
 	MAC_RECORD_MAX = 1024,
 	DEVICE_CLASS_A = 0, DEVICE_CLASS_C = 2, /**< of DeviceModeInd */
-	TX_UP_DWELL = 16, TX_DOWN_DWELL = 32, /**< bits of TXParamSetupReq */
+	TX_UP_DWELL = 16, TX_DOWN_DWELL = 32, TX_OCTET = 63, /**< bits of TXParamSetupReq */
+	TX_KNOWN = 64, /**< beside them: the device was told, or all devices of its version begin so */
 };
 
 /** What a request sets, in the order in which it is asked. */
 enum mac_item {
 	ITEM_DUTY_CYCLE,   /**< MaxDCycle */
-	ITEM_TX_PARAM,     /**< the octet of TXParamSetupReq */
+	ITEM_TX_PARAM,     /**< the octet of TXParamSetupReq, and TX_KNOWN */
 	ITEM_RX_PARAM,     /**< RX1DROffset << 28 | RX2 data rate << 24 | frequency as on air */
 	ITEM_NEW_CHANNEL,  /**< and 15 more: frequency as on air << 8 | MaxDR << 4 | MinDR; 0: not there */
 	ITEM_LINK_ADR = ITEM_NEW_CHANNEL + MAC_CHANNELS, /**< a hash of data rate, power, transmissions, channels */
@@ -96,7 +97,7 @@ struct mac_rx mac_rx_of_maker(const struct dev *d);
  * listens already as it was asked, so every other try is made there. */
 struct mac_rx mac_rx_guess(const struct session *s);
 bool mac_has_up_dwell(const struct session *s);   /**< may its uplinks be 400 ms at most? */
-bool mac_has_down_dwell(const struct session *s); /**< and does it hear only such downlinks? */
+enum region_dwell mac_down_dwell(const struct session *s); /**< and does it hear only such downlinks, as far as anybody knows? */
 /** The command that sets an item. */
 uint8_t mac_item_cid(enum mac_item item);
 /** In force. */

@@ -20,7 +20,7 @@ static uint32_t wish_tx_param(const struct session *s, uint32_t now)
 		v = (v & ~15U) | mac_eirp_code((int)m->desired_max_eirp);
 	bool up = MSG_HAS(m, up_dwell) ? m->up_dwell : plan_dwell(s->dev->plan, true);
 	bool down = MSG_HAS(m, down_dwell) ? m->down_dwell : plan_dwell(s->dev->plan, false);
-	return (v & 15U) | (up ? TX_UP_DWELL : 0) | (down ? TX_DOWN_DWELL : 0);
+	return (v & 15U) | (up ? TX_UP_DWELL : 0) | (down ? TX_DOWN_DWELL : 0) | TX_KNOWN;
 }
 
 static uint32_t wish_rx_param(const struct session *s)
