@@ -63,6 +63,7 @@ struct session {
 	uint8_t n_hearers;
 	uint64_t up_end_us;      /**< end of the last uplink [mono]; 0: none lately */
 	uint64_t air_until_us;   /**< end of the last emission to it [mono] */
+	uint64_t cast_us;        /**< begin of the last one at a time of our choosing [mono]; 0: none */
 	struct join_story *story; /**< NULL: the join is told */
 	bool join_told;
 	uint64_t batch; /**< the record of a new session is in it */

@@ -185,6 +185,8 @@ static const char *slot_of(struct ns *ns, const struct cast *c, const struct cas
 	uint64_t asked_us = ret->shot.start_us;
 	if (asked_us < c->at_us)
 		ret->shot.start_us = c->at_us;
+	else if (asked_us < c->from_us && !c->at_us)
+		ret->shot.start_us = c->from_us;
 	ret->tx.freq_hz = t->window->freq_hz;
 	ret->tx.airtime_us = airtime_us(&t->window->modu, t->len, false);
 	ret->tx.priority = t->priority;

@@ -37,7 +37,8 @@ struct cast {
 	struct leg leg[NS_WAYS_MAX];
 	uint8_t n_ways, n_legs;
 	bool is_group;     /**< multicast: nothing can overtake it, so it is held until it can be sent */
-	uint64_t at_us;    /**< when the first leg is to begin; 0: as soon as possible */
+	uint64_t at_us;    /**< when the first leg is to begin; 0: as soon as possible, */
+	uint64_t from_us;  /**< but not before that */
 	uint64_t after_us; /**< multicast: when the item before is over everywhere */
 	uint64_t until_us; /**< what has not begun by then fails */
 	uint64_t later_us; /**< one device: no gateway is free soon, but one is then; 0 */

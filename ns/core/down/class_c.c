@@ -97,6 +97,14 @@ static void window_c(struct exchange *x, const struct dev *d, const struct sessi
 	x->at = RX2;
 }
 
+/* The operator may want some time between two. An item that says when it is to be sent has precedence. */
+static uint64_t interval_end_us(const struct dev *d, const struct session *s)
+{
+	if (!s->cast_us || !MSG_HAS(&d->mac, class_bc_interval_ms))
+		return 0;
+	return s->cast_us + d->mac.class_bc_interval_ms * MS_US;
+}
+
 /* Gateways that heard it, best first. */
 static void add_hearers(struct ns *ns, struct cast *c, const struct session *s, uint32_t freq_hz)
 {
@@ -174,6 +182,7 @@ static bool can_go(struct ns *ns, struct dev *d, const struct session *s, const 
 		return false;
 	}
 	add_hearers(ns, c, s, x.window[RX2].freq_hz);
+	c->from_us = interval_end_us(d, s);
 	struct cast_tx t = { .session = s, .window = &x.window[RX2], .len = MHDR_FHDR_FPORT_MIC + l->length, .priority = l->priority };
 	uint64_t at_us = cast_probe(ns, c, &t, &why);
 	bool is_free = at_us && at_us <= ns->now.mono_us, is_over = ns->now.mono_us >= l->since_us + ns->config.class_c_max_delay_us;
@@ -224,7 +233,9 @@ static bool is_early(struct ns *ns, struct dev *d, struct session *s)
 {
 	struct listening *l = &d->listening;
 	uint64_t now_us = ns->now.mono_us, due_us = l->not_before_us;
-	uint64_t lead_us = d->multicast ? LEAD_MANY_US : LEAD_ONE_US;
+	uint64_t lead_us = d->multicast ? LEAD_MANY_US : LEAD_ONE_US, interval_us = l->at_unix_us ? 0 : interval_end_us(d, s);
+	if (interval_us > due_us + NS_HORIZON_US)
+		due_us = interval_us - NS_HORIZON_US;
 	if (l->at_unix_us > ns->now.unix_us + lead_us && now_us + (l->at_unix_us - ns->now.unix_us - lead_us) > due_us)
 		due_us = now_us + (l->at_unix_us - ns->now.unix_us - lead_us);
 	if (ns->outbox.send < l->told && due_us < now_us + PAUSE_US)
@@ -330,6 +341,7 @@ static void cast_fill(struct ns *ns, struct exchange *x, struct dev *d, const st
 	if (!l->since_us)
 		l->since_us = ns->now.mono_us;
 	c->after_us = s->air_until_us;
+	c->from_us = interval_end_us(d, s);
 	c->until_us = (c->is_group ? ns->now.mono_us : l->since_us) + ns->config.class_c_max_delay_us;
 	if (c->at_us)
 		c->until_us = c->at_us + ns->config.class_c_max_delay_us;
@@ -370,6 +382,22 @@ void class_c_pulled(struct ns *ns, struct exchange *x, struct dev *d, const stru
 
 /* ---- its end ---- */
 
+/* Did any leg leave, as far as is known? */
+static bool was_on_air(const struct cast *c, const struct dev *d, const struct exchange *x)
+{
+	struct session *s = dev_session(d, &x->session);
+	bool is_any = false;
+	for (unsigned i = 0; i < c->n_legs; i++) {
+		const struct leg *l = &c->leg[i];
+		if (l->state != LEG_SENT && l->state != LEG_UNKNOWN)
+			continue;
+		is_any = true;
+		if (s && s->cast_us < l->from_us)
+			s->cast_us = l->from_us;
+	}
+	return is_any;
+}
+
 void class_c_ended(struct ns *ns, struct exchange *x)
 {
 	struct dev *d = devices_find(&ns->devices, x->device);
@@ -378,9 +406,8 @@ void class_c_ended(struct ns *ns, struct exchange *x)
 	bool is_over = c->is_group || (c->at_us && strcmp(why, "overtaken") != 0);
 	if (!d)
 		return;
-	for (unsigned i = 0; i < c->n_legs; i++)
-		if (c->leg[i].state == LEG_SENT || c->leg[i].state == LEG_UNKNOWN)
-			return;
+	if (was_on_air(c, d, x))
+		return;
 	struct listening *l = &d->listening;
 	if (c->result >= 0)
 		l->last_result = c->result;

@@ -1,0 +1,216 @@
+/** @file What a device that always listens is sent, and how often: intervals, dwell times, MAC commands, sessions of 1.1. */
+#include "test/unit/mac_device.h"
+#include <check.h>
+
+static struct world *w;
+static struct w_device *dev;
+static const struct w_say hello = { .port = 1, .text = "hello" };
+
+static void tell(void)
+{
+	w_sync(w, 0);
+	w_settle(w);
+}
+
+static void begin(const char *plan)
+{
+	if (w)
+		w_free(w);
+	w = w_new(1);
+	w->plan = plan_find(str_of(plan));
+	ck_assert_ptr_nonnull(w->plan);
+	w_add_gateway(w, "near");
+	dev = w_add_device(w, "dev", false);
+	dev->class_c = true;
+	if (strcmp(plan, "AS_923") == 0)
+		dev->up.freq_hz = 923200000;
+	tell();
+	w_run(w, SEC_US);
+}
+
+static void setup(void)
+{
+	begin("EU_863_870");
+}
+
+static void teardown(void)
+{
+	ck_assert_str_eq(w->broken, "");
+	w_free(w);
+	w = NULL;
+}
+
+static void say(const struct w_say *what)
+{
+	w_uplink(w, dev, what, 1);
+	w_rest(w);
+}
+
+static struct w_item *push(const char *text)
+{
+	return w_push(w, dev, 1, text, false);
+}
+
+/* ---- interval ---- */
+
+START_TEST(the_operator_may_want_time_between_two)
+{
+	MSG_SET(&dev->mac, class_bc_interval_ms, 7000);
+	tell();
+	say(&hello);
+	for (int i = 0; i < 5; i++)
+		push("abc");
+	w_run(w, 60 * SEC_US);
+	ck_assert(w->n_tx == 5 && dev->n_heard == 5);
+	for (uint32_t i = 1; i < w->n_tx; i++) {
+		uint64_t since_us = w->tx[i].start_us - w->tx[i - 1].start_us;
+		ck_assert_msg(since_us >= 7 * SEC_US && since_us < 7 * SEC_US + 500 * MS_US, "%u ms", (unsigned)(since_us / MS_US));
+	}
+}
+END_TEST
+
+START_TEST(what_was_refused_begins_no_interval)
+{
+	MSG_SET(&dev->mac, class_bc_interval_ms, 30000);
+	tell();
+	say(&hello);
+	w->gw[0].mood = W_REFUSES;
+	w->gw[0].result = TX_RESULT_COLLISION_PACKET;
+	w->gw[0].moods_left = 2;
+	struct w_item *it = push("abc");
+	w_run(w, 5 * SEC_US);
+	ck_assert_int_eq(it->state, W_SENT);
+}
+END_TEST
+
+START_TEST(neither_an_answer_nor_a_given_time_waits_for_it)
+{
+	MSG_SET(&dev->mac, class_bc_interval_ms, 60000);
+	tell();
+	say(&hello);
+	push("abc");
+	w_run(w, 3 * SEC_US);
+	struct w_item *it = push("def");
+	it->at_unix_us = w->now.unix_us + 8 * SEC_US;
+	w_tell_waiting(w, dev->uid);
+	w_run(w, 12 * SEC_US);
+	ck_assert(it->state == W_SENT && w->n_tx == 2);
+	it = push("ghi");
+	w_run(w, SEC_US);
+	ck_assert_int_eq(it->state, W_QUEUED);
+	say(&hello);
+	ck_assert(it->state == W_SENT && dev->heard.window == 1);
+}
+END_TEST
+
+/* ---- dwell time ---- */
+
+START_TEST(no_frame_is_longer_than_the_dwell_time_where_there_is_one)
+{
+	for (int is_on = 1; is_on >= 0; is_on--) {
+		struct mac_device md;
+		begin("AS_923");
+		md_init(&md, w, dev);
+		md.rx2_hz = 923200000;
+		MSG_SET(&dev->mac, down_dwell, is_on);
+		tell();
+		md_say(&md, hello); /* it is told, */
+		md_say(&md, hello); /* and answers */
+		ck_assert_int_eq((int)(md.tx_param >> 5 & 1), is_on);
+		uint32_t before = w->n_tx;
+		struct w_item *fits = push("eleven octs"), *is_long = push("twelve octets"); /* DR2 holds 19 octets of MACPayload [RP002 2.9.6] */
+		w_run(w, 100 * SEC_US);
+		ck_assert(fits->state == W_SENT && is_long->state == (is_on ? W_QUEUED : W_SENT));
+		ck_assert_uint_eq(w->n_tx, before + (is_on ? 1 : 2));
+		for (uint32_t i = before; i < w->n_tx; i++) {
+			ck_assert_uint_eq(w->tx[i].m.mod.sf, 10);
+			ck_assert_msg(!is_on || w->tx[i].m.airtime_us <= 400 * MS_US, "%u us", w->tx[i].m.airtime_us);
+		}
+	}
+}
+END_TEST
+
+/* ---- LoRaWAN 1.1 ---- */
+
+static void begin_1_1(void)
+{
+	begin("EU_863_870");
+	w_make_1_1(w, dev);
+	dev->generation++;
+	tell();
+	w_run(w, SEC_US);
+}
+
+static void say_class(uint8_t class)
+{
+	uint8_t mode[] = { 0x20, class };
+	say(&(struct w_say){ .port = -1, .opts = mode, .n_opts = sizeof(mode) });
+}
+
+START_TEST(a_device_of_1_1_says_when_it_begins_and_ends)
+{
+	begin_1_1();
+	say(&hello);
+	struct w_item *it = push("abc");
+	w_run(w, 60 * SEC_US);
+	ck_assert(it->state == W_QUEUED && w->n_tx == 0);
+	say_class(2);
+	ck_assert_int_eq(it->state, W_SENT);
+	it = push("def");
+	w_run(w, 5 * SEC_US);
+	ck_assert(it->state == W_SENT && dev->heard.window == 3);
+	say_class(0);
+	it = push("ghi");
+	w_run(w, 60 * SEC_US);
+	ck_assert_int_eq(it->state, W_QUEUED);
+}
+END_TEST
+
+START_TEST(the_code_of_an_ack_of_1_1_names_the_confirmed_item_of_class_c)
+{
+	begin_1_1();
+	say_class(2);
+	for (int i = 0; i < 3; i++) {
+		struct w_item *it = w_push(w, dev, 1, "abc", true);
+		w_run(w, 10 * SEC_US);
+		ck_assert(it->state == W_SENT && dev->heard.confirmed && dev->heard.window == 3 && dev->owes_ack);
+		unsigned ups = w->n_up;
+		say(&(struct w_say){ .port = 1, .text = "ack", .ack = true });
+		ck_assert_uint_eq(w->n_up, ups + 1);
+		ck_assert(it->state == W_ACKED && it->n_nacks == 0);
+	}
+}
+END_TEST
+
+START_TEST(and_that_of_its_second_try)
+{
+	begin_1_1();
+	say_class(2);
+	struct w_item *it = w_push(w, dev, 1, "abc", true);
+	w_run(w, 320 * SEC_US);
+	ck_assert(it->n_nacks == 1 && it->state == W_SENT);
+	say(&(struct w_say){ .port = 1, .text = "ack", .ack = true });
+	ck_assert_int_eq(it->state, W_ACKED);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("ns_listening");
+	TCase *t = tcase_create("ns_listening");
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_set_timeout(t, 60);
+	tcase_add_test(t, the_operator_may_want_time_between_two);
+	tcase_add_test(t, what_was_refused_begins_no_interval);
+	tcase_add_test(t, neither_an_answer_nor_a_given_time_waits_for_it);
+	tcase_add_test(t, no_frame_is_longer_than_the_dwell_time_where_there_is_one);
+	tcase_add_test(t, a_device_of_1_1_says_when_it_begins_and_ends);
+	tcase_add_test(t, the_code_of_an_ack_of_1_1_names_the_confirmed_item_of_class_c);
+	tcase_add_test(t, and_that_of_its_second_try);
+	suite_add_tcase(s, t);
+	SRunner *r = srunner_create(s);
+	srunner_run_all(r, CK_ENV);
+	int failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
