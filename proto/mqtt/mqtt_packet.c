@@ -139,8 +139,10 @@ int mqtt_connect_read(struct slice body, struct mqtt_connect *ret)
 	struct str name = mqtt_str_read(&r);
 	ret->level = reader_u8(&r);
 	bool is_old = str_is(name, "MQIsdp");
-	if (r.failed || (!is_old && !str_is(name, "MQTT")))
+	if (r.failed || (!is_old && !str_is(name, "MQTT"))) {
+		ret->level = 0; /* who knows what that was */
 		return MQTT_MALFORMED;
+	}
 	if (is_old ? ret->level != MQTT_31 : ret->level != MQTT_311 && ret->level != MQTT_5)
 		return MQTT_BAD_VERSION;
 	uint8_t flags = reader_u8(&r);

@@ -60,7 +60,7 @@ struct mqtt_connect {
 	struct mqtt_props props, will_props; /**< has = 0 below 5.0 */
 };
 
-/** @return 0; MQTT_BAD_VERSION (ret->level says which was asked for); MQTT_MALFORMED; MQTT_PROTOCOL_ERROR; MQTT_BAD_TOPIC */
+/** @return 0; MQTT_BAD_VERSION (ret->level says which was asked for); MQTT_MALFORMED (ret->level is 0 for another protocol); MQTT_PROTOCOL_ERROR; MQTT_BAD_TOPIC */
 int mqtt_connect_read(struct slice body, struct mqtt_connect *ret);
 
 struct mqtt_connack {

@@ -241,6 +241,13 @@ static const struct packet_row *row_find(const struct mqtt_conn *c, uint8_t firs
 	return row->handle && (row->any_flags || flags == row->flags) ? row : NULL;
 }
 
+/* Why there is no row: flags that may not be, or a packet that may not come [MQTT5 2.1.3-1, 3.14.1-1, 3.15.1-1]. */
+static int row_fault(uint8_t first)
+{
+	bool is_known = rows[first >> 4].handle || (first >> 4 == MQTT_AUTH && first & 0x0f) || first >> 4 == 0;
+	return is_known ? MQTT_MALFORMED : MQTT_PROTOCOL_ERROR;
+}
+
 size_t mqtt_engine_receive(struct mqtt_conn *c, struct slice bytes, const struct now *now, size_t *ret_need)
 {
 	size_t used = 0;
@@ -255,7 +262,7 @@ size_t mqtt_engine_receive(struct mqtt_conn *c, struct slice bytes, const struct
 		const struct packet_row *row = row_find(c, rest.p[0]);
 		struct mqtt_frame f;
 		size_t max = c->session ? c->session->limits.packet_bytes : c->engine->connect_bytes;
-		int rc = row ? mqtt_frame_read(rest, max, &f) : MQTT_PROTOCOL_ERROR;
+		int rc = row ? mqtt_frame_read(rest, max, &f) : row_fault(rest.p[0]);
 		if (rc == MQTT_E_MORE) {
 			*ret_need = f.size;
 			break;
