@@ -88,7 +88,7 @@ struct dev {
 	uint32_t waiting_epoch;
 	struct listening listening;
 	uint64_t groups[NS_GROUPS_MAX]; /**< multicast groups that it is a member of, by registry number; 0: none */
-	bool is_covered; /**< scratch of multicast_cover */
+	uint8_t covered_by; /**< scratch of multicast_cover */
 	bool is_named; /**< by the full set that is coming in */
 	struct dev *same_dev_eui; /**< others may have this DevEUI, with another JoinEUI */
 	UT_hash_handle by_uid, by_euis, by_dev_eui;

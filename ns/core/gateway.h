@@ -23,7 +23,8 @@ struct gateway {
 	bool is_timed;            /**< its gs knows its counter, and keeps a time by that */
 	bool has_gps;             /**< its gs says so */
 	unsigned uses;            /**< ways of casts that refer to it */
-	uint32_t reach;           /**< scratch of multicast_cover */
+	uint32_t reach;           /**< scratch of multicast_cover: 0 beside it */
+	struct gateway *reach_next;
 	int8_t power_cap_dbm[REGION_BANDS]; /**< by sub-band: its forwarder refused more; 0: no such limit */
 	struct gateway_status *status; /**< the last one; NULL: none came */
 	struct ledger ledger;

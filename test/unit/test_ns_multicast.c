@@ -189,6 +189,31 @@ START_TEST(without_gateways_those_that_reach_all_members_send)
 }
 END_TEST
 
+START_TEST(a_gateway_that_reaches_the_same_members_takes_its_place)
+{
+	member("m1", (unsigned[]){ 0, 1, 2 }, 3);
+	member("m2", (unsigned[]){ 0, 1 }, 2);
+	member("m3", (unsigned[]){ 3 }, 1);
+	for (uint32_t result = TX_RESULT_UNKNOWN_ERROR; result <= TX_RESULT_GPS_UNLOCKED; result++) {
+		uint32_t before = w->n_tx;
+		w->gw[0].mood = W_REFUSES;
+		w->gw[0].result = result;
+		w->gw[0].moods_left = 1;
+		struct w_item *it = push("abc");
+		w_run(w, 30 * SEC_US);
+		ck_assert(it->state == W_SENT && it->n_sent == 1 && sent_by(3, before));
+		ck_assert_msg(sent_by(0, before) != sent_by(1, before), "result %u: one of the two, once", result);
+		ck_assert(!sent_by(2, before)); /* it does not reach all of them */
+	}
+	w->gw[0].mood = W_REFUSES;
+	w->gw[0].result = TX_RESULT_TX_FREQ; /* for good */
+	uint32_t before = w->n_tx;
+	push("def");
+	w_run(w, 30 * SEC_US);
+	ck_assert(sent_by(1, before) && sent_by(3, before) && !sent_by(0, before));
+}
+END_TEST
+
 START_TEST(gateways_with_a_common_member_never_send_at_once)
 {
 	member("m1", (unsigned[]){ 0, 1 }, 2);
@@ -317,6 +342,7 @@ int main(void)
 	tcase_add_test(t, the_next_item_begins_when_the_last_is_over_everywhere);
 	tcase_add_test(t, without_gateways_and_members_there_is_no_path);
 	tcase_add_test(t, without_gateways_those_that_reach_all_members_send);
+	tcase_add_test(t, a_gateway_that_reaches_the_same_members_takes_its_place);
 	tcase_add_test(t, gateways_with_a_common_member_never_send_at_once);
 	tcase_add_test(t, members_survive_a_restart);
 	tcase_add_test(t, a_member_that_left_is_not_reached_for);

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { STAND_INS_MAX = 2 }; /* for one gateway of a cover */
+
 static struct group *group_find(const struct ns *ns, uint64_t uid)
 {
 	struct group *g;
@@ -101,10 +103,14 @@ static void each_hearer(const struct ns *ns, const struct dev *member, void (*fn
 	}
 }
 
+/* Each gateway that hears any is put on a list, if there is one. */
 static void count_up(struct gateway *g, void *ctx)
 {
-	(void)ctx;
-	g->reach++;
+	struct gateway **list = ctx;
+	if (!g->reach++ && list) {
+		g->reach_next = *list;
+		*list = g;
+	}
 }
 
 static void count_down(struct gateway *g, void *ctx)
@@ -113,72 +119,105 @@ static void count_down(struct gateway *g, void *ctx)
 	g->reach--;
 }
 
-/* Of those that reach equally many, the one with more airtime left. */
-struct widest {
-	struct gateway *gateway;
-	uint32_t freq_hz;
-	uint64_t now_us;
-};
-
-static void take_wider(struct gateway *g, void *ctx)
+/* The one that reaches most members; of those that reach equally many, the one with more airtime left. NULL: none reaches any */
+static struct gateway *widest_of(struct gateway *list, uint32_t freq_hz, uint64_t now_us)
 {
-	struct widest *w = ctx;
-	const struct gateway *best = w->gateway;
-	bool is_wider = !best || g->reach > best->reach ||
-		(g->reach == best->reach && ledger_share(&g->ledger, w->freq_hz, w->now_us) < ledger_share(&best->ledger, w->freq_hz, w->now_us));
-	if (g->reach && is_wider)
-		w->gateway = g;
+	struct gateway *best = NULL;
+	for (struct gateway *g = list; g; g = g->reach_next) {
+		bool is_wider = !best || g->reach > best->reach ||
+			(g->reach == best->reach && ledger_share(&g->ledger, freq_hz, now_us) <= ledger_share(&best->ledger, freq_hz, now_us));
+		if (g->reach && is_wider)
+			best = g;
+	}
+	return best;
 }
 
-static void is_it(struct gateway *g, void *ctx)
+static bool hears(const struct gateway *g, const struct dev *d)
 {
-	struct widest *w = ctx;
-	if (g == w->gateway)
-		w->gateway = NULL;
+	const struct session *s = d->current;
+	for (unsigned i = 0; s && i < s->n_hearers; i++)
+		if (s->hearers[i].eui == g->eui)
+			return true;
+	return false;
 }
 
-static void cover_with(struct ns *ns, const struct group *m, struct gateway *g)
+static void cover_with(struct ns *ns, const struct group *m, struct gateway *g, uint8_t number)
 {
 	for (size_t i = 0; i < m->n; i++) {
 		struct dev *d = devices_find(&ns->devices, m->member[i]);
-		struct widest w = { .gateway = g };
-		if (!d || d->is_covered)
+		if (!d || d->covered_by || !hears(g, d))
 			continue;
-		each_hearer(ns, d, is_it, &w);
-		if (w.gateway)
-			continue;
-		d->is_covered = true;
+		d->covered_by = number;
 		each_hearer(ns, d, count_down, NULL);
+	}
+}
+
+/* The gateway that reaches most of those that are left, again and again: never much worse than the smallest set. @return how many */
+static unsigned cover(struct ns *ns, const struct group *m, uint32_t freq_hz, struct gateway *ret[NS_WAYS_MAX])
+{
+	uint64_t now_us = ns_ledger_us(ns, ns->now.mono_us);
+	struct gateway *list = NULL;
+	unsigned n = 0;
+	for (size_t i = 0; i < m->n; i++) {
+		struct dev *d = devices_find(&ns->devices, m->member[i]);
+		if (!d)
+			continue;
+		d->covered_by = 0;
+		each_hearer(ns, d, count_up, &list);
+	}
+	for (; n < NS_WAYS_MAX && (ret[n] = widest_of(list, freq_hz, now_us)); n++)
+		cover_with(ns, m, ret[n], (uint8_t)(n + 1));
+	/* Where there is no room for more, some are left. */
+	for (; list; list = list->reach_next)
+		list->reach = 0;
+	return n;
+}
+
+/* Who could take a gateway's place: hears as many of its members as there are. */
+struct stand_ins {
+	struct cast *cast;
+	const struct gateway *gateway;
+	uint32_t members;
+	unsigned left;
+};
+
+static void stand_in(struct gateway *g, void *ctx)
+{
+	struct stand_ins *s = ctx;
+	if (g != s->gateway && g->reach == s->members && s->left && cast_way(s->cast, g))
+		s->left--;
+}
+
+/* Those that hear the first of the members, best first, and all others too. */
+static void add_stand_ins(struct ns *ns, const struct group *m, struct stand_ins *s, uint8_t number)
+{
+	const struct dev *first = NULL;
+	for (int pass = 0; pass < 2; pass++) {
+		for (size_t i = 0; i < m->n; i++) {
+			const struct dev *d = devices_find(&ns->devices, m->member[i]);
+			if (!d || d->covered_by != number)
+				continue;
+			first = first ? first : d;
+			s->members += pass == 0;
+			each_hearer(ns, d, pass == 0 ? count_up : count_down, NULL);
+		}
+		if (pass == 0 && first)
+			each_hearer(ns, first, stand_in, s);
 	}
 }
 
 void multicast_cover(struct ns *ns, const struct dev *group, struct cast *c, uint32_t freq_hz)
 {
 	const struct group *m = group_find(ns, group->uid);
-	if (!m)
-		return;
-	for (struct gateway *g = ns->gateways.by_eui; g; g = g->by_eui.next)
-		g->reach = 0;
-	for (size_t i = 0; i < m->n; i++) {
-		struct dev *d = devices_find(&ns->devices, m->member[i]);
-		if (!d)
-			continue;
-		d->is_covered = false;
-		each_hearer(ns, d, count_up, NULL);
-	}
-	/* The gateway that reaches most of those that are left, again and again: never much worse than the smallest set. */
-	for (;;) {
-		struct widest w = { .freq_hz = freq_hz, .now_us = ns_ledger_us(ns, ns->now.mono_us) };
-		for (size_t i = 0; i < m->n; i++) {
-			struct dev *d = devices_find(&ns->devices, m->member[i]);
-			if (d && !d->is_covered)
-				each_hearer(ns, d, take_wider, &w);
-		}
-		if (!w.gateway || c->n_ways == NS_WAYS_MAX)
-			return;
+	struct gateway *by[NS_WAYS_MAX];
+	unsigned n = m ? cover(ns, m, freq_hz, by) : 0;
+	for (unsigned i = 0; i < n; i++) {
+		unsigned spare = NS_WAYS_MAX - c->n_ways - (n - i);
+		struct stand_ins s = { .cast = c, .gateway = by[i], .left = spare < STAND_INS_MAX ? spare : STAND_INS_MAX };
 		cast_leg(c);
-		cast_way(c, w.gateway);
-		cover_with(ns, m, w.gateway);
+		cast_way(c, by[i]);
+		if (s.left)
+			add_stand_ins(ns, m, &s, (uint8_t)(i + 1));
 	}
 }
 
