@@ -12,5 +12,7 @@ struct ns_raised {
 
 /** Raise the downlink counters of all sessions, so that none that was used after the copy is used again, and take a new name
  * as a store, so that the application server does not take new messages for those of that day. For after ns_loaded; then ns_flush.
+ * What devices count (FCntUp, RJcount0; in the as DevNonce and RJcount1) stays as it was in the copy: they go on one by one, and
+ * would be refused until they had caught up with whatever was added here.
  * @param say  called for each session */
 void ns_restored(struct ns *ns, const struct now *now, uint32_t raise, void (*say)(void *ctx, const struct ns_raised *r), void *ctx);

@@ -190,6 +190,10 @@ START_TEST(after_a_restore_join_nonces_are_far_ahead_and_no_old_answer_is_given)
 	ck_assert_uint_eq(state.join_nonce, 1025);
 	ck_assert_int_eq(handle(&rq, &is_new), JOIN_E_NONCE_USED);
 	rq = made(0x4242);
+	state.has_rj_count1 = true;
+	state.rj_count1 = 7;
+	join_raise(&state, 0); /* what devices count is not ours to raise */
+	ck_assert_uint_eq(state.rj_count1, 7);
 	ck_assert_int_eq(handle(&rq, &is_new), 0);
 	ck_assert_uint_eq(state.join_nonce, 1026);
 	state.join_nonce = 0xffffff - 10;
