@@ -168,6 +168,20 @@ static void expect_tx(struct story *s)
 	}
 }
 
+/* How many came, and what the last one says. */
+static void expect_statuses(struct story *s)
+{
+	expect_number(s, "statuses", s->w->n_statuses);
+	if (take(s, "battery"))
+		expect_number(s, "battery", s->w->last_status.battery);
+	if (take(s, "margin")) {
+		char text[LINE_MAX_CHARS];
+		int have = s->w->last_status.margin_db;
+		if (atoi(copied(next(s), text)) != have)
+			FAIL(s, "margin: %d", have);
+	}
+}
+
 /* What the join server was asked to put into the last join-accept. */
 static void expect_asked(struct story *s)
 {
@@ -218,7 +232,7 @@ void do_expect(struct story *s)
 	else if (take(s, "refused"))
 		expect_number(s, "refusals", w->n_refused);
 	else if (take(s, "statuses"))
-		expect_number(s, "statuses", w->n_statuses);
+		expect_statuses(s);
 	else if (take(s, "item"))
 		expect_item(s);
 	else if (take(s, "event"))

@@ -113,6 +113,8 @@ static void do_uplink(struct story *s, struct w_device *d)
 			say.adr = true;
 		else if (take(s, "adrackreq"))
 			say.adr_ack_req = true;
+		else if (take(s, "class-b"))
+			say.class_b = true;
 		else if (take(s, "via"))
 			via = (uint32_t)number(s);
 		else if (take(s, "freq"))

@@ -374,7 +374,7 @@ static inline void w_heard(struct world *w, struct w_device *d, uint32_t gateway
 struct w_say {
 	int port; /**< -1: none */
 	const char *text;
-	bool confirmed, ack, adr_ack_req, adr;
+	bool confirmed, ack, adr_ack_req, adr, class_b;
 	const uint8_t *opts;
 	size_t n_opts;
 };
@@ -398,6 +398,7 @@ static inline size_t w_frame(struct world *w, const struct w_device *d, uint32_t
 	}
 	struct frame f = { .mtype = say->confirmed ? MTYPE_CONFIRMED_UP : MTYPE_DATA_UP, .is_up = true,
 		.data = { .dev_addr = d->dev_addr, .f_cnt16 = (uint16_t)f_cnt, .ack = say->ack, .adr_ack_req = say->adr_ack_req, .adr = say->adr,
+			.class_b = say->class_b,
 			.has_port = say->port >= 0, .f_port = (uint8_t)(say->port >= 0 ? say->port : 0), .frm = { frm, n },
 			.f_opts = { opts, say->n_opts } } };
 	struct writer out = writer_of(phy, PHY_MAX);

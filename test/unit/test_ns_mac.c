@@ -1,5 +1,5 @@
 /** @file MAC commands that the network begins: what is asked, when, how often, and what an answer moves. One test a rule. */
-#include "ns/core/device.h"
+#include "ns/core/state.h"
 #include "test/unit/mac_device.h"
 #include <check.h>
 
@@ -524,6 +524,11 @@ START_TEST(class_b_is_answered_so_that_nobody_asks_for_ever)
 	md_say(&md, (struct w_say){ .port = 1, .text = "x", .opts = beacon, .n_opts = 1 });
 	ck_assert_uint_eq(w->n_tx, before);
 	ck_assert(w_traced(w, "ns.mac.command.process.fail", "not_served"));
+	ck_assert_uint_eq(devices_find(&w->ns->devices, dev->uid)->current->mac.ping_periodicity, 3);
+	restart_as(LW_1_0_2);
+	static const uint8_t older[] = { 0x10, 0x53 }; /* every 2^5 s at DR3 */
+	md_say(&md, (struct w_say){ .port = 1, .text = "x", .opts = older, .n_opts = 2 });
+	ck_assert_uint_eq(devices_find(&w->ns->devices, dev->uid)->current->mac.ping_periodicity, 5);
 }
 END_TEST
 

@@ -72,10 +72,11 @@ void mac_device_mode(struct mac_run *run, struct slice arg)
 	trace_add(run->ns, "ns.mac.device_mode.confirmation", run->about);
 }
 
-/* Class B is not served, but a device asks until it is answered; its class A windows stay as they are. */
+/* Class B is not served, but a device asks until it is answered; its class A windows stay as they are. Before 1.0.3 a data rate is
+ * in the low half, and the periodicity above it. */
 void mac_ping_slot_info(struct mac_run *run, struct slice arg)
 {
-	run->session->mac.ping_periodicity = arg.p[0] & 7;
+	run->session->mac.ping_periodicity = (run->dev->mac_version < LW_1_0_3 ? arg.p[0] >> 4 : arg.p[0]) & 7;
 	mac_empty_put(run->answers, CMD_PING_SLOT_INFO);
 	trace_add(run->ns, "ns.mac.ping_slot_info.answer", run->about);
 }
