@@ -239,12 +239,25 @@ struct session *sessions_next(const struct session *s)
 void session_conf_add(struct session *s, uint32_t f_cnt)
 {
 	struct conf_list *c = &s->conf;
-	if (c->n == NS_CONF_MAX)
+	if (c->n == NS_CONF_MAX) {
 		memmove(&c->v[0], &c->v[1], --c->n * sizeof(c->v[0]));
+		if (c->n_old)
+			c->n_old--;
+	}
 	c->v[c->n++] = (uint16_t)f_cnt;
 }
 
 void session_conf_acked(struct session *s, uint16_t f_cnt)
 {
-	s->conf = (struct conf_list){ .has_acked = true, .acked = f_cnt };
+	struct conf_list *c = &s->conf;
+	unsigned n = 0;
+	while (n < c->n && c->v[n] != f_cnt)
+		n++;
+	/* What left after it the device may have heard too, and say so next. */
+	unsigned later = n < c->n ? c->n - n - 1U : 0;
+	memmove(&c->v[0], &c->v[c->n - later], later * sizeof(c->v[0]));
+	c->n_old = (uint8_t)(c->n_old > n ? c->n_old - n - 1U : 0);
+	c->n = (uint8_t)later;
+	c->has_acked = true;
+	c->acked = f_cnt;
 }

@@ -23,7 +23,7 @@ struct join_story {
 
 /** Counters of confirmed downlinks: the integrity code of a 1.1 uplink with ACK says which one it acknowledges. */
 struct conf_list {
-	uint8_t n;
+	uint8_t n, n_old;              /**< old: the first so many mean nothing new, as their item has its end */
 	bool has_acked;
 	uint16_t acked;                /**< lower half of the one acknowledged last: a repetition says it again */
 	uint16_t v[NS_CONF_MAX];       /**< those sent since, oldest first */

@@ -212,7 +212,7 @@ static void get_flight(struct reader *r, struct flight *ret)
 
 static void put_conf(struct writer *w, const struct conf_list *c)
 {
-	writer_u8(w, c->n);
+	writer_u8(w, (uint8_t)(c->n | c->n_old << 4));
 	writer_u8(w, c->has_acked);
 	writer_be16(w, c->acked);
 	for (size_t i = 0; i < c->n; i++)
@@ -221,9 +221,10 @@ static void put_conf(struct writer *w, const struct conf_list *c)
 
 static void get_conf(struct reader *r, struct conf_list *ret)
 {
-	uint8_t n = reader_u8(r);
-	*ret = (struct conf_list){ .has_acked = reader_u8(r), .acked = reader_be16(r) };
-	if (n > NS_CONF_MAX)
+	uint8_t n = reader_u8(r), n_old = n >> 4;
+	n &= 15;
+	*ret = (struct conf_list){ .n_old = n_old, .has_acked = reader_u8(r), .acked = reader_be16(r) };
+	if (n > NS_CONF_MAX || n_old > n)
 		r->failed = true;
 	for (; !r->failed && ret->n < n; ret->n++)
 		ret->v[ret->n] = reader_be16(r);

@@ -1,4 +1,6 @@
 /** @file Class C: an item leaves at once, through who hears the device, in nobody's way. */
+#include "ns/core/device.h"
+#include "proto/lorawan/mac_cmds.h"
 #include "test/unit/ns_life.h"
 #include <check.h>
 
@@ -141,6 +143,57 @@ START_TEST(a_confirmed_item_is_repeated_after_its_time)
 	w_uplink(w, dev, &(struct w_say){ .port = 1, .ack = true }, 1);
 	w_rest(w);
 	ck_assert(it->state == W_ACKED && it->n_nacks == 1);
+}
+END_TEST
+
+/* An uplink that was on its way when the item left says nothing of it. */
+START_TEST(an_uplink_from_before_a_confirmed_item_is_no_nack)
+{
+	wake_up();
+	struct w_item *it = w_push(w, dev, 1, "abc", true);
+	while (!w->n_tx)
+		w_run(w, MS_US);
+	w_uplink(w, dev, &hello, 2);
+	w_run(w, 10 * SEC_US);
+	ck_assert(it->n_nacks == 0 && it->n_sent == 1 && dev->n_heard == 1);
+	w_uplink(w, dev, &(struct w_say){ .port = 1, .text = "x", .ack = true }, 1);
+	w_rest(w);
+	ck_assert_int_eq(it->state, W_ACKED);
+}
+END_TEST
+
+/* The acknowledgement of the first attempt comes when the second has just left: the device has heard that as well. */
+START_TEST(in_1_1_a_late_ack_does_not_forget_the_attempt_after_it)
+{
+	static const uint8_t mode[] = { CMD_DEVICE_MODE, DEVICE_CLASS_C };
+	struct w_device *d = w_add_device_1_1(w, "d11", false);
+	d->class_c = true;
+	d->mac.class_c_timeout_s = 20;
+	MSG_MARK(&d->mac, class_c_timeout_s);
+	w_sync(w, 0);
+	w_uplink(w, d, &(struct w_say){ .port = 1, .text = "x", .opts = mode, .n_opts = sizeof(mode) }, 1);
+	w_rest(w);
+	struct w_item *it = w_push(w, d, 1, "abc", true);
+	for (int i = 0; i < 400 && !it->n_sent; i++)
+		w_run(w, 10 * MS_US);
+	uint16_t first = d->conf_down;
+	while (it->n_nacks == 0)
+		w_run(w, 10 * MS_US);
+	while (w->tx[w->n_tx - 1].m.phy.p[0] >> 5 != MTYPE_CONFIRMED_DOWN || d->conf_down == first)
+		w_run(w, MS_US);
+	uint16_t second = d->conf_down;
+	d->conf_down = first;
+	w_uplink(w, d, &(struct w_say){ .port = 1, .text = "first", .ack = true }, 1);
+	w_rest(w);
+	ck_assert_int_eq(it->state, W_ACKED);
+	struct w_item *next = w_push(w, d, 1, "next", true);
+	w_run(w, 5 * SEC_US);
+	uint32_t n_up = w->n_up;
+	d->conf_down = second;
+	w_uplink(w, d, &(struct w_say){ .port = 1, .text = "second", .ack = true }, 1);
+	w_rest(w);
+	ck_assert_uint_eq(w->n_up, n_up + 1); /* it is the device's, whatever it says */
+	ck_assert_int_ne(next->state, W_ACKED);
 }
 END_TEST
 
@@ -505,6 +558,8 @@ int main(void)
 	tcase_add_test(t, items_follow_each_other_as_the_air_allows);
 	tcase_add_test(t, an_item_after_an_uplink_keeps_clear_of_its_windows);
 	tcase_add_test(t, a_confirmed_item_is_repeated_after_its_time);
+	tcase_add_test(t, an_uplink_from_before_a_confirmed_item_is_no_nack);
+	tcase_add_test(t, in_1_1_a_late_ack_does_not_forget_the_attempt_after_it);
 	tcase_add_test(t, the_device_can_have_another_time_and_a_restart_begins_it_again);
 	tcase_add_test(t, after_a_restart_who_heard_the_device_is_known);
 	tcase_add_test(t, a_counter_that_only_the_gs_knows_still_times_it);

@@ -34,7 +34,7 @@ static struct acks acks_of(const struct session *s, const struct frame *f)
 		return a;
 	}
 	for (size_t i = s->conf.n; i > 0; i--)
-		acks_add(&a, s->conf.v[i - 1], true);
+		acks_add(&a, s->conf.v[i - 1], i > s->conf.n_old);
 	/* After a restart the list may lack what the records of items still know. */
 	if (s->confirmed.is_there)
 		acks_add(&a, s->confirmed.f_cnt, true);

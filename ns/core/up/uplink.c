@@ -334,12 +334,15 @@ static void put_data(struct ns *ns, const struct reception *r, const struct sess
 /* A confirmed downlink was sent: this uplink says whether it was heard. */
 static void settle_confirmed(struct ns *ns, const struct reception *r, struct session *s, bool ack)
 {
-	if (!s->confirmed.is_there)
+	/* One that was on air before the downlink was (class C) has nothing to say of it. */
+	if (!s->confirmed.is_there || (!ack && r->first->heard_mono_us < s->air_until_us))
 		return;
 	outbox_outcome(ns, s->dev, &r->cids, &(struct outcome){ .kind = ack ? OUTCOME_ACK : OUTCOME_NACK, .flight = &s->confirmed,
 		.result = -1 });
 	s->confirmed.is_there = false;
-	if (!ack)
+	if (ack)
+		s->conf.n_old = s->conf.n; /* attempts of the same item */
+	else
 		downlink_set_waiting(ns, s->dev, 1); /* it goes back to its queue, and into this uplink's window */
 }
 
