@@ -236,9 +236,12 @@ struct session *sessions_next(const struct session *s)
 	return same_addr(s->next_addr, s->dev_addr);
 }
 
-void session_conf_add(struct session *s, uint32_t f_cnt)
+void session_conf_add(struct session *s, const struct ulid *item, uint32_t f_cnt)
 {
 	struct conf_list *c = &s->conf;
+	if (!ulid_is_none(&c->item) && !ulid_eq(&c->item, item))
+		c->n_old = c->n;
+	c->item = *item;
 	if (c->n == NS_CONF_MAX) {
 		memmove(&c->v[0], &c->v[1], --c->n * sizeof(c->v[0]));
 		if (c->n_old)

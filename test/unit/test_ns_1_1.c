@@ -212,6 +212,23 @@ START_TEST(an_ack_may_mean_an_earlier_attempt)
 }
 END_TEST
 
+START_TEST(an_ack_of_another_item_is_none_of_this_one)
+{
+	w_push(w, abp, 5, "item", true);
+	say(abp, &hello);
+	uint16_t first = abp->conf_down;
+	abp->f_cnt_up++; /* the uplink with the ACK is lost on the way, */
+	struct w_item *urgent = w_push(w, abp, 5, "urgent", true);
+	urgent->priority = 6;
+	say(abp, &hello); /* and another item takes its turn */
+	ck_assert(urgent->n_sent == 1 && w->item[0].n_nacks == 1);
+	abp->conf_down = first;
+	say(abp, &ack);
+	ck_assert_uint_eq(w->n_up, 3);
+	ck_assert(urgent->state != W_ACKED && urgent->n_nacks == 1);
+}
+END_TEST
+
 START_TEST(an_ack_repeated_is_known_by_what_it_acknowledged)
 {
 	uint8_t phy[PHY_MAX];
@@ -481,6 +498,7 @@ int main(void)
 	tcase_add_test(t, no_counter_is_used_twice_over_crashes);
 	tcase_add_test(t, an_ack_names_the_counter_that_it_acknowledges);
 	tcase_add_test(t, an_ack_may_mean_an_earlier_attempt);
+	tcase_add_test(t, an_ack_of_another_item_is_none_of_this_one);
 	tcase_add_test(t, an_ack_repeated_is_known_by_what_it_acknowledged);
 	tcase_add_test(t, rekey_ind_is_confirmed_until_the_device_is_content);
 	tcase_add_test(t, reset_ind_is_for_personalised_devices);

@@ -35,7 +35,7 @@ int transmit_build(struct ns *ns, struct exchange *x, const struct pulled *item)
 	TRY(seal_data(ns->config.crypto, s, &m, x->phy, &n));
 	x->len = (uint16_t)n;
 	if (m.is_confirmed)
-		session_conf_add(s, m.f_cnt);
+		session_conf_add(s, &d->flight.item, m.f_cnt);
 	return 0;
 }
 
