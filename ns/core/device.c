@@ -239,6 +239,8 @@ struct session *sessions_next(const struct session *s)
 void session_conf_add(struct session *s, const struct ulid *item, uint32_t f_cnt)
 {
 	struct conf_list *c = &s->conf;
+	if (c->n && c->v[c->n - 1] == (uint16_t)f_cnt)
+		return;
 	if (!ulid_is_none(&c->item) && !ulid_eq(&c->item, item))
 		c->n_old = c->n;
 	c->item = *item;

@@ -27,7 +27,7 @@ struct conf_list {
 	bool has_acked;
 	uint16_t acked;                /**< lower half of the one acknowledged last: a repetition says it again */
 	uint16_t v[NS_CONF_MAX];       /**< those sent since, oldest first */
-	struct ulid item;              /**< that the newest is an attempt of; none: not known; not stored */
+	struct ulid item;              /**< of the newest; none: not known. Not stored */
 };
 
 struct session {
@@ -127,9 +127,8 @@ void devices_take_pending(struct devices *t, struct dev *d, struct session *s);
 void devices_promote(struct devices *t, struct dev *d);
 /** The device's session of an id; NULL: neither. */
 struct session *dev_session(const struct dev *d, const struct ulid *id);
-/** A confirmed downlink was sealed, an attempt of this item. */
+/** A confirmed downlink leaves, an attempt of this item (said for each gateway). One was acknowledged: of the older ones no more will be. */
 void session_conf_add(struct session *s, const struct ulid *item, uint32_t f_cnt);
-/** One was acknowledged: of the older ones no more will be. */
 void session_conf_acked(struct session *s, uint16_t f_cnt);
 /** The counter of a downlink with an application's payload (FPort 1 and up), and of one without. [LW1.1 4.3.1.5] */
 static inline struct counter *session_app_counter(struct session *s)

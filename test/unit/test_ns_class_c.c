@@ -308,6 +308,23 @@ START_TEST(who_refuses_leaves_it_to_the_next)
 }
 END_TEST
 
+START_TEST(a_refusal_leaves_the_frame_before_it_on_air)
+{
+	wake_up();
+	w_push(w, dev, 1, "abcdefghij", false);
+	w_push(w, dev, 1, "klmnopqrst", false);
+	while (!w->n_tx)
+		w_run(w, MS_US);
+	refuse_next(0, TX_RESULT_TOO_EARLY, 1);
+	refuse_next(1, TX_RESULT_TOO_EARLY, 1);
+	w_run(w, 10 * SEC_US);
+	ck_assert(w->n_tx >= 3 && !w->tx[1].is_emitted && w->tx[w->n_tx - 1].is_emitted);
+	for (unsigned i = 1; i < w->n_tx; i++)
+		ck_assert_uint_ge(w->tx[i].start_us, w->tx[0].start_us + w->tx[0].m.airtime_us);
+	ck_assert(w->item[0].state == W_SENT && w->item[1].state == W_SENT && dev->n_heard == 2);
+}
+END_TEST
+
 START_TEST(when_all_refuse_it_fails_after_a_minute_with_what_they_said)
 {
 	wake_up();
@@ -567,6 +584,7 @@ int main(void)
 	tcase_add_test(t, a_counter_that_the_gs_doubts_is_not_used);
 	tcase_add_test(t, the_outcome_of_an_immediate_one_may_come_after_eight_seconds);
 	tcase_add_test(t, who_refuses_leaves_it_to_the_next);
+	tcase_add_test(t, a_refusal_leaves_the_frame_before_it_on_air);
 	tcase_add_test(t, when_all_refuse_it_fails_after_a_minute_with_what_they_said);
 	tcase_add_test(t, the_as_notes_an_item_only_when_somebody_can_send_it);
 	tcase_add_test(t, without_a_path_it_fails_after_a_minute);

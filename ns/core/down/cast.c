@@ -409,13 +409,13 @@ static void way_learn(const struct ns *ns, struct way *y, const struct attempt *
 		y->is_dead = true;
 }
 
-/* The frame that was to be on the air until then is not. */
-static void air_is_free(struct ns *ns, const struct exchange *x, uint64_t until_us)
+/* The frame that was to be on the air until then is not; one before it may be. */
+static void air_is_free(struct ns *ns, const struct exchange *x, const struct attempt *a, uint64_t until_us)
 {
 	struct dev *d = devices_find(&ns->devices, x->device);
 	struct session *s = d ? dev_session(d, &x->session) : NULL;
 	if (s && s->air_until_us == until_us)
-		s->air_until_us = 0;
+		s->air_until_us = a->air_before_us;
 }
 
 void cast_ended(struct ns *ns, struct exchange *x, struct attempt *a, const struct tx_ack *m)
@@ -435,7 +435,7 @@ void cast_ended(struct ns *ns, struct exchange *x, struct attempt *a, const stru
 	} else {
 		a->end = ATTEMPT_REFUSED;
 		ledger_unbook(&a->gateway->ledger, &a->id);
-		air_is_free(ns, x, l->to_us);
+		air_is_free(ns, x, a, l->to_us);
 		c->result = (int)a->result;
 		l->state = LEG_WAITS;
 		l->again_us = ns->now.mono_us;

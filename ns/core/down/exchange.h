@@ -40,6 +40,7 @@ struct attempt {
 	int8_t eirp_dbm;
 	uint32_t result; /**< of proto/tx_result.def */
 	uint64_t until_us; /**< its outcome is awaited no longer */
+	uint64_t air_before_us; /**< without it, the device's air would be taken until then */
 	UT_hash_handle hh;
 };
 

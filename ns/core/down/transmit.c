@@ -34,8 +34,6 @@ int transmit_build(struct ns *ns, struct exchange *x, const struct pulled *item)
 	size_t n;
 	TRY(seal_data(ns->config.crypto, s, &m, x->phy, &n));
 	x->len = (uint16_t)n;
-	if (m.is_confirmed)
-		session_conf_add(s, &d->flight.item, m.f_cnt);
 	return 0;
 }
 
@@ -265,20 +263,23 @@ void skipped_tell(struct ns *ns, const struct exchange *x, const struct skipped 
 	trace_end(ns);
 }
 
-/* Commands that the device is to answer have left. */
-static void asked_out(struct ns *ns, const struct exchange *x)
+/* Commands that the device is to answer have left; an acknowledgement may name this counter. */
+static void has_left(struct ns *ns, const struct exchange *x)
 {
 	struct dev *d = devices_find(&ns->devices, x->device);
 	struct session *s = d ? dev_session(d, &x->session) : NULL;
-	if (s)
+	if (s && x->has_requests)
 		mac_asked_out(s);
+	if (s && x->phy[0] >> 5 == MTYPE_CONFIRMED_DOWN)
+		session_conf_add(s, &d->flight.item, x->f_cnt);
 }
 
 /* No other frame to this device before the end of this one. */
-static void air_is_taken(struct ns *ns, const struct exchange *x, uint64_t until_us)
+static void air_is_taken(struct ns *ns, const struct exchange *x, struct attempt *a, uint64_t until_us)
 {
 	struct dev *d = devices_find(&ns->devices, x->device);
 	struct session *s = d ? dev_session(d, &x->session) : NULL;
+	a->air_before_us = s ? s->air_until_us : 0;
 	if (s && s->air_until_us < until_us)
 		s->air_until_us = until_us;
 }
@@ -303,10 +304,9 @@ struct attempt *transmit_emit(struct ns *ns, struct exchange *x, const struct sh
 		a->result = TX_RESULT_NOT_CONNECTED;
 		return NULL;
 	}
-	air_is_taken(ns, x, s->start_us + t->airtime_us + t->slack_us);
+	air_is_taken(ns, x, a, s->start_us + t->airtime_us + t->slack_us);
 	ns->counters.downlinks++;
-	if (x->has_requests)
-		asked_out(ns, x);
+	has_left(ns, x);
 	return a;
 }
 
