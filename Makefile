@@ -64,7 +64,7 @@ TESTS := $(patsubst $(S)/%.c,$(B)/%,$(wildcard $(S)/test/unit/test_*.c $(S)/test
 # The rooms of the scenario language, and those of the town.
 scn = $(patsubst %,$(B)/test/scenario/%.o,$1)
 $(B)/test/scenario/test_scenarios: $(call scn,words statements expectations commands chance)
-$(B)/test/scenario/test_day: $(call scn,node node_mac house servers law town)
+$(B)/test/scenario/test_day: $(call scn,node node_join node_mac build house servers items law law_items town)
 
 $(TESTS): $(B)/%: $(B)/%.o $(EVERY_LIB)
 	$(CC) $(HARDEN) $(CFLAGS) $(LDFLAGS) $(LINK_HARDEN) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(CHECK_LIBS) $(ALL_LIBS)

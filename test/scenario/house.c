@@ -24,6 +24,7 @@ static void begin(struct town *t, struct house *h)
 	if (!h->n.is_join)
 		node_sign(&h->n);
 	h->begin_us = t->now.mono_us;
+	h->n_tx++;
 	h->phase = HOUSE_SENDING;
 	t->n_sent++;
 	again_at(t, h, t->now.mono_us + airtime_us(modu_of(h), h->n.n_phy, true));
@@ -35,11 +36,24 @@ static void speak(struct town *t, struct house *h)
 	struct node *n = &h->n;
 	h->is_answered = false;
 	h->awaited = (struct t_awaited){ .wants_ack = false };
+	if (!(h->is_confirmed && h->confirmed_tries && h->left))
+		h->n_tx = 0;
+	/* Not before the session it has is confirmed: the network keeps one that no uplink has used, and no two. */
+	bool can_rejoin = n->is_otaa && n->s.is_v11 && !n->wants_rekey && !(h->confirmed_tries && h->left);
+	if (can_rejoin && (n->must_rejoin >= 0 || rng_below(&t->rng, 40) == 0)) {
+		node_rejoin(n, n->must_rejoin >= 0 ? (uint8_t)n->must_rejoin : (uint8_t)rng_below(&t->rng, 3));
+		n->must_rejoin = -1;
+		h->awaited.wants_accept = true;
+		h->left = 0;
+		begin(t, h);
+		return;
+	}
 	if (!n->s.is_there || (n->is_otaa && n->ack_cnt > 400)) { /* gives the session up */
 		n->s.is_there = false;
 		uint16_t nonce = n->rules->nonce_rises ? (uint16_t)(n->dev_nonce + 1) : (uint16_t)rng_u64(&t->rng);
 		n->dr = h->first_dr;
 		node_join(n, nonce);
+		h->awaited.wants_accept = true;
 		h->left = 1;
 		begin(t, h);
 		return;
@@ -78,6 +92,8 @@ static void deliver(struct town *t, struct house *h, unsigned g, double snr)
 	m->rx.received_unix_us = t->now.unix_us + gw->path_us;
 	m->rx.rssi_ddbm = -1000;
 	MSG_SET(&m->rx, snr_ddb, (int32_t)(snr * 10));
+	if (gw->has_gps)
+		MSG_SET(&m->rx, gps_ms, clock_gps_us(t->now.unix_us) / MS_US);
 	m->freq_hz = h->n.up_hz;
 	m->mod = (struct modulation){ .kind = modu->kind };
 	MSG_SET(&m->mod, sf, modu->sf);
@@ -113,7 +129,7 @@ static void sent(struct town *t, struct house *h)
 	t->n_heard += h->awaited.heard_by != 0;
 	h->n_lost += h->awaited.heard_by == 0;
 	if (!h->awaited.heard_by)
-		h->awaited.wants_ack = h->awaited.wants_link = false;
+		h->awaited.wants_ack = h->awaited.wants_link = h->awaited.wants_accept = false;
 	h->phase = HOUSE_LISTENING;
 	unsigned delay_s = h->n.is_join ? h->n.plan->region->join_delay_s : h->n.rx1_delay_s;
 	again_at(t, h, t->now.mono_us + (delay_s + 1) * SEC_US + 2500 * MS_US);
@@ -164,33 +180,26 @@ static bool listens(const struct house *h, const struct emission *e)
 	return false;
 }
 
-static void item_heard(struct town *t, struct house *h)
-{
-	for (unsigned i = 0; i < TOWN_QUEUE && h->n.n_frm; i++) {
-		const struct t_item *it = &h->q[i];
-		if (it->n == h->n.n_frm && memcmp(it->frm, h->n.frm, it->n) == 0)
-			return;
-	}
-	if (h->n.n_frm)
-		T_BREAK(t, "%s has heard what nobody sent it", h->name);
-}
-
 static void hear(struct town *t, struct house *h, const struct emission *e)
 {
-	bool is_join = e->m.phy.p[0] >> 5 == MTYPE_JOIN_ACCEPT;
+	bool is_join = e->m.phy.p[0] >> 5 == MTYPE_JOIN_ACCEPT, is_mine = e->m.window != 3;
+	h->rx_until_us = e->start_us + e->m.airtime_us;
 	if (!node_hear(&h->n, (struct slice){ e->m.phy.p, e->m.phy.len }))
 		return;
 	t->n_down_heard++;
 	h->n_downlinks++;
-	h->is_answered = true;
+	h->is_answered |= is_mine;
+	h->awaited.is_heard |= is_mine;
 	if (is_join) {
 		law_session(h, &h->session);
 		h->n_joins++;
 		t->n_joins++;
 		return;
 	}
-	law_commands(t, h);
-	item_heard(t, h);
+	if (h->n.n_cmds)
+		law_commands(t, h);
+	if (h->n.n_frm)
+		law_heard(t, h, h->n.is_group ? town_house(t, h->group) : h);
 }
 
 void houses_hear(struct town *t, const struct emission *e)
@@ -200,7 +209,7 @@ void houses_hear(struct town *t, const struct emission *e)
 		int reach = -1;
 		for (int k = 0; k < h->air.gateways; k++)
 			reach = h->gw[k] == e->gateway ? k : reach;
-		if (reach < 0 || !listens(h, e))
+		if (reach < 0 || h->rx_until_us > e->start_us || !listens(h, e))
 			continue;
 		struct modu modu = { .kind = (uint8_t)e->m.mod.kind, .sf = (uint8_t)e->m.mod.sf, .bw_hz = e->m.mod.bw_hz };
 		if (ch_snr_db(&h->air, reach, e->m.eirp_dbm) >= floor_db(&modu))

@@ -60,7 +60,8 @@ static bool is_signed(struct town *t, const struct house *h, const struct t_sess
 }
 
 /* Different octets never share a counter, and counters never fall. */
-static bool check_counter(struct town *t, const struct house *h, struct t_session *s, const struct frame *f, const struct tx_request *m)
+static bool check_counter(struct town *t, const struct house *h, struct t_session *s, const struct frame *f, const struct tx_request *m,
+	uint32_t *ret_full)
 {
 	bool is_app = s->keys.is_v11 && f->data.has_port && f->data.f_port != PORT_MAC;
 	uint64_t next = s->down[is_app].next, ahead = (uint16_t)(f->data.f_cnt16 - next);
@@ -70,6 +71,7 @@ static bool check_counter(struct town *t, const struct house *h, struct t_sessio
 	if (next && (uint16_t)(next - 1) == f->data.f_cnt16 && is_signed(t, h, s, f, (uint32_t)(next - 1))) {
 		if (s->down[is_app].hash != hash)
 			T_BREAK(t, "FCntDown %" PRIu64 " of %s was used for different octets", next - 1, h->name);
+		*ret_full = (uint32_t)(next - 1);
 		return true;
 	}
 	if (!is_signed(t, h, s, f, (uint32_t)(next + ahead))) {
@@ -78,6 +80,7 @@ static bool check_counter(struct town *t, const struct house *h, struct t_sessio
 				T_BREAK(t, "FCntDown of %s fell from %" PRIu64 " to %" PRIu64, h->name, next - 1, next - back);
 		return false;
 	}
+	*ret_full = (uint32_t)(next + ahead);
 	s->down[is_app].next = next + ahead + 1;
 	s->down[is_app].hash = hash;
 	return true;
@@ -86,37 +89,65 @@ static bool check_counter(struct town *t, const struct house *h, struct t_sessio
 static void note_answer(struct house *h, const struct t_session *s, const struct frame *f, const struct emission *e)
 {
 	struct t_awaited *a = &h->awaited;
-	if (s != &h->s[0] || e->start_us < a->end_us)
+	if (s != &h->s[0] || e->start_us < a->end_us || e->m.window == 3)
 		return;
 	a->is_acked |= e->is_planned && f->data.ack;
 	a->is_sent |= e->is_planned;
 	a->is_refused |= !e->is_planned; /* too late for another gateway, perhaps */
 }
 
+/* A join-accept: whose? */
+static void note_accept(struct town *t, const struct emission *e)
+{
+	for (unsigned i = 0; i < t->opt.devices; i++) {
+		struct house *h = &t->house[i];
+		const struct join_answer *a = &h->join.answer;
+		if (!h->join.has_answer || a->phy.len != e->m.phy.len || memcmp(a->phy.p, e->m.phy.p, a->phy.len) != 0)
+			continue;
+		h->awaited.is_accepted |= e->is_planned;
+		h->awaited.is_refused |= !e->is_planned;
+		return;
+	}
+	T_BREAK(t, "a join-accept that the join server has not made, or no longer stands by");
+}
+
 void law_emission(struct town *t, struct emission *e)
 {
 	struct frame f;
-	bool is_known = false;
+	uint32_t full;
 	if (e->is_planned)
 		check_air(t, e);
-	if (e->m.phy.p[0] >> 5 == MTYPE_JOIN_ACCEPT)
+	if (e->m.phy.p[0] >> 5 == MTYPE_JOIN_ACCEPT) {
+		note_accept(t, e);
 		return;
+	}
 	if (frame_parse((struct slice){ e->m.phy.p, e->m.phy.len }, &f) != 0) {
 		T_BREAK(t, "a downlink that is no frame");
 		return;
 	}
-	for (unsigned i = 0; i < t->opt.devices && !is_known; i++)
-		for (unsigned k = 0; k < 2 && !is_known; k++) {
+	for (unsigned i = 0; i < t->n_houses; i++)
+		for (unsigned k = 0; k < 2; k++) {
 			struct house *h = &t->house[i];
-			is_known = check_counter(t, h, &h->s[k], &f, &e->m);
-			if (is_known)
-				note_answer(h, &h->s[k], &f, e);
+			if (!check_counter(t, h, &h->s[k], &f, &e->m, &full))
+				continue;
+			note_answer(h, &h->s[k], &f, e);
+			law_frame(t, h, &h->s[k], full, f.data.has_port && f.data.f_port != PORT_MAC, e);
+			return;
 		}
-	if (!is_known)
-		T_BREAK(t, "a downlink to %08x that no device can read", f.data.dev_addr);
+	T_BREAK(t, "a downlink to %08x that no device can read", f.data.dev_addr);
 }
 
 /* ---- answers ---- */
+
+/* After a crash what was reserved counts as used: a sixteenth of the budget, 3 s at the least. */
+static uint64_t lost_us(const struct town *t, const struct region_band *band, uint64_t at_us)
+{
+	uint64_t slice = 3600ULL * band->duty_ppm / 16, lost = 0;
+	for (unsigned i = 0; i < TOWN_CRASHES; i++)
+		if (t->crash_at_us[i] && t->crash_at_us[i] + HOUR_US + 120 * SEC_US > at_us)
+			lost += slice > 3 * SEC_US ? slice : 3 * SEC_US;
+	return lost;
+}
 
 /* Could this gateway have sent an answer in this window? With room to spare, as the core must keep reserves. */
 static bool was_possible(const struct town *t, const struct house *h, unsigned gateway, unsigned window)
@@ -131,9 +162,9 @@ static bool was_possible(const struct town *t, const struct house *h, unsigned g
 	uint64_t at_us = h->awaited.end_us + delay_s * SEC_US, len_us = airtime_us(modu, 40, false);
 	if (!band)
 		return false;
-	/* The core counts by the minute, keeps reserves, and after a crash counts as used what it had reserved. */
-	uint64_t share = t->crash_us && t->crash_us + HOUR_US > at_us ? 3 : 7, used = used_us(g, band, at_us + len_us, HOUR_US + 120 * SEC_US);
-	if (band->duty_ppm < 1000000 && used + 3 * len_us > 3600ULL * band->duty_ppm * share / 10)
+	/* The core counts by the minute, and keeps a reserve. */
+	uint64_t used = used_us(g, band, at_us + len_us, HOUR_US + 120 * SEC_US) + lost_us(t, band, at_us);
+	if (band->duty_ppm < 1000000 && used + 3 * len_us > 3600ULL * band->duty_ppm * 9 / 10)
 		return false;
 	for (const struct emission *o = g->emissions; o; o = o->next)
 		if (overlap(o->start_us, o->m.airtime_us, at_us - 200 * MS_US, len_us + 3 * SEC_US))
@@ -141,22 +172,31 @@ static bool was_possible(const struct town *t, const struct house *h, unsigned g
 	return true;
 }
 
+/* What is missing; NULL: nothing. */
+static const char *missing(const struct t_awaited *a)
+{
+	if (a->wants_accept && !a->is_accepted)
+		return "join-request";
+	if (a->wants_ack && !a->is_acked)
+		return "confirmed uplink";
+	return a->wants_link && (!a->is_sent || (a->is_heard && !a->is_linked)) ? "LinkCheckReq" : NULL;
+}
+
 void law_exchange(struct town *t, struct house *h)
 {
 	struct t_awaited *a = &h->awaited;
-	bool is_missing = (a->wants_ack && !a->is_acked) || (a->wants_link && (!a->is_sent || (h->n.is_heard && !a->is_linked)));
+	const char *what = missing(a);
 	bool can = false;
-	if (a->wants_ack || a->wants_link)
-		t->n_answers++;
-	if (is_missing && !a->is_crossed && !a->is_refused)
+	t->n_answers += a->wants_ack || a->wants_link || a->wants_accept;
+	if (what && !a->is_crossed && !a->is_refused)
 		for (unsigned g = 0; g < t->opt.gateways; g++)
 			for (unsigned w = 1; w <= 2 && a->heard_by >> g & 1; w++)
 				can |= was_possible(t, h, g, w);
-	if (is_missing && can)
+	if (can)
 		T_BREAK(t, "%s (%s, %s, %u Hz, DR%u): its %s at %" PRIu64 " us was heard and not answered", h->name, h->n.rules->plain, h->n.plan->id, h->n.up_hz,
-			h->n.up_dr, a->wants_ack && !a->is_acked ? "confirmed uplink" : "LinkCheckReq", a->end_us);
-	t->n_excused += is_missing;
-	a->wants_ack = a->wants_link = false;
+			h->n.up_dr, what, a->end_us);
+	t->n_excused += what != NULL;
+	a->wants_ack = a->wants_link = a->wants_accept = false;
 }
 
 /* ---- commands ---- */
@@ -167,8 +207,7 @@ void law_commands(struct town *t, struct house *h)
 	struct slice all = { h->n.cmds, h->n.n_cmds };
 	struct mac_cmd c;
 	size_t pos = 0;
-	if (h->n.has_link_check)
-		h->awaited.is_linked = true;
+	h->awaited.is_linked |= h->n.has_link_check;
 	while (mac_walk(all, false, &pos, &c) == MAC_WALK_CMD) {
 		uint32_t hash = hash_of(c.arg.p, c.arg.n);
 		uint8_t cid = c.info->cid;
@@ -216,8 +255,6 @@ void law_day(struct town *t)
 		const struct house *h = &t->house[i];
 		if (h->n_link_adr > 25 + h->n_uplinks / 3)
 			T_BREAK(t, "%s has heard %u LinkADRReq in %u uplinks", h->name, h->n_link_adr, h->n_uplinks);
-		for (unsigned k = 0; k < TOWN_QUEUE; k++)
-			if (!h->q[k].confirmed && h->q[k].n_sent + h->q[k].n_failed > 1)
-				T_BREAK(t, "an item of %s was told sent or failed twice", h->name);
 	}
+	law_items_day(t);
 }

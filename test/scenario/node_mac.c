@@ -119,6 +119,8 @@ static void carry_out_1_1(struct node *n, uint8_t cid, struct slice arg)
 	switch (cid) {
 	case CMD_REKEY:
 	case CMD_RESET: n->wants_rekey = false; break;
+	case CMD_DEVICE_MODE: n->wants_mode = false; break;
+	case CMD_FORCE_REJOIN: n->must_rejoin = arg.p[0] >> 4 & 7; break; /* octets come lowest first */
 	case CMD_ADR_PARAM_SETUP:
 		n->ack_limit = 1U << (arg.p[0] >> 4);
 		n->ack_delay = 1U << (arg.p[0] & 15);

@@ -49,7 +49,9 @@ static uint64_t start_of(const struct town *t, const struct t_gateway *g, const 
 {
 	if (MSG_HAS(m, tmst_us))
 		return t->now.mono_us + (uint64_t)(int64_t)(int32_t)(m->tmst_us - (uint32_t)(t->now.mono_us + g->offset_us));
-	return t->now.mono_us + 150 * MS_US;
+	if (MSG_HAS(m, gps_ms))
+		return t->now.mono_us + (clock_unix_us_of_gps(m->gps_ms * MS_US) - t->now.unix_us);
+	return t->now.mono_us + g->path_us + g->imme_us;
 }
 
 static enum tx_result take(struct town *t, struct t_gateway *g, const struct emission *e)
@@ -74,14 +76,15 @@ static int schedule(void *ctx, uint32_t gs, const struct tx_request *m)
 	g->emissions = e;
 	enum tx_result result = take(t, g, e);
 	e->is_planned = result == TX_RESULT_SUCCESS;
+	e->is_silent = e->is_planned && rng_below(&t->rng, 200) == 0;
 	t->n_emissions++;
 	law_emission(t, e);
 	struct t_event *v = town_at(t, t->now.mono_us + MS_US, T_SCHEDULED);
 	v->id = m->transmission;
 	if (e->is_planned)
 		town_at(t, e->start_us, T_AIR)->emission = e;
-	if (e->is_planned && rng_below(&t->rng, 200) == 0)
-		return 0; /* its TX_ACK is lost */
+	if (e->is_silent)
+		return 0;
 	v = town_at(t, t->now.mono_us + 2 * g->path_us, T_TX_ACK);
 	v->ack = (struct tx_ack){ .transmission = m->transmission, .gateway_eui = g->eui, .result = result };
 	CIDS_ADD_ALL(&v->ack.cids, &m->cids);
@@ -110,64 +113,12 @@ static void send_up(struct town *t, const struct t_event *e)
 
 /* ---- as ---- */
 
-static unsigned waiting(const struct house *h)
-{
-	unsigned n = 0;
-	for (unsigned i = 0; i < TOWN_QUEUE; i++)
-		n += h->q[i].n && h->q[i].state == T_QUEUED;
-	return n;
-}
-
-void servers_tell_waiting(struct town *t, struct house *h)
-{
-	static struct downlink_queued q;
-	q = (struct downlink_queued){ .v = { .len = 1 } };
-	q.v.v[0] = (struct waiting){ .device = h->uid, .items = waiting(h) };
-	ns_as_queued(t->disk->ns, &t->now, &q);
-}
-
-void servers_push(struct town *t, struct house *h)
-{
-	for (unsigned i = 0; i < TOWN_QUEUE; i++) {
-		struct t_item *it = &h->q[i];
-		if (it->n && it->state != T_DONE)
-			continue;
-		*it = (struct t_item){ .id = ulid_make(t->now.unix_us, &t->rng), .port = 7, .n = (uint8_t)(1 + rng_below(&t->rng, 30)), .confirmed = rng_below(&t->rng, 3) == 0 };
-		rng_fill(&t->rng, it->frm, it->n);
-		t->n_items++;
-		servers_tell_waiting(t, h);
-		return;
-	}
-}
-
 static int pull(void *ctx, const struct ns_pull *call, const struct pull *m)
 {
 	struct town *t = ctx;
-	struct house *h = town_house(t, m->device);
 	struct t_event *e = town_at(t, t->now.mono_us + 2 * MS_US + rng_below(&t->rng, 5 * MS_US), T_PULLED);
-	struct t_item *it = NULL;
 	e->pull = *call;
-	for (unsigned i = 0; i < TOWN_QUEUE && !it; i++)
-		if (h->q[i].n && h->q[i].state == T_QUEUED)
-			it = &h->q[i];
-	const struct t_session *s = ulid_eq(&h->s[0].id, &m->session_key_id) ? &h->s[0] : &h->s[1];
-	if (!it || it->n > m->room || !ulid_eq(&s->id, &m->session_key_id)) {
-		MSG_SET(&e->pulled, more, it != NULL);
-		return 0;
-	}
-	struct frame_id id = { .dev_addr = m->dev_addr, .f_cnt = m->f_cnt };
-	MSG_SET(&e->pulled, item, it->id);
-	MSG_SET(&e->pulled, f_port, it->port);
-	memcpy(e->pulled.frm.p, it->frm, it->n);
-	e->pulled.frm.len = it->n;
-	MSG_MARK(&e->pulled, frm);
-	cipher_frm(t->crypto, &s->keys.keys.app_s, &id, e->pulled.frm.p, it->n);
-	MSG_SET(&e->pulled, confirmed, it->confirmed);
-	MSG_SET(&e->pulled, more, waiting(h) > 1);
-	CIDS_ADD(&e->pulled.cids, CID_AS_DOWNLINK, it->id);
-	MSG_MARK(&e->pulled, cids);
-	it->state = T_FLIGHT;
-	it->f_cnt = m->f_cnt;
+	items_pull(t, town_house(t, m->device), m, &e->pulled);
 	return 0;
 }
 
@@ -190,47 +141,16 @@ static int join(void *ctx, uint64_t call, const struct join_request *m)
 	int rc = join_handle(t->crypto, &d, m, &t->now, &t->rng, &h->join, &session, &is_new);
 	if (rc != 0) {
 		e->refusal = rc > 0 ? join_refusal_word(rc) : "io";
+		h->awaited.wants_accept = false;
 		if (rc != JOIN_E_NONCE_USED)
 			T_BREAK(t, "a join of %s is refused: %s", h->name, e->refusal);
 		return 0;
 	}
 	h->nonces[h->join.dev_nonce / 8] |= (uint8_t)(1U << h->join.dev_nonce % 8);
+	t->n_rejoins += is_new && h->join.request_type != JOIN_REQ_TYPE;
 	h->session = h->join.answer.session_key_id;
 	e->join = h->join.answer;
 	return 0;
-}
-
-static void take_outcome(struct town *t, struct house *h, const struct up_outcome *o)
-{
-	struct t_item *it = NULL;
-	for (unsigned i = 0; i < TOWN_QUEUE && !it; i++)
-		if (ulid_is_none(&o->item) ? h->q[i].state == T_FLIGHT && h->q[i].f_cnt == o->f_cnt : ulid_eq(&h->q[i].id, &o->item))
-			it = &h->q[i];
-	if (!it)
-		return; /* a pull that handed nothing out, or an item that was done before a crash */
-	switch (o->outcome) {
-	case 1:
-	case 5:
-		it->n_sent += o->outcome == 1;
-		it->state = it->confirmed ? T_FLIGHT : T_DONE;
-		break;
-	case 2: it->n_failed++; it->state = T_DONE; break;
-	case 3: it->n_acked++; it->state = T_DONE; break;
-	default: it->state = T_QUEUED;
-	}
-	t->n_items_done += it->state == T_DONE;
-	town_at(t, t->now.mono_us + MS_US, T_TELL)->number = h->uid;
-}
-
-/* A new process: of what the old one was handed nobody knows. */
-static void forget_flights(struct town *t)
-{
-	for (unsigned i = 0; i < t->opt.devices; i++)
-		for (unsigned k = 0; k < TOWN_QUEUE; k++) {
-			struct t_item *it = &t->house[i].q[k];
-			if (it->n && it->state == T_FLIGHT)
-				it->state = it->confirmed ? T_QUEUED : T_DONE;
-		}
 }
 
 static int up(void *ctx, uint64_t seq, struct slice encoded)
@@ -252,9 +172,9 @@ static int up(void *ctx, uint64_t seq, struct slice encoded)
 	if (MSG_HAS(m, data))
 		law_delivered(t, h, &m->data);
 	else if (MSG_HAS(m, outcome))
-		take_outcome(t, h, &m->outcome);
+		items_outcome(t, h, &m->outcome);
 	else if (MSG_HAS(m, restarted))
-		forget_flights(t);
+		items_restarted(t);
 	return 0;
 }
 
@@ -285,48 +205,68 @@ void servers_ports(struct town *t, struct ns_ports *ret)
 	*ret = (struct ns_ports){ t, put, del, get, answer, join, pull, up, tell_as, schedule, sync_gs };
 }
 
+static void put_entry(const struct house *h, uint64_t revision, struct sync_entry *e)
+{
+	*e = (struct sync_entry){ .revision = revision };
+	MSG_SET(e, device, h->uid);
+	MSG_MARK(e, dev);
+	struct ns_device *d = &e->dev;
+	d->mac_version = (uint32_t)h->n.rules->version;
+	d->phy_version = (uint32_t)h->n.phy_version;
+	str_copy(STR("app1"), d->application_id, sizeof(d->application_id));
+	str_copy(str_of(h->name), d->device_id, sizeof(d->device_id));
+	str_copy(str_of(h->n.plan->id), d->plan, sizeof(d->plan));
+	d->supports_join = h->n.is_otaa;
+	MSG_SET(d, class_c, h->n.class_c);
+	MSG_SET(d, multicast, h->is_group);
+	MSG_MARK(d, mac);
+	MSG_SET(&d->mac, status_every_n, 100);
+	if (h->rejoin)
+		MSG_SET(d, rejoin, h->rejoin);
+	if (h->group) {
+		d->groups.v[d->groups.len++].group = h->group;
+		MSG_MARK(d, groups);
+	}
+	if (!h->is_group) {
+		MSG_SET(d, dev_eui, h->n.dev_eui);
+		MSG_SET(d, join_eui, h->n.join_eui);
+	}
+	if (h->n.is_otaa)
+		return;
+	const struct session_keys *k = &h->s[0].keys.keys;
+	MSG_MARK(d, session);
+	d->session = (struct net_session){ .dev_addr = h->s[0].keys.dev_addr, .f_nwk_s_int_key = k->f_nwk_s_int, .s_nwk_s_int_key = k->s_nwk_s_int,
+		.nwk_s_enc_key = k->nwk_s_enc, .session_key_id = h->s[0].id, .generation = 1 };
+}
+
 static void tell_registry(struct town *t)
 {
 	static struct sync m;
 	unsigned i = 0;
-	while (i < t->opt.devices) {
-		m = (struct sync){ .store_id = { { 7 } }, .revision = t->opt.devices };
+	t->revision = t->n_houses;
+	while (i < t->n_houses) {
+		m = (struct sync){ .store_id = { { 7 } }, .revision = t->revision };
 		if (i == 0)
 			MSG_SET(&m, first, true);
-		for (; i < t->opt.devices && m.v.len < 16; i++) {
-			const struct house *h = &t->house[i];
-			struct sync_entry *e = &m.v.v[m.v.len++];
-			*e = (struct sync_entry){ .revision = h->uid };
-			MSG_SET(e, device, h->uid);
-			MSG_MARK(e, dev);
-			struct ns_device *d = &e->dev;
-			d->mac_version = (uint32_t)h->n.rules->version;
-			d->phy_version = (uint32_t)h->n.phy_version;
-			str_copy(STR("app1"), d->application_id, sizeof(d->application_id));
-			str_copy(str_of(h->name), d->device_id, sizeof(d->device_id));
-			str_copy(str_of(h->n.plan->id), d->plan, sizeof(d->plan));
-			d->supports_join = h->n.is_otaa;
-			MSG_SET(d, dev_eui, h->n.dev_eui);
-			MSG_SET(d, join_eui, h->n.join_eui);
-			MSG_SET(d, class_c, h->n.class_c);
-			MSG_MARK(d, mac);
-			MSG_SET(&d->mac, status_every_n, 100);
-			if (h->n.is_otaa)
-				continue;
-			const struct session_keys *k = &h->s[0].keys.keys;
-			MSG_MARK(d, session);
-			d->session = (struct net_session){ .dev_addr = h->s[0].keys.dev_addr, .f_nwk_s_int_key = k->f_nwk_s_int, .s_nwk_s_int_key = k->s_nwk_s_int,
-				.nwk_s_enc_key = k->nwk_s_enc, .session_key_id = h->s[0].id, .generation = 1 };
-		}
-		if (i == t->opt.devices)
+		for (; i < t->n_houses && m.v.len < 16; i++)
+			put_entry(&t->house[i], i + 1, &m.v.v[m.v.len++]);
+		if (i == t->n_houses)
 			MSG_SET(&m, last, true);
 		ns_as_sync(t->disk->ns, &t->now, 0, &m);
 	}
 }
 
+void servers_ask_rejoin(struct town *t, struct house *h)
+{
+	static struct sync m;
+	h->rejoin++;
+	m = (struct sync){ .store_id = { { 7 } }, .revision = ++t->revision };
+	put_entry(h, t->revision, &m.v.v[m.v.len++]);
+	ns_as_sync(t->disk->ns, &t->now, 0, &m);
+}
+
 void servers_hello(struct town *t)
 {
-	static struct downlink_queued q;
 	struct ns *ns = t->disk->ns;
 	ns_gs_up(ns, &t->now, 1);
 	for (unsigned i = 0; i < t->opt.gateways; i++) {
@@ -337,14 +277,11 @@ void servers_hello(struct town *t)
 		ns_gs_status(ns, &t->now, 1, &m);
 	}
 	ns_as_up(ns, &t->now);
-	if (t->life == 1)
+	struct sync_state state = { .has = 0 };
+	ns_as_sync_state(ns, &state);
+	if (!MSG_HAS(&state, revision) || state.revision != t->revision || !t->revision)
 		tell_registry(t);
-	q = (struct downlink_queued){ .has = 0 };
-	MSG_SET(&q, all, true);
-	ns_as_queued(ns, &t->now, &q);
-	for (unsigned i = 0; i < t->opt.devices; i++)
-		if (waiting(&t->house[i]))
-			servers_tell_waiting(t, &t->house[i]);
+	items_tell_all(t);
 }
 
 void servers_event(struct town *t, struct t_event *e)
@@ -361,7 +298,7 @@ void servers_event(struct town *t, struct t_event *e)
 	case T_TOOK: ns_as_took(ns, &t->now, e->number, true); break;
 	case T_SCHEDULED: ns_gs_scheduled(ns, &t->now, &e->id, 0, TX_RESULT_SUCCESS); break;
 	case T_TX_ACK: ns_gs_tx_ack(ns, &t->now, 0, &e->ack); break;
-	case T_TELL: servers_tell_waiting(t, town_house(t, e->number)); break;
+	case T_TELL: items_tell(t, town_house(t, e->number)); break;
 	default: break;
 	}
 }
