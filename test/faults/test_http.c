@@ -399,8 +399,10 @@ START_TEST(a_stream_that_nobody_reads_is_bounded_and_ends_with_its_peer)
 	static char big[100000];
 	int fd = dial(), rc = 0;
 	memset(big, 'x', sizeof big);
+	held = NULL;
 	say(fd, "GET /stream HTTP/1.1\r\n\r\n");
-	run_for(10000);
+	for (int i = 0; i < 1000 && !held; i++)
+		run_for(10000);
 	for (int i = 0; i < 1000 && rc == 0; i++) {
 		rc = http_stream_send(held, (struct str){ big, sizeof big });
 		run_for(0);
