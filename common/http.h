@@ -8,6 +8,7 @@
 #include "common/loop.h"
 #include <stdbool.h>
 
+struct bufferevent;
 struct http_server;
 struct http_request;
 
@@ -34,6 +35,9 @@ const char *http_param(const struct http_request *r, const char *name);
 const char *http_query(const struct http_request *r, const char *name);
 const char *http_header(const struct http_request *r, const char *name);
 struct str http_body(const struct http_request *r);
+struct net_address;
+/** Who asks. @return 0; -errno, it has gone */
+int http_peer(const struct http_request *r, struct net_address *ret);
 void http_reply_json(struct http_request *r, int status, struct str body);
 void http_reply_text(struct http_request *r, int status, const char *content_type, struct str body);
 /** {"code":…,"message":"…","details":[]} with the gRPC code that goes with the status. */
@@ -44,5 +48,9 @@ void http_reply_error(struct http_request *r, int status, const char *message);
 void http_stream_begin(struct http_request *r, const char *content_type, void (*on_close)(void *ctx), void *ctx);
 int http_stream_send(struct http_request *r, struct str chunk); /**< 0; -ENOBUFS; -EPIPE if it is gone and on_close was NULL */
 void http_stream_end(struct http_request *r);
+/** Within the route's function: answer 101 with these header lines ("Upgrade: websocket\r\n…") and hand over the connection, with
+ * what has been read behind the request in its input. The request is gone.
+ * @return the caller's from now on; callbacks, watermarks and timeouts are to be set anew */
+struct bufferevent *http_upgrade(struct http_request *r, const char *lines);
 /** Be told if the peer goes away before the answer. The request is then gone: do not answer it. */
 void http_on_close(struct http_request *r, void (*fn)(void *ctx), void *ctx);

@@ -2,6 +2,7 @@
 #include "common/http_conn.h"
 #include "common/core/json_out.h"
 #include "common/log.h"
+#include "common/net.h"
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/event.h>
@@ -27,11 +28,11 @@ static const struct status {
 	int status, code;
 	const char *phrase;
 } statuses[] = {
-	{ 200, 0, "OK" }, { 201, 0, "Created" }, { 202, 0, "Accepted" }, { 204, 0, "No Content" },
+	{ 101, 0, "Switching Protocols" }, { 200, 0, "OK" }, { 201, 0, "Created" }, { 202, 0, "Accepted" }, { 204, 0, "No Content" },
 	{ 400, 3, "Bad Request" }, { 401, 16, "Unauthorized" }, { 403, 7, "Forbidden" }, { 404, 5, "Not Found" },
 	{ 405, 12, "Method Not Allowed" }, { 408, 4, "Request Timeout" }, { 409, 6, "Conflict" },
 	{ 412, 9, "Precondition Failed" }, { 413, 3, "Content Too Large" }, { 414, 3, "URI Too Long" },
-	{ 415, 3, "Unsupported Media Type" }, { 422, 3, "Unprocessable Content" }, { 429, 8, "Too Many Requests" },
+	{ 415, 3, "Unsupported Media Type" }, { 422, 3, "Unprocessable Content" }, { 426, 9, "Upgrade Required" }, { 429, 8, "Too Many Requests" },
 	{ 431, 3, "Request Header Fields Too Large" }, { 500, 13, "Internal Server Error" },
 	{ 501, 12, "Not Implemented" }, { 503, 14, "Service Unavailable" }, { 504, 4, "Gateway Timeout" },
 	{ 505, 3, "HTTP Version Not Supported" },
@@ -196,7 +197,11 @@ static void reply_error(struct http_request *r, int status, const char *message,
 
 void http_reply_error(struct http_request *r, int status, const char *message)
 {
-	reply_error(r, status, message, status == 401 ? "WWW-Authenticate: Bearer\r\n" : "");
+	/* What the status asks for besides: how to do better. */
+	const char *more = status == 401   ? "WWW-Authenticate: Bearer\r\n"
+			   : status == 426 ? "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+					   : "";
+	reply_error(r, status, message, more);
 }
 
 void http_conn_refuse_method(struct http_request *r, const char *allow)
@@ -382,6 +387,7 @@ static bool step(struct http_request *r, struct evbuffer *in)
 		return false;
 	case HTTP_HANDLING:
 	case HTTP_STREAMING:
+	case HTTP_UPGRADED:
 	case HTTP_GONE:
 		break;
 	}
@@ -391,8 +397,10 @@ static bool step(struct http_request *r, struct evbuffer *in)
 static void on_read(struct bufferevent *bev, void *ctx)
 {
 	struct http_request *r = ctx;
-	while (step(r, bufferevent_get_input(bev)))
+	while (r->state != HTTP_UPGRADED && step(r, bufferevent_get_input(bev)))
 		;
+	if (r->state == HTTP_UPGRADED)
+		conn_free(r);
 }
 
 /** All that was written has been taken. */
@@ -465,6 +473,15 @@ int http_conn_open(struct http_server *s, int fd)
 	return 0;
 }
 
+struct bufferevent *http_upgrade(struct http_request *r, const char *lines)
+{
+	r->closes = false;
+	send_head(r, 101, NULL, lines, "");
+	bufferevent_setcb(r->bev, NULL, NULL, NULL, NULL);
+	r->state = HTTP_UPGRADED;
+	return TAKE(r->bev);
+}
+
 void http_on_close(struct http_request *r, void (*fn)(void *ctx), void *ctx)
 {
 	r->on_close = fn;
@@ -509,6 +526,17 @@ void http_stream_end(struct http_request *r)
 		bufferevent_write(r->bev, "0\r\n\r\n", 5);
 	r->on_close = NULL;
 	finish(r);
+}
+
+int http_peer(const struct http_request *r, struct net_address *ret)
+{
+	struct net_address a = { .len = sizeof a.sa };
+	if (!r->bev)
+		return -ENOTCONN;
+	if (getpeername(bufferevent_getfd(r->bev), (struct sockaddr *)&a.sa, &a.len))
+		return -errno;
+	*ret = a;
+	return 0;
 }
 
 struct str http_body(const struct http_request *r)

@@ -20,6 +20,7 @@ enum http_state {
 	HTTP_STREAMING,  /**< and the answer has begun */
 	HTTP_FLUSHING,   /**< answered; closes when the peer has taken it */
 	HTTP_LINGERING,  /**< waits until the peer has seen the answer, so that a reset does not overtake it */
+	HTTP_UPGRADED,   /**< the connection is somebody else's, the request is to be freed */
 	HTTP_GONE,       /**< the peer is gone, the handler has not answered yet */
 };
 
