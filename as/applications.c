@@ -6,10 +6,9 @@
  * Each name is an owner to the engine.
  */
 #include "as/applications.h"
+#include "as/doors.h"
 #include "as/downlinks.h"
 #include "as/mqtt_events.h"
-#include "as/mqtt_listener.h"
-#include "as/tls.h"
 #include "as/store.h"
 #include "as/traces.h"
 #include "common/core/json_out.h"
@@ -25,10 +24,7 @@ enum {
 	REASON_TOPIC_INVALID = 0x90,
 	REASON_PAYLOAD_INVALID = 0x99,
 	QOS_MAX = 2,
-	QUEUED_BYTES_MAX = 16 << 20,
 	DEVICE_NAME_MAX = 100, /**< longer than any device id: what is wrong with one is answered, too */
-	MQTT_PORT = 1883,
-	MQTTS_PORT = 8883
 };
 
 /** One connection of an application. */
@@ -43,8 +39,6 @@ struct login {
 struct applications {
 	struct as *as;
 	struct mqtt_engine *engine;
-	struct mqtt_listener *listener;
-	struct ssl_ctx_st *tls; /**< of as.mqtts-listen; NULL: not set */
 	struct mqtt_keep keep;
 	struct login *logins;
 	uint64_t next_login;
@@ -117,34 +111,29 @@ static void expire(void *ctx)
 	}
 }
 
-static enum mqtt_connack_code on_connect(
-	void *ctx, const struct mqtt_login_request *rq, struct mqtt_login *ret_login, struct text *ret_why)
+/** The key that lets a login in. @return NULL: nobody is let in, and why */
+static const struct api_key *login_judge(
+	struct as *as, const struct app *a, const struct mqtt_login_request *rq, struct problem *ret_why)
 {
-	struct applications *m = ctx;
-	struct as *as = m->as;
 	struct str user = rq->user.is_present ? rq->user.s : STR(""),
 		   password = rq->password.is_present ? rq->password.s : STR("");
-	const struct app *a = user.n ? registry_app(&as->registry, user) : NULL;
 	const struct api_key *key;
-	struct problem why;
-	if (!is_application(a, rq)) {
-		mqtt_events_refused(as, NULL, user,
-			user.n ? "no application and no device has this user name" : "no user name");
-		return user.n ? MQTT_REFUSED_RIGHTS : MQTT_REFUSED_CREDENTIALS;
-	}
-	int r = a ? rights_check(&as->keyring, password, loop_now(as->loop), &key, &why) : -ENOENT;
-	if (!a)
-		problem_say(&why, 0, "", "application %.*s not found", STR_ARG(user));
-	if (!r && !rights_on_app(key, a)) {
-		problem_say(
-			&why, 0, "", "api key with id %s has no right on application %s", key->id, a->key);
-		r = -EACCES;
-	}
-	if (r) {
-		mqtt_events_refused(as, a, user, why.message);
-		text_puts(ret_why, why.message);
-		return MQTT_REFUSED_RIGHTS;
-	}
+	if (!is_application(a, rq))
+		problem_say(ret_why, 0, "", "%s", user.n ? "no application and no device has this user name" : "no user name");
+	else if (!a)
+		problem_say(ret_why, 0, "", "application %.*s not found", STR_ARG(user));
+	else if (rights_check(&as->keyring, password, loop_now(as->loop), &key, ret_why))
+		return NULL;
+	else if (rights_on_app(key, a))
+		return key;
+	else
+		problem_say(ret_why, 0, "", "api key with id %s has no right on application %s", key->id, a->key);
+	return NULL;
+}
+
+static enum mqtt_connack_code login_begin(struct applications *m, struct str user, const struct app *a, const struct api_key *key,
+	struct mqtt_login *ret_login)
+{
 	struct login *l = calloc(1, sizeof *l);
 	if (!l || str_copy(user, l->name, sizeof l->name)) {
 		free(l);
@@ -159,6 +148,30 @@ static enum mqtt_connack_code on_connect(
 	struct text owner = text_fixed(ret_login->owner, sizeof ret_login->owner);
 	text_printf(&owner, "app:%s", l->name);
 	return MQTT_ACCEPTED;
+}
+
+static enum mqtt_connack_code on_connect(
+	void *ctx, const struct mqtt_login_request *rq, struct mqtt_login *ret_login, struct text *ret_why)
+{
+	struct applications *m = ctx;
+	struct as *as = m->as;
+	struct str user = rq->user.is_present ? rq->user.s : STR("");
+	const struct app *a = user.n ? registry_app(&as->registry, user) : NULL;
+	struct problem why;
+	char locked[100];
+	struct text wait = text_fixed(locked, sizeof locked);
+	if (!doors_may_try(as, rq, &wait)) {
+		mqtt_events_refused(as, a, user, locked);
+		text_puts(ret_why, locked);
+		return MQTT_REFUSED_RIGHTS;
+	}
+	const struct api_key *key = login_judge(as, a, rq, &why);
+	doors_tried(as, rq, key != NULL);
+	if (key)
+		return login_begin(m, user, a, key, ret_login);
+	mqtt_events_refused(as, a, user, why.message);
+	text_puts(ret_why, is_application(a, rq) ? why.message : "");
+	return user.n || is_application(a, rq) ? MQTT_REFUSED_RIGHTS : MQTT_REFUSED_CREDENTIALS;
 }
 
 static uint8_t filter_refuse(struct applications *m, const char *why)
@@ -443,21 +456,11 @@ static int load_session(void *ctx, struct slice key, struct slice value)
 		as->applications->engine, (struct slice){ key.p + 1, key.n - 1 }, value, loop_now(as->loop));
 }
 
-static int keep_after(void *ctx, void (*fn)(void *ctx), void *fn_ctx)
-{
-	struct as *as = ctx;
-	return as->store ? store_after(as->store, fn, fn_ctx) : -ENODEV;
-}
-
 static int start_engine(struct as *as, struct text *err)
 {
 	static const uint8_t prefix[] = { TABLE_MQTT };
 	struct applications *m = as->applications;
 	m->keep = (struct mqtt_keep){ as, keep_put, keep_del };
-	const struct mqtt_listener_options options = { .after = keep_after, .after_ctx = as };
-	m->listener = mqtt_listener_new(as->loop, &options);
-	if (!m->listener)
-		return -ENOMEM;
 	struct mqtt_engine_options o = {
 		.policy = { .ctx = m,
 			.connect = on_connect,
@@ -467,84 +470,19 @@ static int start_engine(struct as *as, struct text *err)
 			.disconnected = on_disconnected,
 			.released = on_released,
 			.lost = on_lost },
-		.sink = mqtt_listener_sink(m->listener),
 		.keep = &m->keep,
 		.limits = mqtt_limits_default(),
 		.seed = rng_u64(&as->rng),
 	};
 	o.limits.retained_messages = 0; /* the retain flag is accepted and ignored */
-	/* A device's whole queue may be pushed at once, and each item is announced. */
-	o.limits.queue_messages = 2 * QUEUE_MAX;
-	o.limits.queue_bytes = QUEUED_BYTES_MAX;
+	doors_fit(as, &o);
 	m->engine = mqtt_engine_new(&o);
 	if (!m->engine)
 		return -ENOMEM;
-	mqtt_listener_attach(m->listener, m->engine);
 	int r = store_scan(as->store, (struct slice){ prefix, 1 }, (struct slice){ 0 }, load_session, as);
 	if (r)
 		text_printf(err, "the store's MQTT sessions cannot be read: %s", strerror(-r));
 	return r;
-}
-
-struct listening {
-	const char *key, *addresses; /**< setting and its value */
-	const char *name;            /**< in addresses.json */
-	uint16_t port;               /**< where an address names none */
-	struct ssl_ctx_st *tls;      /**< NULL: plain TCP */
-};
-
-static int listen_on(
-	struct as *as, const struct listening *l, struct str address, char shown[128], struct text *err)
-{
-	struct net_address a;
-	struct text t = text_fixed(shown, 128);
-	int fd = -1;
-	int r = net_parse(address, l->port, &a);
-	if (!r)
-		r = mqtt_listener_open(as->applications->listener, &a, l->tls, &fd);
-	if (r) {
-		daemon_where(as->daemon, err, l->key);
-		text_printf(err, ": cannot listen on %.*s for MQTT: %s; choose another one with %s",
-			STR_ARG(address), strerror(-r), l->key);
-		return r;
-	}
-	TRY(net_local(fd, &a));
-	net_text(&t, &a);
-	LOG(LOG_INFO, "listen", KV_Z("what", l->tls ? "mqtts" : "mqtt"), KV_Z("address", shown));
-	return 0;
-}
-
-/** Listen on each of the addresses. The first one is what addresses.json says. */
-static int listen_on_all(struct as *as, const struct listening *l, struct text *err)
-{
-	struct str rest = str_of(l->addresses), one;
-	for (bool is_first = true; rest.n; is_first = false) {
-		char shown[128];
-		rest = str_cut(rest, ',', &one);
-		TRY(listen_on(as, l, str_trim(one), shown, err));
-		if (is_first)
-			TRY(daemon_address(as->daemon, l->name, shown));
-	}
-	return 0;
-}
-
-static int start_listening(struct as *as, struct text *err)
-{
-	const struct as_settings *s = as->settings;
-	struct applications *m = as->applications;
-	TRY(tls_new(as, &m->tls, err));
-	struct listening plain = { "as.mqtt-listen", s->mqtt_listen, "as.mqtt", MQTT_PORT, NULL };
-	struct listening tls = { "as.mqtts-listen", s->mqtts_listen, "as.mqtts", MQTTS_PORT, m->tls };
-	TRY(listen_on_all(as, &plain, err));
-	return m->tls ? listen_on_all(as, &tls, err) : 0;
-}
-
-void applications_reload(struct as *as)
-{
-	char buf[512];
-	struct text err = text_fixed(buf, sizeof buf);
-	if (as->applications->tls && tls_reload(as, as->applications->tls, &err))
-		LOG(LOG_ERROR, "reload_failed", KV_Z("why", buf));
 }
 
 int applications_start(struct as *as, struct text *err)
@@ -560,14 +498,14 @@ int applications_start(struct as *as, struct text *err)
 	TRY(start_engine(as, err));
 	registry_watch(&as->registry, &(struct registry_watch){ .app = on_app, .ctx = m });
 	keyring_watch(&as->keyring, on_key, m);
-	return start_listening(as, err);
+	return doors_open(as, m->engine, err);
 }
 
 void applications_end(struct as *as)
 {
 	if (!as->applications || !as->applications->engine)
 		return;
-	mqtt_listener_stop(as->applications->listener);
+	doors_close(as);
 	mqtt_engine_shutdown(as->applications->engine, loop_now(as->loop));
 }
 
@@ -579,8 +517,6 @@ void applications_stop(struct as *as)
 		return;
 	if (m->engine)
 		mqtt_engine_free(m->engine);
-	mqtt_listener_free(m->listener);
-	tls_free(m->tls);
 	loop_timer_free(m->expiry);
 	HASH_ITER(hh, m->logins, l, next) {
 		HASH_DEL(m->logins, l);

@@ -6,9 +6,6 @@
 /** The process is about to end: no new connections, wills published, sessions kept. */
 void applications_end(struct as *as);
 
-/** SIGHUP: read the certificate of as.mqtts-listen again. */
-void applications_reload(struct as *as);
-
 /** Publish to an application's subscribers. @param tail "/devices/dev1/up" @return how many sessions took it
  */
 size_t applications_publish(struct as *as, const struct app *a, struct str tail, struct str json);

@@ -1,11 +1,13 @@
 /** @file Starting and ending the application server: secrets, store, registry, rooms, listeners. */
 #include "as/as.h"
 #include "as/applications.h"
+#include "as/doors.h"
 #include "as/downlinks.h"
 #include "as/replica.h"
 #include "as/restored.h"
 #include "as/secret_file.h"
 #include "as/store.h"
+#include "as/tls.h"
 #include "common/log.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,12 +47,18 @@ void as_add_link(struct as *as, void (*up)(struct as *as, struct bus_peer *ns), 
 int as_check(const struct daemon *d, const void *settings, struct text *err)
 {
 	const struct as_settings *s = settings;
-	if (!*s->default_tenant || id_valid(str_of(s->default_tenant)))
-		return 0;
-	daemon_where(d, err, "as.default-tenant");
-	text_printf(err, ": \"%s\" is not a tenant id (2 to 36 of a-z, 0-9 and single dashes inside)",
-		s->default_tenant);
-	return -EINVAL;
+	if (*s->default_tenant && !id_valid(str_of(s->default_tenant))) {
+		daemon_where(d, err, "as.default-tenant");
+		text_printf(err, ": \"%s\" is not a tenant id (2 to 36 of a-z, 0-9 and single dashes inside)",
+			s->default_tenant);
+		return -EINVAL;
+	}
+	if (!tls_is_policy(str_of(s->tls_client_certificates))) {
+		daemon_where(d, err, "as.tls-client-certificates");
+		text_printf(err, ": \"%s\" is none of none, optional and required", s->tls_client_certificates);
+		return -EINVAL;
+	}
+	return 0;
 }
 
 /** Read or make the key-encryption key. */
@@ -205,7 +213,7 @@ int as_start(struct daemon *d, const void *settings, void **ret_state, struct te
 
 void as_reload(void *state)
 {
-	applications_reload(state);
+	doors_reload(state);
 	replica_reload(state);
 }
 

@@ -1,14 +1,27 @@
-/** @file The certificate that MQTT clients are shown: as.tls-certificate and as.tls-key. */
+/** @file TLS of MQTT clients: the certificate that they are shown, and the one that they may show. */
 #pragma once
 #include "as/as.h"
 
 struct ssl_ctx_st;
+struct ssl_st;
 
-/** Make the context that as.mqtts-listen is served with.
- * @param ret  NULL where neither of the two files is set; else the caller's, for tls_free
+/** Make the context that as.mqtts-listen is served with: as.tls-certificate, as.tls-key, as.tls-client-ca, as.tls-client-certificates.
+ * @param ret  NULL where neither certificate nor key is set; else the caller's, for tls_free
  * @return 0; -errno with one line in *err */
 int tls_new(struct as *as, struct ssl_ctx_st **ret, struct text *err);
-/** Read both files again, for connections from now on. On failure the old ones stay. @return 0; -errno with
+/** Read the files again, for connections from now on. On failure the old ones stay. @return 0; -errno with
  * one line in *err */
 int tls_reload(struct as *as, struct ssl_ctx_st *tls, struct text *err);
 void tls_free(struct ssl_ctx_st *tls);
+/** Is the word one of none, optional, required? */
+bool tls_is_policy(struct str word);
+
+/** What a client's certificate says. */
+struct tls_client {
+	uint8_t sha256[32];  /**< fingerprint of the whole certificate (DER) */
+	char subject[256];   /**< RFC 2253, cut where it is longer: "CN=dev1,O=Example" */
+	char common_name[65]; /**< "" if there is none, or it is longer than X.520 lets it be, or holds a NUL */
+	bool is_verified;    /**< signed by as.tls-client-ca; without one nobody's word but the fingerprint's counts */
+};
+/** @param tls  of a connection; NULL: plain TCP @return 0; -ENOENT no certificate was shown */
+int tls_client(const struct ssl_st *tls, struct tls_client *ret);
