@@ -7,7 +7,6 @@
 #include "as/restored.h"
 #include "as/secret_file.h"
 #include "as/store.h"
-#include "as/tls.h"
 #include "common/log.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,12 +52,7 @@ int as_check(const struct daemon *d, const void *settings, struct text *err)
 			s->default_tenant);
 		return -EINVAL;
 	}
-	if (!tls_is_policy(str_of(s->tls_client_certificates))) {
-		daemon_where(d, err, "as.tls-client-certificates");
-		text_printf(err, ": \"%s\" is none of none, optional and required", s->tls_client_certificates);
-		return -EINVAL;
-	}
-	return 0;
+	return doors_check(d, s, err);
 }
 
 /** Read or make the key-encryption key. */

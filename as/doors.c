@@ -48,9 +48,10 @@ static int network_parse(struct str s, struct guard_ip *ret_ip, unsigned *ret_bi
 	return 0;
 }
 
-static int trust_all(struct as *as, struct guard *g, struct text *err)
+/** Trust each network that the setting names. */
+static int trust_all(const struct daemon *daemon, const struct as_settings *s, struct guard *g, struct text *err)
 {
-	struct str rest = str_of(as->settings->mqtt_trusted), one;
+	struct str rest = str_of(s->mqtt_trusted), one;
 	while (rest.n) {
 		struct guard_ip ip;
 		unsigned bits;
@@ -60,11 +61,23 @@ static int trust_all(struct as *as, struct guard *g, struct text *err)
 			continue;
 		if (network_parse(one, &ip, &bits) == 0 && guard_trust(g, &ip, bits) == 0)
 			continue;
-		daemon_where(as->daemon, err, "as.mqtt-trusted");
+		daemon_where(daemon, err, "as.mqtt-trusted");
 		text_printf(err, ": \"%.*s\" is no address or network such as 192.168.1.0/24, or there are more than %d", STR_ARG(one), GUARD_TRUSTED_MAX);
 		return -EINVAL;
 	}
 	return 0;
+}
+
+int doors_check(const struct daemon *daemon, const struct as_settings *s, struct text *err)
+{
+	struct guard *g = guard_new(&(struct guard_options){ 0 });
+	int r = g ? trust_all(daemon, s, g, err) : -ENOMEM;
+	guard_free(g);
+	if (r || tls_is_policy(str_of(s->tls_client_certificates)))
+		return r;
+	daemon_where(daemon, err, "as.tls-client-certificates");
+	text_printf(err, ": \"%s\" is none of none, optional and required", s->tls_client_certificates);
+	return -EINVAL;
 }
 
 /** As many connections as the setting says, or as the system lets this process have. */
@@ -105,7 +118,7 @@ int doors_start(struct as *as, struct text *err)
 	d->guard = guard_new(&guarding);
 	if (!d->guard)
 		return -ENOMEM;
-	TRY(trust_all(as, d->guard, err));
+	TRY(trust_all(as->daemon, s, d->guard, err));
 	const struct mqtt_listener_options listening = { .after = after_commit, .after_ctx = as, .guard = d->guard,
 		.connections = connections_possible(s->mqtt_connections), .refusal_delay_us = s->mqtt_refusal_delay,
 		.total_bytes = s->mqtt_memory };

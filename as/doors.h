@@ -3,6 +3,8 @@
 #include "as/as.h"
 #include "as/core/mqtt/mqtt_engine.h"
 
+/** For as_check. @return 0; -errno with one line in *err */
+int doors_check(const struct daemon *daemon, const struct as_settings *s, struct text *err);
 /** What the engine is to be made with: its sink, and the bounds that the settings name. The rest is left as it is. */
 void doors_fit(const struct as *as, struct mqtt_engine_options *o);
 /** Listen for clients of the engine on every address of the settings. @return 0; -errno with one line in *err */

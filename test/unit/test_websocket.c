@@ -98,6 +98,7 @@ START_TEST(long_frames_are_read_in_any_pieces)
 	for (size_t i = 0; i < COUNT(lengths); i++)
 		for (size_t piece = 1; piece < 300000; piece = piece * 7 + 1) {
 			size_t n = lengths[i];
+			int wrong = 0; /* an assertion an octet takes long */
 			struct writer h = writer_of(frame, sizeof frame);
 			writer_u8(&h, 0x82);
 			writer_u8(&h, (uint8_t)(0x80 | (n < 126 ? n : n < 65536 ? 126 : 127)));
@@ -111,10 +112,10 @@ START_TEST(long_frames_are_read_in_any_pieces)
 			ck_assert(!h.failed);
 			begin();
 			for (size_t at = 0; at < h.len; at += piece)
-				ck_assert_int_eq(websocket_receive(w, (struct slice){ frame + at, h.len - at < piece ? h.len - at : piece }), 0);
-			ck_assert_uint_eq(side.data_n, n);
+				wrong |= websocket_receive(w, (struct slice){ frame + at, h.len - at < piece ? h.len - at : piece });
 			for (size_t k = 0; k < n; k++)
-				ck_assert_uint_eq(side.data[k], (uint8_t)(k * 31));
+				wrong |= side.data[k] ^ (uint8_t)(k * 31);
+			ck_assert(wrong == 0 && side.data_n == n);
 			end();
 		}
 }
