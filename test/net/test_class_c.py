@@ -212,6 +212,12 @@ class ClassC(Stories):
         failed = s.wait(d, "down/failed")
         self.assertEqual(failed["downlink_failed"]["error"]["name"], "gateway_not_found")
         self.assertEqual(failed["downlink_failed"]["error"]["attributes"], {"gateway_id": "nowhere"})
+        # Beside one that is known it is left out, as a gateway is that was deleted while the item waited.
+        s.sub.publish("v3/app1/devices/%s/down/push" % d.id, {"downlinks": [
+            {"f_port": 1, "frm_payload": "AQID", "class_b_c": {"gateways": [{"gateway_ids": {"eui": "AA555A00000009FF"}},
+                                                                            {"gateway_ids": {"gateway_id": "eui-%016x" % g.eui}}]}}]})
+        s.wait(d, "down/sent")
+        self.assertEqual((s.count(d, "down/failed"), s.queue(d), len(g.emissions)), (1, [], 1))
 
 
 if __name__ == "__main__":

@@ -127,6 +127,68 @@ START_TEST(the_next_gateway_is_tried_in_rx1_while_there_is_time)
 }
 END_TEST
 
+START_TEST(every_refusal_leaves_rx1_to_the_next_gateway_with_the_same_octets)
+{
+	for (uint32_t result = TX_RESULT_UNKNOWN_ERROR; result <= TX_RESULT_GPS_UNLOCKED; result++) {
+		uint32_t n = w->n_tx;
+		struct w_item *it = w_push(w, dev, 1, "abc", result % 2);
+		refuse_next(0, result, 1);
+		w_uplink(w, dev, &sure, 2);
+		w_rest(w);
+		ck_assert_uint_eq(w->n_tx, n + 2);
+		/* Of too much power alone a forwarder says that less would do. */
+		ck_assert_uint_eq(w->tx[n + 1].gateway, result == TX_RESULT_TX_POWER ? 0 : 1);
+		ck_assert_uint_eq(w->tx[n].m.phy.len, w->tx[n + 1].m.phy.len);
+		ck_assert_mem_eq(w->tx[n].m.phy.p, w->tx[n + 1].m.phy.p, w->tx[n].m.phy.len);
+		ck_assert(it->state == W_SENT && it->n_heard == 1 && it->n_failed + it->n_returned + it->n_nacks == 0);
+		ck_assert(dev->heard.window == 1 && dev->heard.ack);
+		if (dev->owes_ack)
+			w_uplink(w, dev, &(struct w_say){ .port = 1, .ack = true }, 1);
+		w_rest(w);
+	}
+}
+END_TEST
+
+START_TEST(what_all_gateways_refuse_in_both_windows_is_no_fault_of_the_device)
+{
+	for (uint32_t result = TX_RESULT_UNKNOWN_ERROR; result <= TX_RESULT_GPS_UNLOCKED; result++) {
+		struct w_item *it = w_push(w, dev, 1, "abc", true);
+		for (unsigned i = 1; i <= 10; i++) { /* more often than an item has attempts */
+			refuse_next(0, result, 0);
+			refuse_next(1, result, 0);
+			w_uplink(w, dev, &hello, 2);
+			w_rest(w);
+			ck_assert(it->state == W_QUEUED && it->n_returned == i && it->n_nacks + it->n_failed == 0);
+		}
+		uint32_t last = dev->heard.f_cnt, heard = dev->n_heard;
+		w->gw[0].mood = w->gw[1].mood = W_SENDS;
+		w_uplink(w, dev, &hello, 2);
+		w_rest(w);
+		ck_assert(it->state == W_SENT && it->n_heard == 1 && dev->n_heard == heard + 1);
+		ck_assert(!heard || dev->heard.f_cnt > last);
+		w_uplink(w, dev, &(struct w_say){ .port = 1, .ack = true }, 2);
+		w_rest(w);
+		ck_assert(it->state == W_ACKED && it->n_nacks == 0);
+	}
+}
+END_TEST
+
+START_TEST(without_any_answer_rx2_follows_with_the_same_octets_and_nothing_else)
+{
+	w->gw[0].mood = w->gw[1].mood = W_SILENT;
+	struct w_item *it = w_push(w, dev, 1, "abc", false);
+	w_uplink(w, dev, &hello, 2);
+	w_rest(w);
+	ck_assert_uint_eq(w->n_tx, 2);
+	ck_assert_mem_eq(w->tx[0].m.phy.p, w->tx[1].m.phy.p, w->tx[0].m.phy.len);
+	ck_assert(it->state == W_FAILED && it->n_failed == 1 && it->n_heard == 1);
+	ck_assert_str_eq(it->error, "transmission");
+	w_uplink(w, dev, &hello, 2);
+	w_rest(w);
+	ck_assert_uint_eq(w->n_tx, 2);
+}
+END_TEST
+
 START_TEST(a_refusal_that_comes_late_leaves_rx2)
 {
 	refuse_next(0, TX_RESULT_TOO_EARLY, 1);
@@ -303,6 +365,9 @@ int main(void)
 	tcase_add_test(t, an_unknown_rx1_and_a_refused_rx2_wait_for_the_last_word_and_fail);
 	tcase_add_test(t, every_refusal_in_rx1_leads_to_rx2_and_in_both_back_to_the_queue);
 	tcase_add_test(t, the_next_gateway_is_tried_in_rx1_while_there_is_time);
+	tcase_add_test(t, every_refusal_leaves_rx1_to_the_next_gateway_with_the_same_octets);
+	tcase_add_test(t, what_all_gateways_refuse_in_both_windows_is_no_fault_of_the_device);
+	tcase_add_test(t, without_any_answer_rx2_follows_with_the_same_octets_and_nothing_else);
 	tcase_add_test(t, a_refusal_that_comes_late_leaves_rx2);
 	tcase_add_test(t, a_confirmed_item_that_no_gateway_spoke_of_is_known_by_its_ack);
 	tcase_add_test(t, a_repeated_uplink_gets_no_other_item_while_an_ack_is_awaited);

@@ -2,6 +2,7 @@
 #include "as/core/queue.h"
 #include "common/core/rng.h"
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -266,6 +267,38 @@ START_TEST(the_queue_is_full_at_its_limit)
 }
 END_TEST
 
+START_TEST(an_item_whose_time_has_passed_while_it_waited_is_found)
+{
+	/* The clock of the test stands at 2 ms after the beginning of 1970. */
+	static const char *const times[] = { NULL, "1970-01-01T00:00:09Z", "1970-01-01T00:00:05.5Z" };
+	for (uint64_t i = 0; i < COUNT(times); i++) {
+		struct tts_item wish = { .f_port = 1 };
+		const struct item *it;
+		if (times[i]) {
+			wish.has_class_b_c = true;
+			snprintf(wish.class_b_c, sizeof wish.class_b_c, "{\"absolute_time\":\"%s\"}", times[i]);
+		}
+		ck_assert_int_eq(queue_push(&q, &sink, 1, i + 1, &wish, (struct ulid){ { (uint8_t)(i + 1) } }, &now, &it), 0);
+	}
+	ck_assert_uint_eq(queue_first_time(&q), 5500000);
+	ck_assert_ptr_null(queue_outdated(&q, 5499999));
+	struct item *late = queue_outdated(&q, 5500000);
+	ck_assert_uint_eq(late->seq, 3);
+	late->state = ITEM_FLYING; /* what is out is not taken back */
+	ck_assert_ptr_null(queue_outdated(&q, 8999999));
+	ck_assert_uint_eq(queue_first_time(&q), 9000000);
+	late->state = ITEM_WAITING;
+	ck_assert_int_eq(queue_remove(&q, &sink, 1, late), 0);
+	item_free(late);
+	ck_assert_uint_eq(queue_outdated(&q, 9000000)->seq, 2);
+	queue_done(&q);
+	/* It is known again after a restart. */
+	for (size_t i = 0; i < 2; i++)
+		ck_assert_int_eq(queue_load(&q, kept[i].seq, (struct slice){ kept[i].bytes, kept[i].n }), 0);
+	ck_assert_uint_eq(queue_first_time(&q), 9000000);
+}
+END_TEST
+
 START_TEST(a_lease_ends_after_thirty_seconds)
 {
 	push(1, 1, 0, false, 1);
@@ -502,6 +535,7 @@ int main(void)
 	tcase_add_test(t, a_damaged_record_is_refused_before_it_can_overrun_anything);
 	tcase_add_test(t, an_item_that_awaits_another_sessions_acknowledgement_is_found);
 	tcase_add_test(t, a_full_queue_keeps_its_order_through_all_that_is_taken_out);
+	tcase_add_test(t, an_item_whose_time_has_passed_while_it_waited_is_found);
 	tcase_add_test(t, a_lease_ends_after_thirty_seconds);
 	tcase_add_test(t, nothing_is_handed_out_before_its_offer_is_on_disk);
 	tcase_add_test(t, what_was_offered_before_a_crash_is_doubtful_until_it_is_pulled_or_withdrawn);
