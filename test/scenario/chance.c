@@ -1,7 +1,7 @@
 /** @file Stories made by chance: bad days of gateways, disk and application server, then good ones again. */
 #include "test/scenario/story.h"
 
-enum { RANDOM_STEPS = 1500 };
+enum { RANDOM_STEPS = 1500, CLASS_C_DEVICE = 1, RESETS_DEVICE = 3 };
 
 static void random_moods(struct world *w)
 {
@@ -20,6 +20,8 @@ static void random_uplink(struct world *w)
 	struct w_device *d = &w->dev[rng_below(&w->rng, w->n_dev)];
 	if (!d->has_session || w->now.mono_us < d->last_up_us + (d->rx1_delay_s + 2) * SEC_US)
 		return;
+	if (d == &w->dev[RESETS_DEVICE] && rng_below(&w->rng, 16) == 0)
+		d->f_cnt_up = 0;
 	static const uint8_t opts[] = { 0x02, 0x0d };
 	struct w_say say = { .port = (int)rng_below(&w->rng, 3) - 1, .text = "x", .confirmed = rng_below(&w->rng, 2), .ack = d->owes_ack && rng_below(&w->rng, 3),
 		.opts = opts, .n_opts = (unsigned)rng_below(&w->rng, 3) };
@@ -43,7 +45,9 @@ static void random_again(struct world *w, struct w_device *d)
 	case 0:
 		if (w->now.mono_us < d->last_up_us + (d->rx1_delay_s + 2) * SEC_US)
 			return;
-		d->last_up_us = w->now.mono_us;
+		/* No device repeats a frame so late, and a new process cannot know how late it is: somebody caught it. */
+		if (w->now.mono_us < d->last_up_us + (d->rx1_delay_s + 10) * SEC_US && w->crash_us < d->last_up_us)
+			d->last_up_us = w->now.mono_us;
 		d->up.freq_hz = 868100000 + 200000 * (uint32_t)rng_below(&w->rng, 3);
 		w_heard(w, d, gateway, (struct slice){ d->last, d->n_last }, 50, 0);
 		return;
@@ -141,13 +145,29 @@ static void items_check(struct world *w, char broken[W_TEXT])
 	}
 }
 
+/* Of any version; one that joins of three, one that always listens, one that begins its counter again as it likes. */
+static void random_device(struct world *w, int i)
+{
+	struct w_device *d = w_add_device(w, "dev", i % 3 == 2);
+	static const enum mac_version versions[] = { LW_1_0_0, LW_1_0_1, LW_1_0_2, LW_1_0_3, LW_1_0_4, LW_1_1_0 };
+	d->mac_version = versions[rng_below(&w->rng, COUNT(versions))];
+	if (mac_rules(d->mac_version)->is_v11)
+		w_make_1_1(w, d);
+	d->class_c = i == CLASS_C_DEVICE;
+	if (i == RESETS_DEVICE)
+		MSG_SET(&d->mac, resets_f_cnt, true);
+	d->generation++;
+	w_sync(w, 0);
+	w_settle(w);
+}
+
 void chance_story(uint64_t seed, char ret_why[W_TEXT])
 {
 	struct world *w = w_new(seed);
 	for (int i = 0; i < 3; i++)
 		w_add_gateway(w, i == 0 ? "near" : i == 1 ? "far" : "further");
 	for (int i = 0; i < 6; i++)
-		w_add_device(w, "dev", i % 3 == 2);
+		random_device(w, i);
 	w_run(w, SEC_US);
 	for (int i = 0; i < RANDOM_STEPS && !w->broken[0]; i++)
 		random_step(w);
