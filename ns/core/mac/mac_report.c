@@ -22,6 +22,7 @@ static void report_channels(const struct session *s, reading *of, const struct c
 	ret->channels.len = 0;
 	for (unsigned i = 0; i < CHANNELS_MAX; i++) {
 		struct mac_channel c = { .freq_hz = 0 };
+		bool is_new = false; /* a channel that is wished is enabled once it is there */
 		if (bare.region->is_fixed) {
 			if (!plan_channel(&bare, i, &c.freq_hz, &c.min_dr, &c.max_dr))
 				continue;
@@ -29,9 +30,10 @@ static void report_channels(const struct session *s, reading *of, const struct c
 			uint32_t v = of(s, (enum mac_item)(ITEM_NEW_CHANNEL + i)), down = of(s, (enum mac_item)(ITEM_DL_CHANNEL + i));
 			c = (struct mac_channel){ .freq_hz = mac_freq_hz(v >> 8), .min_dr = v & 15, .max_dr = v >> 4 & 15 };
 			c.down_hz = mac_freq_hz(down) == c.freq_hz ? 0 : mac_freq_hz(down);
+			is_new = !mac_now(s, (enum mac_item)(ITEM_NEW_CHANNEL + i));
 		}
 		if (c.freq_hz)
-			report_channel(ret, i, &c, channels_has(enabled, i) || (of != mac_now && !mac_now(s, (enum mac_item)(ITEM_NEW_CHANNEL + i % MAC_CHANNELS))));
+			report_channel(ret, i, &c, is_new || channels_has(enabled, i));
 	}
 	MSG_MARK(ret, channels);
 }
