@@ -99,6 +99,59 @@ START_TEST(devices_of_one_dev_eui_are_all_found_and_lost_one_by_one)
 }
 END_TEST
 
+START_TEST(when_the_first_of_a_dev_eui_goes_the_next_leads)
+{
+	struct dev *d[3];
+	for (uint64_t i = 0; i < 3; i++) {
+		d[i] = devices_make(&ns.devices, i + 1);
+		devices_set_euis(&ns.devices, d[i], true, 42, true, i);
+	}
+	for (unsigned gone = 0; gone < 3; gone++) {
+		struct dev *first = devices_by_dev_eui(&ns.devices, 42);
+		unsigned n = 0;
+		for (const struct dev *x = first; x; x = x->same_dev_eui)
+			n++;
+		ck_assert_uint_eq(n, 3 - gone);
+		devices_delete(&ns.devices, first);
+	}
+	ck_assert_ptr_null(devices_by_dev_eui(&ns.devices, 42));
+}
+END_TEST
+
+START_TEST(a_pair_of_euis_that_moves_belongs_to_the_last_one)
+{
+	struct dev *a = devices_make(&ns.devices, 1), *b = devices_make(&ns.devices, 2);
+	devices_set_euis(&ns.devices, a, true, 42, true, 7);
+	devices_set_euis(&ns.devices, b, true, 42, true, 7);
+	ck_assert_ptr_eq(devices_by_euis(&ns.devices, 7, 42), b);
+	devices_set_euis(&ns.devices, a, true, 43, true, 7);
+	ck_assert_ptr_eq(devices_by_euis(&ns.devices, 7, 42), b);
+	ck_assert_ptr_eq(devices_by_euis(&ns.devices, 7, 43), a);
+}
+END_TEST
+
+START_TEST(sessions_are_found_however_many_there_are)
+{
+	enum { MANY = 3000 };
+	for (uint32_t i = 0; i < MANY; i++)
+		join(i + 1, 0x26000000 + i / 2 * 7919); /* two at each address */
+	ck_assert_uint_ge(ns.devices.n_addr, MANY / 2);
+	for (uint32_t i = 0; i < MANY; i++) {
+		unsigned n = 0, found = 0;
+		for (struct session *s = sessions_first(&ns.devices, 0x26000000 + i / 2 * 7919); s; s = sessions_next(s)) {
+			n++;
+			found += s->dev->uid == i + 1;
+		}
+		ck_assert(n == 2 && found == 1);
+	}
+	for (uint32_t i = 0; i < MANY; i += 2)
+		devices_delete(&ns.devices, devices_find(&ns.devices, i + 1));
+	ck_assert_uint_eq(ns.devices.n_sessions, MANY / 2);
+	struct session *left = sessions_first(&ns.devices, 0x26000000);
+	ck_assert(left && left->dev->uid == 2 && !sessions_next(left));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("ns_address");
@@ -109,6 +162,9 @@ int main(void)
 	tcase_add_test(t, no_address_is_shared_while_others_are_free);
 	tcase_add_test(t, a_full_block_is_shared_evenly);
 	tcase_add_test(t, devices_of_one_dev_eui_are_all_found_and_lost_one_by_one);
+	tcase_add_test(t, when_the_first_of_a_dev_eui_goes_the_next_leads);
+	tcase_add_test(t, a_pair_of_euis_that_moves_belongs_to_the_last_one);
+	tcase_add_test(t, sessions_are_found_however_many_there_are);
 	suite_add_tcase(s, t);
 	SRunner *r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);
