@@ -247,12 +247,26 @@ bool doors_may_try(struct as *as, const struct mqtt_login_request *rq, struct te
 	return false;
 }
 
+/** For an operator who wonders which certificate a client shows. */
+static void say_certificate(const struct mqtt_peer *peer)
+{
+	struct tls_client c;
+	char hex[2 * sizeof c.sha256 + 1];
+	struct text t = text_fixed(hex, sizeof hex);
+	if (tls_client(peer->tls, &c))
+		return;
+	text_hex(&t, c.sha256, sizeof c.sha256, false);
+	LOG(LOG_DEBUG, "mqtt_certificate", KV_Z("subject", c.subject), KV_Z("common_name", c.common_name), KV_Z("sha256", hex),
+		KV_Z("verified", c.is_verified ? "yes" : "no"));
+}
+
 void doors_tried(struct as *as, const struct mqtt_login_request *rq, bool is_right)
 {
 	const struct mqtt_peer *peer = rq->peer;
 	const struct doors *d = as->doors;
 	char shown[128];
 	struct text t = text_fixed(shown, sizeof shown);
+	say_certificate(peer);
 	if (is_right) {
 		guard_passed(d->guard, &peer->ip, credentials_hash(d, rq));
 		return;

@@ -38,7 +38,8 @@ class Server:
                 if "msg=ready" in line:
                     ready.set()
             ready.set()
-        threading.Thread(target=read, args=(self.process.stderr,), daemon=True).start()
+        self.reader = threading.Thread(target=read, args=(self.process.stderr,), daemon=True)
+        self.reader.start()
         if not ready.wait(20) or not any("msg=ready" in line for line in self.lines):
             raise AssertionError("not ready: %s" % "".join(self.lines))
         with open(os.path.join(self.state, "addresses.json")) as f:

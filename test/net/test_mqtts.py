@@ -3,6 +3,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import tempfile
 import threading
 import time
 import unittest
+import warnings
 
 import paho.mqtt.client as paho
 
@@ -99,6 +101,108 @@ class Mqtts(unittest.TestCase):
         self.assertEqual(self.serial(port), 4712)
         self.assertEqual(self.connect(port, self.path("b.crt"), key), [0])
 
+    def sign(self, name, ca, subject):
+        """A certificate that the authority signs."""
+        subprocess.run(["openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", subject,
+                        "-keyout", self.path(name + ".key"), "-out", self.path(name + ".csr")], check=True, capture_output=True)
+        subprocess.run(["openssl", "x509", "-req", "-in", self.path(name + ".csr"), "-CA", self.path(ca + ".crt"), "-CAkey", self.path(ca + ".key"),
+                        "-set_serial", "7", "-days", "2", "-out", self.path(name + ".crt")], check=True, capture_output=True)
+
+    def certified(self, *settings):
+        """A server, its port, and a key of app1."""
+        server = Server("--as.mqtts-listen=127.0.0.1:0", "--as.tls-certificate=" + self.path("server.crt"),
+                        "--as.tls-key=" + self.path("server.key"), "--log.level=debug", *settings).start()
+        self.addCleanup(server.close)
+        server.ask("POST", "/a/applications", {"ids": {"application_id": "app1"}})
+        key = server.ask("POST", "/a/applications/app1/api-keys", {"rights": ["RIGHT_APPLICATION_TRAFFIC_READ"]})[1]["key"]
+        return server, self.port(server), key
+
+    def login(self, port, key, certificate=None, most=None, session=None):
+        """What CONNACK says with that client certificate, "" where the connection ends before; and the TLS session."""
+        context = ssl.create_default_context(cafile=self.path("a.crt"))
+        if most:
+            context.minimum_version, context.maximum_version = ssl.TLSVersion.MINIMUM_SUPPORTED, most
+            context.set_ciphers("ALL:@SECLEVEL=0")
+        if session:
+            context = session[0]
+        elif certificate:
+            context.load_cert_chain(self.path(certificate + ".crt"), self.path(certificate + ".key"))
+        body = b"\0\4MQTT\4\xc2\0\0\0\1c\0\4app1\0" + bytes([len(key)]) + key.encode()
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=20) as plain:
+                with context.wrap_socket(plain, server_hostname="localhost", session=session and session[1]) as s:
+                    s.sendall(b"\x10" + bytes([len(body) % 128 | 128, len(body) // 128]) + body if len(body) > 127 else b"\x10" + bytes([len(body)]) + body)
+                    answer = s.recv(4)
+                    self.kept = (context, s.session, s.session_reused)
+                    return answer
+        except (ssl.SSLError, ConnectionError):
+            return b""
+
+    def test_client_certificates(self):
+        certificate(self.folder, "ca", 1)
+        certificate(self.folder, "ca2", 2)
+        certificate(self.folder, "stranger", 3)
+        self.sign("ours", "ca", "/O=Example, Inc./CN=dev1")
+        self.sign("theirs", "ca2", "/CN=dev2")
+        ok = b"\x20\2\0\0"
+        for settings, answers in (
+                ((), (ok, ok, ok)), (("--as.tls-client-certificates=none",), (ok, ok, ok)),
+                (("--as.tls-client-ca=" + self.path("ca.crt"),), (ok, ok, b"")),
+                (("--as.tls-client-ca=" + self.path("ca.crt"), "--as.tls-client-certificates=required"), (b"", ok, b""))):
+            server, port, key = self.certified(*settings)
+            for name, answer in zip((None, "ours", "stranger"), answers):
+                self.assertEqual(self.login(port, key, name), answer, (settings, name))
+            server.process.send_signal(signal.SIGTERM)
+            self.assertEqual(server.process.wait(30), 0)
+            server.reader.join(30)  # all that it said is here
+            shown = [line for line in server.lines if "mqtt_certificate" in line]
+            self.assertEqual(len(shown), 0 if settings[-1:] == ("--as.tls-client-certificates=none",) else 2 if not settings else 1)
+            if shown:
+                out = subprocess.run(["openssl", "x509", "-noout", "-fingerprint", "-sha256", "-in", self.path("ours.crt")], text=True,
+                                     capture_output=True, check=True).stdout
+                self.assertIn(out.strip().split("=")[1].replace(":", "").lower(), shown[0])
+                self.assertIn("CN=dev1,O=Example\\, Inc.", shown[0].replace("\\\\", "\\"))
+                self.assertIn("verified=yes" if settings else "verified=no", shown[0])
+
+    def test_a_session_with_a_certificate_is_taken_up_again(self):
+        certificate(self.folder, "ca", 1)
+        self.sign("ours", "ca", "/CN=dev1")
+        server, port, key = self.certified("--as.tls-client-ca=" + self.path("ca.crt"), "--as.tls-client-certificates=required")
+        for most in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            self.assertEqual(self.login(port, key, "ours", most=most), b"\x20\2\0\0")
+            self.assertEqual(self.login(port, key, session=self.kept[:2]), b"\x20\2\0\0")
+            self.assertTrue(self.kept[2], most)
+
+    def test_another_authority_is_taken_on_sighup_and_a_wrong_one_is_not(self):
+        certificate(self.folder, "ca", 1)
+        certificate(self.folder, "ca2", 2)
+        self.sign("ours", "ca", "/CN=dev1")
+        self.sign("theirs", "ca2", "/CN=dev2")
+        shutil.copy(self.path("ca.crt"), self.path("clients.crt"))
+        server, port, key = self.certified("--as.tls-client-ca=" + self.path("clients.crt"), "--as.tls-client-certificates=required")
+        self.assertEqual((self.login(port, key, "ours"), self.login(port, key, "theirs")), (b"\x20\2\0\0", b""))
+        shutil.copy(self.path("ca2.crt"), self.path("clients.crt"))
+        server.process.send_signal(signal.SIGHUP)
+        end = time.monotonic() + 30
+        while not self.login(port, key, "theirs"):
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.05)
+        self.assertEqual(self.login(port, key, "ours"), b"")
+        with open(self.path("clients.crt"), "w") as f:
+            f.write("no certificate")
+        server.process.send_signal(signal.SIGHUP)
+        while not any("reload_failed" in line and "as.tls-client-ca" in line for line in server.lines):
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.05)
+        self.assertEqual(self.login(port, key, "theirs"), b"\x20\2\0\0")
+
+    def test_tls_1_2_and_1_3_and_nothing_older(self):
+        server, port, key = self.certified()
+        for most, answer in ((ssl.TLSVersion.TLSv1_3, b"\x20\2\0\0"), (ssl.TLSVersion.TLSv1_2, b"\x20\2\0\0"), (ssl.TLSVersion.TLSv1_1, b"")):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                self.assertEqual(self.login(port, key, most=most), answer, most)
+
     def refusal(self, *settings):
         state = tempfile.mkdtemp(prefix="godwit-tls-")
         self.addCleanup(shutil.rmtree, state, True)
@@ -112,6 +216,9 @@ class Mqtts(unittest.TestCase):
         self.assertIn("as.tls-key: is missing", message)
         message = self.refusal("--as.tls-certificate=/nowhere.crt", "--as.tls-key=" + self.path("server.key"))
         self.assertIn("as.tls-certificate: /nowhere.crt cannot be used", message)
+        both = ("--as.tls-certificate=" + self.path("server.crt"), "--as.tls-key=" + self.path("server.key"))
+        self.assertIn("as.tls-client-ca: is missing", self.refusal(*both, "--as.tls-client-certificates=required"))
+        self.assertIn("as.tls-client-ca: /nowhere.crt cannot be used", self.refusal(*both, "--as.tls-client-ca=/nowhere.crt"))
         certificate(self.folder, "c", 1)
         message = self.refusal("--as.tls-certificate=" + self.path("server.crt"), "--as.tls-key=" + self.path("c.key"))
         self.assertIn("as.tls-key: %s cannot be used" % self.path("c.key"), message)
