@@ -4,7 +4,7 @@
 # make lint        pure code stays pure, includes go one way, functions stay short
 # make fuzz        every fuzz target for FUZZ_SECONDS (5) with libFuzzer
 # make coverage    lines of the cores and formats that the tests run, by folder (gcov)
-# make bench       gateways, devices and a subscriber through the real programs
+# make bench       gateways, devices and a subscriber through the real programs; the MQTT engine beside mosquitto
 # make install     programs, systemd units, manual pages and an example configuration (DESTDIR=, prefix=, unitdir=, confdir=)
 # make help        list the targets
 .DEFAULT_GOAL := all
@@ -105,8 +105,11 @@ lint: all ; @$(S)/test/lint/run $(S) $(B)
 BENCHES := $(patsubst $(S)/%.c,$(B)/%,$(wildcard $(S)/test/bench/bench_*.c))
 $(BENCHES): $(B)/%: $(B)/%.o $(EVERY_LIB)
 	$(CC) $(HARDEN) $(CFLAGS) $(LDFLAGS) $(LINK_HARDEN) -o $@ $^ $(ALL_LIBS)
-bench: all $(BENCHES)
+MQTT_LOAD := $(B)/test/bench/mqtt-load
+$(MQTT_LOAD): $(B)/test/bench/mqtt_load.o ; $(link)
+bench: all $(BENCHES) $(MQTT_LOAD)
 	@for b in $(BENCHES); do $$b || exit 1; done
+	@$(S)/test/bench/mqtt $(S) $(B)
 	@$(S)/test/bench/run $(S) $(B)
 
 # One template makes the three units. systemd looks below /usr/lib and /usr/local/lib; units of another prefix are linked by hand.

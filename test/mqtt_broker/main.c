@@ -187,6 +187,8 @@ static int broker_tls(struct broker *b, const char *file)
 	b->tls = file ? SSL_CTX_new(TLS_server_method()) : NULL;
 	if (file && (!b->tls || SSL_CTX_use_certificate_chain_file(b->tls, file) != 1 || SSL_CTX_use_PrivateKey_file(b->tls, file, SSL_FILETYPE_PEM) != 1))
 		return -EINVAL;
+	if (b->tls)
+		SSL_CTX_set_mode(b->tls, SSL_MODE_RELEASE_BUFFERS); /* as as/tls.c does */
 	return 0;
 }
 
