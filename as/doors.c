@@ -215,6 +215,13 @@ int doors_open(struct as *as, struct mqtt_engine *e, struct text *err)
 	return tls.tls ? listen_on_all(as, &tls, err) : 0;
 }
 
+void doors_count(struct as *as)
+{
+	const struct mqtt_listener_stats *s = mqtt_listener_stats(as->doors->listener);
+	as->metrics.mqtt_connections = s->connections;
+	as->metrics.mqtt_turned_away = s->refused + s->refused_address;
+}
+
 void doors_close(struct as *as)
 {
 	mqtt_listener_stop(as->doors->listener);
@@ -275,6 +282,7 @@ void doors_tried(struct as *as, const struct mqtt_login_request *rq, bool is_rig
 		mqtt_listener_delay(d->listener, peer);
 	if (!guard_failed(d->guard, &peer->ip, credentials_hash(d, rq), loop_now(as->loop)->mono_us))
 		return;
+	as->metrics.mqtt_lockouts++;
 	net_text(&t, &peer->address);
 	LOG(LOG_WARN, "mqtt_locked_out", KV_Z("address", shown), KV_U("seconds", as->settings->mqtt_login_lockout / SEC_US));
 }

@@ -9,6 +9,8 @@ int doors_check(const struct daemon *daemon, const struct as_settings *s, struct
 void doors_fit(const struct as *as, struct mqtt_engine_options *o);
 /** Listen for clients of the engine on every address of the settings. @return 0; -errno with one line in *err */
 int doors_open(struct as *as, struct mqtt_engine *e, struct text *err);
+/** Bring the metrics of connections up to date. */
+void doors_count(struct as *as);
 /** Let nobody in any more. */
 void doors_close(struct as *as);
 /** SIGHUP: read the certificates again. */

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 enum { ACCEPTS_PER_WAKE = 128, ACCEPT_PAUSE_MS = 100 };
+#define SAY_EVERY_US (10 * SEC_US)
 
 struct port {
 	LIST_ENTRY(port) link;
@@ -50,16 +51,34 @@ struct guard_ip mqtt_listener_ip(const struct net_address *a)
 	return ip;
 }
 
-/** Count a connection. @return false: there is no room for it */
-static bool enter(struct mqtt_listener *l, const struct guard_ip *ip)
+/** A storm of connections is not to become one of lines. */
+static void say_refused(struct mqtt_listener *l, const struct net_address *from, const char *why)
 {
-	if (l->sockets_n >= l->options.connections || !l->engine) {
+	uint64_t now_us = loop_now(l->loop)->mono_us;
+	char shown[128];
+	struct text t = text_fixed(shown, sizeof shown);
+	l->refusals_unsaid++;
+	if (l->refusal_said_us && now_us - l->refusal_said_us < SAY_EVERY_US)
+		return;
+	net_text(&t, from);
+	LOG(LOG_WARN, "mqtt_turned_away", KV_Z("address", shown), KV_Z("why", why), KV_U("connections", l->refusals_unsaid));
+	l->refusal_said_us = now_us;
+	l->refusals_unsaid = 0;
+}
+
+/** Count a connection. @return false: there is no room for it */
+static bool enter(struct mqtt_listener *l, const struct net_address *from)
+{
+	struct guard_ip ip = mqtt_listener_ip(from);
+	if (l->stats.connections >= l->options.connections || !l->engine) {
 		l->stats.refused++;
+		say_refused(l, from, "as many connections as there may be");
 		return false;
 	}
-	if (!l->options.guard || guard_enter(l->options.guard, ip))
+	if (!l->options.guard || guard_enter(l->options.guard, &ip))
 		return true;
 	l->stats.refused_address++;
+	say_refused(l, from, "as many connections as one address may have");
 	return false;
 }
 
@@ -72,7 +91,7 @@ static void leave(struct mqtt_listener *l, const struct guard_ip *ip)
 bool mqtt_listener_has_room(struct mqtt_listener *l, const struct net_address *from)
 {
 	struct guard_ip ip = mqtt_listener_ip(from);
-	bool has_room = enter(l, &ip);
+	bool has_room = enter(l, from);
 	if (has_room)
 		leave(l, &ip);
 	return has_room;
@@ -100,7 +119,7 @@ static void admit(struct port *p, int fd, const struct net_address *from)
 {
 	struct mqtt_listener *l = p->listener;
 	struct mqtt_peer peer = { .address = *from, .ip = mqtt_listener_ip(from) };
-	if (!enter(l, &peer.ip)) {
+	if (!enter(l, from)) {
 		close(fd);
 		return;
 	}
@@ -120,7 +139,7 @@ static void admit(struct port *p, int fd, const struct net_address *from)
 int mqtt_listener_adopt(struct mqtt_listener *l, struct bufferevent *bev, const struct net_address *from)
 {
 	struct mqtt_peer peer = { .address = *from, .ip = mqtt_listener_ip(from), .is_websocket = true };
-	bool is_in = enter(l, &peer.ip);
+	bool is_in = enter(l, from);
 	if (is_in && mqtt_socket_new(l, bev, &peer, true) == 0) {
 		l->stats.accepted++;
 		return 0;

@@ -42,6 +42,7 @@ struct mqtt_listener_options {
 };
 
 struct mqtt_listener_stats {
+	uint64_t connections; /**< now */
 	uint64_t accepted, refused, refused_address; /**< over a limit of connections: of all, of one address */
 	uint64_t waiting_bytes, received_bytes, sent_bytes;
 };

@@ -42,7 +42,7 @@ void mqtt_socket_free(struct mqtt_socket *s)
 	if (s->hold)
 		LIST_REMOVE(s, held);
 	LIST_REMOVE(s, link);
-	l->sockets_n--;
+	l->stats.connections--;
 	if (l->options.guard)
 		guard_leave(l->options.guard, &s->peer.ip);
 	websocket_free(s->websocket);
@@ -291,7 +291,7 @@ static void on_event(struct bufferevent *bev, short what, void *ctx)
 
 void mqtt_socket_resume_all(struct mqtt_listener *l)
 {
-	for (size_t left = l->sockets_n; left && !TAILQ_EMPTY(&l->resumed); left--) {
+	for (uint64_t left = l->stats.connections; left && !TAILQ_EMPTY(&l->resumed); left--) {
 		struct mqtt_socket *s = TAILQ_FIRST(&l->resumed);
 		queue_put(s, NULL);
 		s->need = 0;
@@ -373,7 +373,7 @@ int mqtt_socket_new(struct mqtt_listener *l, struct bufferevent *bev, const stru
 		free(s);
 		return -ENOMEM;
 	}
-	l->sockets_n++;
+	l->stats.connections++;
 	LIST_INSERT_HEAD(&l->sockets, s, link);
 	socket_configure(s);
 	if (is_websocket) /* the first frames may be here already */

@@ -39,7 +39,7 @@ struct mqtt_listener {
 	/* Given again to the engine at the next wake; refused, and not told yet; on their way out. The latter two in the order
 	 * in which they are due. */
 	struct socket_queue resumed, delayed, closing;
-	size_t sockets_n;
+	uint64_t refusal_said_us, refusals_unsaid;
 	LIST_HEAD(, mqtt_socket) holding;
 	uint64_t holds, releasing; /* number of the last hold; of those that the next release is for */
 	bool is_release_due;

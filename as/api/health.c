@@ -1,4 +1,5 @@
 /** @file Metrics and health over HTTP; no key is needed. */
+#include "as/doors.h"
 #include "as/api/routes.h"
 #include "as/as.h"
 
@@ -22,6 +23,7 @@ static void get_metrics(void *ctx, struct http_request *r)
 	as->metrics.applications = HASH_COUNT(as->registry.apps);
 	as->metrics.devices = HASH_CNT(by_uid, as->registry.by_uid);
 	as->metrics.gateways = HASH_CNT(by_uid, as->registry.gtw_by_uid);
+	doors_count(as);
 	metrics_render(&t, metrics, COUNT(metrics), &as->metrics);
 	http_reply_text(r, 200, "text/plain; version=0.0.4; charset=utf-8", text_str(&t));
 }

@@ -106,17 +106,15 @@ class Case(unittest.TestCase):
 
 class Bounds(Case):
     def test_a_connect_must_come_in_time(self):
-        self.server("mqtt-connect-timeout=1s")
+        self.server("mqtt-connect-timeout=2s")
         silent, half = self.socket(), self.socket()
         half.sendall(b"\x10\x20\0\4MQ")
         begun = time.monotonic()
         self.assertTrue(silent.is_closed() and half.is_closed())
-        self.assertGreater(time.monotonic() - begun, 0.8)
-        late = self.socket()
-        time.sleep(0.3)
-        self.assertEqual(late.login(self.key), ACCEPTED)
-        time.sleep(1.5)
-        self.assertTrue(late.is_alive())
+        self.assertGreater(time.monotonic() - begun, 1.5)
+        early = self.client()
+        time.sleep(2.5)
+        self.assertTrue(early.is_alive())
 
     def test_connections_in_all_and_of_one_address(self):
         self.server("mqtt-connections=5", "mqtt-connections-per-address=2", "mqtt-trusted=127.0.0.9")
@@ -289,7 +287,7 @@ class Bounds(Case):
 
 class Logins(Case):
     def test_different_wrong_logins_lock_their_address_out_and_nobody_else(self):
-        server = self.server("mqtt-login-failures=4", "mqtt-login-lockout=3s", "mqtt-refusal-delay=0s", "mqtt-trusted=")
+        server = self.server("mqtt-login-failures=4", "mqtt-login-lockout=4s", "mqtt-refusal-delay=0s", "mqtt-trusted=")
         neighbour = self.socket("127.0.0.2")
         self.assertEqual(neighbour.login(self.key, "neighbour"), ACCEPTED)
         for _ in range(20):  # an old key in a loop
@@ -365,7 +363,7 @@ class Resilience(Case):
         self.assertTrue(alive.is_alive())
 
     def test_a_storm_of_connections_beyond_the_limit(self):
-        server = self.server("mqtt-connections=50")
+        server = self.server("mqtt-connections=50", "mqtt-connect-timeout=30m")
         alive = self.client("alive")
         before = self.memory(server)
         held = [Mqtt(self.port) for _ in range(49)]
@@ -377,6 +375,11 @@ class Resilience(Case):
         for s in held:
             s.close()
         self.assertLess(self.memory(server) - before, 60e6)
+        said = [line for line in server.lines if "mqtt_turned_away" in line]
+        self.assertTrue(said and len(said) < 100, said)  # at most one in ten seconds
+        self.assertIn("as many connections as there may be", said[0])
+        _, metrics = server.ask("GET", "/metrics")
+        self.assertRegex(metrics, r"as_mqtt_turned_away_total 1000\n")
 
     def test_a_storm_of_takeovers(self):
         server = self.server()
