@@ -294,7 +294,7 @@ void mqtt_socket_resume_all(struct mqtt_listener *l)
 	for (uint64_t left = l->stats.connections; left && !TAILQ_EMPTY(&l->resumed); left--) {
 		struct mqtt_socket *s = TAILQ_FIRST(&l->resumed);
 		queue_put(s, NULL);
-		s->need = 0;
+		s->need = 1;
 		if (!s->is_flooded)
 			(void)bufferevent_enable(s->bev, EV_READ);
 		socket_read(s);

@@ -27,7 +27,7 @@ static bool is_welcome(const char *origins, const char *origin)
 static int handshake_judge(const struct http_request *r, const char *origins, char accept[WEBSOCKET_KEY_TEXT + 1], const char **ret_why)
 {
 	const char *version = http_header(r, "Sec-WebSocket-Version");
-	if (!websocket_has_token(str_of(http_header(r, "Upgrade")), "websocket") ||
+	if (!http_may_upgrade(r) || !websocket_has_token(str_of(http_header(r, "Upgrade")), "websocket") ||
 		!websocket_has_token(str_of(http_header(r, "Connection")), "upgrade") || !version || strcmp(version, "13") != 0) {
 		*ret_why = "this path speaks MQTT over WebSocket, version 13";
 		return 426;

@@ -48,6 +48,8 @@ void http_reply_error(struct http_request *r, int status, const char *message);
 void http_stream_begin(struct http_request *r, const char *content_type, void (*on_close)(void *ctx), void *ctx);
 int http_stream_send(struct http_request *r, struct str chunk); /**< 0; -ENOBUFS; -EPIPE if it is gone and on_close was NULL */
 void http_stream_end(struct http_request *r);
+/** Is it a GET of HTTP/1.1, which alone can be upgraded? */
+bool http_may_upgrade(const struct http_request *r);
 /** Within the route's function: answer 101 with these header lines ("Upgrade: websocket\r\n…") and hand over the connection, with
  * what has been read behind the request in its input. The request is gone.
  * @return the caller's from now on; callbacks, watermarks and timeouts are to be set anew */

@@ -473,6 +473,11 @@ int http_conn_open(struct http_server *s, int fd)
 	return 0;
 }
 
+bool http_may_upgrade(const struct http_request *r)
+{
+	return r->bev && !is_head(r) && !r->head.is_http10;
+}
+
 struct bufferevent *http_upgrade(struct http_request *r, const char *lines)
 {
 	r->closes = false;

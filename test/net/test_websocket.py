@@ -150,6 +150,15 @@ class Websocket(unittest.TestCase):
             if status == 426:
                 self.assertEqual((headers["upgrade"], headers["sec-websocket-version"]), ("websocket", "13"))
 
+    def test_only_a_get_of_http_1_1_is_upgraded(self):
+        for old, new in (("GET", "HEAD"), ("HTTP/1.1", "HTTP/1.0")):
+            w = self.raw()
+            w.head = w.head.replace(old, new)
+            self.assertEqual(w.open()[0], 426, new)
+        w = self.raw()
+        w.head = w.head.replace("GET", "POST")
+        self.assertEqual(w.open()[0], 405)
+
     def test_packets_may_be_cut_and_joined_anyhow(self):
         w = self.opened()
         everything = self.connect + packet(0x82, b"\0\1" + text("#") + b"\1") + b"\xc0\0"
