@@ -1,7 +1,7 @@
 /** @file An MQTT engine for tests: a policy that lets everybody do nearly everything, and sockets made of memory.
  *
  * The user name is the owner ("open" without one). User `deny` is refused with 5, password `wrong` with 4.
- * Filters under `forbidden/` and `test/nosubscribe` are refused; for user `narrow`, `#` and `v3/#` become `v3/app1/#`.
+ * User `safe` may read whatever happens, has the limits of the book, and its session stays. Filters under `forbidden/` and `test/nosubscribe` are refused; for user `narrow`, `#` and `v3/#` become `v3/app1/#`.
  * Topics: `later/…` is taken later (tickets are recorded), `taken/…` at once, `drop/…` is dropped, `close/…` closes; the rest is routed.
  */
 #pragma once
@@ -24,11 +24,14 @@ struct open_client {
 	bool was_closed;        /**< by the engine */
 	bool is_stuck, was_resumed;
 	unsigned holds;
+	bool is_held;   /* what comes out from held_at on waits for the disk */
+	size_t held_at;
 	uint8_t *in, *out;
 	size_t in_n, out_n;
 };
 
 struct open_record {
+	bool was_there; /* in a journal: the value before */
 	uint8_t key[32];
 	size_t key_n, value_n;
 	uint8_t *value;
@@ -47,7 +50,9 @@ struct open_net {
 	uint16_t keep_alive_max_s;
 	struct open_record *records;
 	size_t records_n;
-	bool keeps;
+	struct open_record *journal; /* how to undo what is not on disk yet */
+	size_t journal_n, journal_cap;
+	bool keeps, is_slow; /* is_slow: on disk only when open_commit says so */
 	struct mqtt_keep keep;
 };
 
@@ -64,8 +69,12 @@ static inline enum mqtt_connack_code open_connect(void *ctx, const struct mqtt_l
 		return MQTT_REFUSED_CLIENT_ID;
 	if (net->limits.packet_bytes)
 		ret->limits = net->limits;
+	if (rq->user.is_present && str_is(rq->user.s, "safe")) {
+		ret->limits = mqtt_limits_default();
+		ret->limits.session_expiry_s = UINT32_MAX;
+	}
 	ret->keep_alive_max_s = net->keep_alive_max_s;
-	ret->login = ++net->next_login << 8 | (str_is(rq->user.s, "narrow") ? 1 : 0);
+	ret->login = ++net->next_login << 8 | (str_is(rq->user.s, "narrow") ? 1 : str_is(rq->user.s, "safe") ? 2 : 0);
 	if (str_is(rq->user.s, "one")) {
 		ret->limits.sessions = 1;
 		ret->limits.evicts = true;
@@ -104,8 +113,7 @@ static inline enum mqtt_verdict open_publish(void *ctx, const struct mqtt_public
 
 static inline bool open_may_read(void *ctx, uint64_t login)
 {
-	(void)login;
-	return !((struct open_net *)ctx)->may_not_read;
+	return !((struct open_net *)ctx)->may_not_read || login & 2;
 }
 
 static inline void open_disconnected(void *ctx, uint64_t login, uint8_t reason)
@@ -166,8 +174,12 @@ static inline void open_resume(void *ctx, void *socket)
 
 static inline void open_hold(void *ctx, void *socket)
 {
-	(void)ctx;
-	((struct open_client *)socket)->holds++;
+	const struct open_net *net = ctx;
+	struct open_client *c = socket;
+	c->holds++;
+	if (!c->is_held)
+		c->held_at = c->out_n;
+	c->is_held = net->is_slow;
 }
 
 static inline struct open_record *open_record_find(struct open_net *net, struct slice key)
@@ -178,14 +190,66 @@ static inline struct open_record *open_record_find(struct open_net *net, struct 
 	return NULL;
 }
 
+/** Remember what was there before a write. */
+static inline void open_journal(struct open_net *net, struct slice key)
+{
+	const struct open_record *r = open_record_find(net, key);
+	if (!net->is_slow || key.n > 32)
+		return;
+	if (net->journal_n == net->journal_cap) {
+		net->journal_cap = net->journal_cap ? net->journal_cap * 2 : 64;
+		net->journal = realloc(net->journal, net->journal_cap * sizeof *net->journal);
+	}
+	struct open_record *j = &net->journal[net->journal_n++];
+	*j = (struct open_record){ .was_there = r != NULL, .key_n = key.n, .value_n = r ? r->value_n : 0 };
+	memcpy(j->key, key.p, key.n);
+	if (r) {
+		j->value = malloc(r->value_n + 1);
+		memcpy(j->value, r->value, r->value_n);
+	}
+}
+
 static inline void open_del(void *ctx, struct slice key)
 {
 	struct open_net *net = ctx;
+	open_journal(net, key);
 	struct open_record *r = open_record_find(net, key);
 	if (!r)
 		return;
 	free(r->value);
 	*r = net->records[--net->records_n];
+}
+
+static inline void open_put(void *ctx, struct slice key, struct slice value);
+
+/** All that was written is on disk; what waited for it comes out. */
+static inline void open_commit(struct open_net *net)
+{
+	for (size_t i = 0; i < net->journal_n; i++)
+		free(net->journal[i].value);
+	net->journal_n = 0;
+	for (size_t i = 0; i < OPEN_CLIENTS; i++)
+		net->clients[i].is_held = false;
+}
+
+/** What is not on disk is gone, and so is what waited for it. */
+static inline void open_roll_back(struct open_net *net)
+{
+	net->is_slow = false;
+	while (net->journal_n) {
+		struct open_record j = net->journal[--net->journal_n];
+		if (j.was_there)
+			open_put(net, (struct slice){ j.key, j.key_n }, (struct slice){ j.value, j.value_n });
+		else
+			open_del(net, (struct slice){ j.key, j.key_n });
+		free(j.value);
+	}
+	net->is_slow = true;
+	for (size_t i = 0; i < OPEN_CLIENTS; i++) {
+		if (net->clients[i].is_held)
+			net->clients[i].out_n = net->clients[i].held_at;
+		net->clients[i].is_held = false;
+	}
 }
 
 static inline void open_put(void *ctx, struct slice key, struct slice value)
@@ -239,6 +303,8 @@ static inline void open_stop(struct open_net *net)
 	for (size_t i = 0; i < net->records_n; i++)
 		free(net->records[i].value);
 	free(net->records);
+	open_commit(net);
+	free(net->journal);
 }
 
 static inline int open_record_compare(const void *a, const void *b)
@@ -252,6 +318,8 @@ static inline int open_record_compare(const void *a, const void *b)
 static inline int open_restart(struct open_net *net)
 {
 	mqtt_engine_free(net->engine);
+	if (net->is_slow)
+		open_roll_back(net);
 	for (size_t i = 0; i < OPEN_CLIENTS; i++)
 		net->clients[i].conn = NULL;
 	open_engine_start(net, NULL);

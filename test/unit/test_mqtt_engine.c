@@ -280,15 +280,15 @@ START_TEST(what_says_that_something_is_kept_waits_for_the_disk)
 	subscribe(c, "t", 2);
 	ck_assert_uint_eq(c->holds, ++n); /* SUBACK */
 	open_receive(&net, c, taken, sizeof taken);
-	ck_assert_uint_eq(c->holds, n); /* PUBREC is the policy's */
+	ck_assert_uint_eq(c->holds, ++n); /* PUBREC: the id has been seen */
 	acknowledge(c, MQTT_PUBREL, 5);
 	ck_assert_uint_eq(c->holds, ++n); /* PUBCOMP: from now on the id may stand for another message */
 	ck_assert_uint_eq(publish("o", "t", "x", 2), 1);
 	c->out_n = 0;
-	ck_assert_uint_eq(c->holds, n);
+	ck_assert_uint_eq(c->holds, ++n); /* PUBLISH of QoS 2: this id stands for this message */
 	open_lose(&net, c);
 	hello(c, "a", false, "o", NULL);
-	ck_assert_uint_eq(c->holds, n); /* the session was there */
+	ck_assert_uint_eq(c->holds, ++n); /* the session was there, but what is in flight may not be on disk yet */
 	expect_publish(c, "x", 2, true, &id);
 	acknowledge(c, MQTT_PUBREC, id);
 	ck_assert_uint_eq(c->holds, ++n); /* PUBREL: the client forgets the message */

@@ -21,6 +21,12 @@ void mqtt_conn_hold(struct mqtt_conn *c)
 		c->engine->sink.hold(c->engine->sink.ctx, c->socket);
 }
 
+void mqtt_conn_hold_since(struct mqtt_conn *c, uint64_t kept)
+{
+	if (!c->is_closed && c->engine->kept != kept)
+		c->engine->sink.hold(c->engine->sink.ctx, c->socket);
+}
+
 /* The text goes with a 5.0 packet that says no, if the client wants texts and has room for one [MQTT5 3.1.2.11.4, .7]. */
 struct str mqtt_conn_why(const struct mqtt_conn *c, uint8_t reason, struct str why)
 {

@@ -89,15 +89,17 @@ void mqtt_deliver_told(struct mqtt_engine *e, const struct mqtt_conn *c, const s
 static bool flight_start(struct mqtt_engine *e, struct mqtt_session *s, struct mqtt_out *out, const struct now *now)
 {
 	out->id = mqtt_queue_id(s);
+	out->state = OUT_SENT;
+	mqtt_keep_out_state(e, s, out);
+	if (out->qos == 2) /* else, after a crash, its id could stand for another message, which the client would take for this one again */
+		mqtt_conn_hold(s->conn);
 	if (!out_send(s->conn, out, false, now)) {
 		mqtt_keep_out_gone(e, s, out);
 		mqtt_queue_free(e, out);
 		mqtt_loss_add(e, s);
 		return false;
 	}
-	out->state = OUT_SENT;
 	mqtt_queue_append(&s->inflight, out);
-	mqtt_keep_out_state(e, s, out);
 	return true;
 }
 
@@ -226,6 +228,8 @@ void mqtt_deliver_resume(struct mqtt_session *s, const struct now *now)
 		s->unsent_n += out->is_unsent = out->state == OUT_SENT;
 	if (!e->policy.may_read(e->policy.ctx, c->login))
 		rights_lost(e, s);
+	if (s->inflight.n) /* another connection may have been lost before what it said was on disk */
+		mqtt_conn_hold(c);
 	for (struct mqtt_out *out = s->inflight.first, *next; out; out = next) {
 		next = out->next;
 		if (out->state == OUT_RECEIVED) {

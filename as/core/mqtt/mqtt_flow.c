@@ -177,8 +177,9 @@ static void route(struct mqtt_conn *c, const struct mqtt_publish *p, const struc
 	mqtt_message_free(e, m);
 }
 
-/* The first time that a message is seen: ask the policy, and do what it says. */
-static void fresh_take(struct mqtt_conn *c, const struct mqtt_publish *p, uint64_t ticket, const struct now *now)
+/* The first time that a message is seen: ask the policy, and do what it says. What was kept since `kept` is on disk before it is
+ * acknowledged. */
+static void fresh_take(struct mqtt_conn *c, const struct mqtt_publish *p, uint64_t ticket, uint64_t kept, const struct now *now)
 {
 	struct mqtt_engine *e = c->engine;
 	struct mqtt_session *s = c->session;
@@ -204,8 +205,10 @@ static void fresh_take(struct mqtt_conn *c, const struct mqtt_publish *p, uint64
 			(void)mqtt_session_release(e, s, p->id);
 		mqtt_conn_end(c, END_CLOSE, reason ? reason : MQTT_ADMINISTRATIVE, now);
 	}
-	if (ticket && verdict != MQTT_TAKEN_LATER)
+	if (ticket && verdict != MQTT_TAKEN_LATER) {
+		mqtt_conn_hold_since(c, kept);
 		mqtt_engine_taken(e, ticket, reason, now);
+	}
 }
 
 /* QoS 2 seen before: it is acknowledged again, and not delivered again [MQTT311 4.3.3-2]. */
@@ -253,7 +256,7 @@ void mqtt_flow_publish(struct mqtt_conn *c, const struct mqtt_frame *f, const st
 		return;
 	}
 	e->stats.received++;
-	uint64_t ticket = 0;
+	uint64_t ticket = 0, kept = e->kept;
 	if (p.qos == 2 && mqtt_session_has_received(c->session, p.id)) {
 		repeated_take(c, p.id);
 		return;
@@ -264,7 +267,7 @@ void mqtt_flow_publish(struct mqtt_conn *c, const struct mqtt_frame *f, const st
 	if (rc == 0 && p.qos == 2)
 		rc = mqtt_session_receive(e, c->session, p.id);
 	if (rc == 0) {
-		fresh_take(c, &p, ticket, now);
+		fresh_take(c, &p, ticket, kept, now);
 		return;
 	}
 	if (ticket)

@@ -35,6 +35,7 @@ struct mqtt_engine {
 	size_t why_n;
 	uint64_t why_ticket;     /**< of that message */
 	bool is_loading;         /**< what is loaded is not written again */
+	uint64_t kept;           /**< records written so far */
 	uint64_t next_session, next_opened, next_assigned, next_retained, mark;
 };
 
@@ -44,8 +45,7 @@ enum { TICKETS_MAX = 1 << 17, MQTT_PACKET_MAX = 268435460 };
 struct mqtt_msg *mqtt_message_new(struct mqtt_engine *e, struct str topic, struct slice payload, struct slice props, uint8_t qos);
 struct mqtt_msg *mqtt_message_ref(struct mqtt_msg *m);
 void mqtt_message_free(struct mqtt_engine *e, struct mqtt_msg *m);
-/** Is a payload the text that the payload format indicator says it is [MQTT5 3.3.2.3.2]? */
-bool mqtt_message_is_as_said(const struct mqtt_props *props, struct slice payload);
+bool mqtt_message_is_as_said(const struct mqtt_props *props, struct slice payload); /**< text, if its format says so [MQTT5 3.3.2.3.2] */
 struct str mqtt_message_topic(const struct mqtt_msg *m);
 struct slice mqtt_message_payload(const struct mqtt_msg *m);
 struct slice mqtt_message_props(const struct mqtt_msg *m);
@@ -54,6 +54,7 @@ struct slice mqtt_message_props(const struct mqtt_msg *m);
 void mqtt_conn_send(struct mqtt_conn *c, const struct slice *parts, size_t n);
 void mqtt_conn_write(struct mqtt_conn *c, const struct writer *w); /**< one whole packet */
 void mqtt_conn_hold(struct mqtt_conn *c); /**< what is sent next relies on what is kept of the session */
+void mqtt_conn_hold_since(struct mqtt_conn *c, uint64_t kept); /**< on what was kept of anybody since e->kept was this */
 enum mqtt_end { END_CLOSE, END_LOST, END_DISCONNECT, END_KICK };
 void mqtt_conn_end(struct mqtt_conn *c, enum mqtt_end how, uint8_t reason, const struct now *now);
 struct str mqtt_conn_why(const struct mqtt_conn *c, uint8_t reason, struct str why); /**< the text a client is to see; may be none */

@@ -31,6 +31,7 @@ static struct key_bytes key_of(enum kind kind, uint64_t number, unsigned bytes, 
 
 static void put(struct mqtt_engine *e, const struct key_bytes *k, const struct writer *w)
 {
+	e->kept++;
 	if (!w->failed && !e->is_loading)
 		e->keep->put(e->keep->ctx, (struct slice){ k->b, k->n }, (struct slice){ w->p, w->len });
 }
