@@ -1,10 +1,11 @@
 /** @file An MQTT broker for tests with real clients: our engine and listener, with a policy that lets everybody do nearly everything.
  *
- *     mqtt-broker [--port N] [--queue N] [--dir DIR] [--retained N] [--tls FILE of key and certificate]
+ *     mqtt-broker [--port N] [--queue N] [--dir DIR] [--retained N] [--keep-alive SECONDS] [--tls FILE of key and certificate]
  *
  * Prints "ready PORT". The user name is the owner; user `deny` is refused with 5, password `wrong` with 4; `test/nosubscribe` may not
  * be subscribed to; topics under `later/` are acknowledged once they are "stored", 5 ms later; the payload of `bench/flood` is how many
- * messages of 100 octets to send to `bench/data`. With --dir, sessions and retained messages are kept there.
+ * messages of 100 octets to send to `bench/data`. With --dir, sessions and retained messages are kept there. With --keep-alive, 5.0 clients
+ * are told that one if they ask for more. The general suites for brokers (Eclipse's client_test.py and client_test5.py) need no option.
  */
 #include "as/mqtt_listener.h"
 #include "common/log.h"
@@ -27,6 +28,7 @@ struct broker {
 	struct mqtt_limits limits;
 	struct mqtt_keep keep;
 	uint64_t next_login, flood_left;
+	uint16_t keep_alive_max_s;
 	uint64_t later[LATER_MAX];
 	size_t later_n;
 };
@@ -43,6 +45,7 @@ static enum mqtt_connack_code on_connect(void *ctx, const struct mqtt_login_requ
 	if (str_copy(rq->user.is_present ? rq->user.s : STR("open"), ret->owner, sizeof ret->owner))
 		return MQTT_REFUSED_CLIENT_ID;
 	ret->login = ++b->next_login;
+	ret->keep_alive_max_s = b->keep_alive_max_s;
 	return MQTT_ACCEPTED;
 }
 
@@ -96,6 +99,12 @@ static void on_disconnected(void *ctx, uint64_t login, uint8_t reason)
 {
 	(void)ctx;
 	LOG(LOG_DEBUG, "disconnected", KV_U("login", login), KV_HEX32("reason", reason));
+}
+
+static void on_lost(void *ctx, const struct mqtt_loss *loss)
+{
+	(void)ctx;
+	LOG(LOG_WARN, "lost", KV_STR("client", loss->client_id), KV_U("messages", loss->n));
 }
 
 static struct slice key_of(struct slice key, uint8_t buf[40])
@@ -171,7 +180,7 @@ static int broker_start(struct broker *b, const char *dir)
 	b->listener = mqtt_listener_new(b->loop, NULL);
 	b->timer = loop_timer_new(b->loop, on_stored, b);
 	struct mqtt_engine_options o = { .policy = { .ctx = b, .connect = on_connect, .filter = on_filter, .publish = on_publish,
-		.may_read = on_may_read, .disconnected = on_disconnected }, .keep = dir ? &b->keep : NULL, .limits = b->limits, .seed = rng_u64(&rng) };
+		.may_read = on_may_read, .disconnected = on_disconnected, .lost = on_lost }, .keep = dir ? &b->keep : NULL, .limits = b->limits, .seed = rng_u64(&rng) };
 	if (!b->listener || !b->timer)
 		return -ENOMEM;
 	o.sink = mqtt_listener_sink(b->listener);
@@ -246,6 +255,8 @@ int main(int argc, char **argv)
 			dir = argv[i + 1];
 		else if (strcmp(argv[i], "--tls") == 0)
 			tls = argv[i + 1];
+		else if (strcmp(argv[i], "--keep-alive") == 0)
+			b.keep_alive_max_s = (uint16_t)strtoul(argv[i + 1], NULL, 10);
 		else if (strcmp(argv[i], "--queue") == 0) {
 			b.limits.queue_messages = (uint32_t)strtoul(argv[i + 1], NULL, 10);
 			b.limits.queue_bytes = b.limits.queue_messages * 4096;

@@ -54,7 +54,7 @@ class Client:
     """paho with its events in queues."""
 
     def __init__(self, port, name, level=paho.MQTTv311, clean=True, user="open", password=None, will=None, keepalive=60, expiry=0,
-                 ok=True, manual=False):
+                 ok=True, manual=False, props=None):
         kept = {} if level == paho.MQTTv5 else {"clean_session": clean}
         self.client = paho.Client(name, protocol=level, **kept)
         self.client.manual_ack = manual
@@ -67,11 +67,11 @@ class Client:
         self.client.on_message = lambda c, u, m: self.messages.put(m)
         self.client.on_publish = lambda c, u, mid: self.acks.put(mid)
         self.client.on_subscribe = lambda c, u, mid, granted, *p: self.acks.put((mid, granted))
-        self.client.on_unsubscribe = lambda c, u, mid, *p: self.acks.put((mid, None))
+        self.client.on_unsubscribe = lambda c, u, mid, *p: self.acks.put((mid, p[1] if p else None))
         self.client.on_disconnect = lambda c, u, rc, *p: self.gone.put(rc)
         more = {}
         if level == paho.MQTTv5:
-            more = {"clean_start": clean, "properties": properties(PacketTypes.CONNECT, SessionExpiryInterval=expiry)}
+            more = {"clean_start": clean, "properties": properties(PacketTypes.CONNECT, SessionExpiryInterval=expiry, **(props or {}))}
         self.client.connect("127.0.0.1", port, keepalive, **more)
         self.client.loop_start()
         self.flags, self.rc, self.props = self.connected.get(timeout=10)
