@@ -189,7 +189,7 @@ class Bounds(Case):
         self.assertEqual(self.socket().login(self.key, "x" * 24), b"\x20\2\0\2")
 
     def test_messages_in_flight_and_waiting(self):
-        self.server("mqtt-in-flight=2", "mqtt-queue-messages=5")
+        server = self.server("mqtt-in-flight=2", "mqtt-queue-messages=5")
         sub = self.client("sub", clean=False)
         self.assertEqual(sub.subscribe("#", qos=1), b"\0\1\1")
         pub = self.client("pub")
@@ -215,6 +215,12 @@ class Bounds(Case):
                     kept.sendall(b"\x40\2" + number)
             self.assertEqual(devices, ["k%d" % i for i in range(n - 5, n)])
             self.assertEqual(self.numbers(kept), [])
+        # What was lost is an event of the application, and counted.
+        out = subprocess.run([os.path.join(BUILD, "godwit"), "--state-dir", server.state, "events", "--application-id", "app1"], capture_output=True, text=True, timeout=60)
+        losses = [e["data"] for e in json.loads(out.stdout) if e["name"] == "as.mqtt.session.drop"]
+        self.assertEqual({loss["client_id"] for loss in losses}, {"kept", "sub"})
+        self.assertIn({"client_id": "kept", "messages": 1, "total": 1}, losses)
+        self.assertRegex(server.ask("GET", "/metrics", key="")[1], r"(?m)^as_mqtt_lost_total [1-9]")
 
     def drop(self, name):
         """End the connection of that client id, and know that it has ended: whoever takes it over says goodbye."""
