@@ -1,5 +1,7 @@
 """What general test suites for MQTT brokers look at, with clients that are not ours (paho, mosquitto_pub, _sub and _rr) and with octets by
 hand where a client would keep to the rules by itself. The broker is our engine and listener with an open policy."""
+import os
+import re
 import shutil
 import socket
 import struct
@@ -9,9 +11,11 @@ import unittest
 
 import paho.mqtt.client as paho
 from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCodes
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from test_mqtt_clients import Broker, Client, properties
+from test_mqtt_clients import SOURCE, Broker, Client, properties
 
 BOTH = (paho.MQTTv311, paho.MQTTv5)
 
@@ -86,6 +90,38 @@ def publish_of(packet_heard, level):
     if level == 5:
         rest = rest[1 + rest[0]:]
     return first >> 3 & 1, first >> 1 & 3, ident, topic, rest
+
+
+class Tables(unittest.TestCase):
+    """Our tables of 5.0 beside paho's, which somebody else wrote down."""
+
+    def rows(self, leaf, form):
+        with open(os.path.join(SOURCE, "proto/mqtt", leaf)) as f:
+            return [m.groups() for m in map(re.compile(form).match, f) if m]
+
+    def test_reason_codes(self):
+        columns = {"CA": (PacketTypes.CONNACK,), "PA": (PacketTypes.PUBACK, PacketTypes.PUBREC), "PR": (PacketTypes.PUBREL, PacketTypes.PUBCOMP),
+                   "SA": (PacketTypes.SUBACK,), "UA": (PacketTypes.UNSUBACK,), "DI": (PacketTypes.DISCONNECT,), "DS": (PacketTypes.DISCONNECT,),
+                   "AU": (PacketTypes.AUTH,)}
+        ours = {int(code, 16): {t for c in where.split(" | ") for t in columns[c]}
+                for code, where in self.rows("mqtt_reasons.def", r"REASON\(\w+,\s+0x(\w\w), ([A-Z |]+),")}
+        names = ReasonCodes(PacketTypes.CONNACK, identifier=0).names
+        theirs = {code: {t for types in names[code].values() for t in types} for code in names}
+        theirs[0x99].add(PacketTypes.CONNACK)  # of a will: 3.2.2.2, which paho leaves out
+        self.assertEqual(ours, theirs)
+
+    def test_properties(self):
+        columns = {"CONNECT": (PacketTypes.CONNECT,), "CONNACK": (PacketTypes.CONNACK,), "PUBLISH": (PacketTypes.PUBLISH,), "WILL": (PacketTypes.WILLMESSAGE,),
+                   "ACK": (PacketTypes.PUBACK, PacketTypes.PUBREC, PacketTypes.PUBREL, PacketTypes.PUBCOMP), "SUBSCRIBE": (PacketTypes.SUBSCRIBE,),
+                   "SUBACK": (PacketTypes.SUBACK, PacketTypes.UNSUBACK), "UNSUBSCRIBE": (PacketTypes.UNSUBSCRIBE,), "DISCONNECT": (PacketTypes.DISCONNECT,),
+                   "AUTH": (PacketTypes.AUTH,)}
+        columns["ANY"] = [t for types in columns.values() for t in types]
+        kinds = {"U8": "Byte", "U16": "Two Byte Integer", "U32": "Four Byte Integer", "VAR": "Variable Byte Integer", "TEXT": "UTF-8 Encoded String", "BYTES": "Binary Data",
+                 "PAIR": "UTF-8 String Pair"}
+        ours = {int(ident, 16): (kinds[kind], {t for c in where.split(" | ") for t in columns[c[3:]]})
+                for ident, kind, where in self.rows("mqtt_props.def", r"PROP\(\w+,\s+0x(\w\w), (\w+),\s+([\w |]+)\)")}
+        paho_has = Properties(PacketTypes.CONNECT)
+        self.assertEqual(ours, {ident: (paho_has.types[kind], set(types)) for ident, (kind, types) in paho_has.properties.items()})
 
 
 class Interop(unittest.TestCase):
