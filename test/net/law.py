@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""law.py CAPTURE [--duty-cycle-off EUI] [--json]: is what these gateways were told to emit lawful, and can a forwarder emit it?
+"""law.py CAPTURE [--region REGION] [--duty-cycle-off EUI]: is what these gateways were told to emit lawful, and can a forwarder emit it?
 
 Reads what `godwit-sim --capture` wrote: one JSON object a line with t_us (one clock for all), gateway, forwarder, counter (the concentrator's
 at that moment), gps_us where there is GPS, from ("server" or "gateway"), hex (the datagram). Everything else it works out itself: the numbers of
-the law below are those of EN 300 220-2 V3.2.1 annex B and ERC/REC 70-03 annex 1, time on air that of the SX1276 data sheet 4.1.1.7. It shares
-nothing with the programs that it judges. Exit status 0: nothing found; 1: something was; 2: the file cannot be read.
+the law below are those of the regulations named there, time on air that of the SX1276 data sheet 4.1.1.7. It shares nothing with the programs
+that it judges. Exit status 0: nothing found; 1: something was; 2: the file cannot be read.
 """
 import argparse
 import base64
@@ -16,19 +16,49 @@ from collections import defaultdict
 
 HOUR_US = 3600 * 10**6
 
-# name, from Hz, to Hz, share of any hour, dBm ERP. Between them nothing may be sent.
-SUB_BANDS = (
-    ("863.0-865.0", 863000000, 865000000, 0.001, 14),
-    ("865.0-868.0", 865000000, 868000000, 0.01, 14),
-    ("868.0-868.6", 868000000, 868600000, 0.01, 14),
-    ("868.7-869.2", 868700000, 869200000, 0.001, 14),
-    ("869.4-869.65", 869400000, 869650000, 0.1, 27),
-    ("869.7-870.0", 869700000, 870000000, 0.01, 14),
-)
+LONGEST_US = 2900000  # 64 octets at SF12 and 125 kHz, the most that any region lets a device hear there, are 2.8 s
+
+
+class Law:
+    """bands: name, from Hz, to Hz, share of any hour, dBm that a forwarder may be told; between them nothing may be sent. An antenna of 2 dBi is
+    taken for granted, as that makes ERP of it. longest_us: of one frame. narrow_us, narrow_in_us: how long frames narrower than 500 kHz may
+    occupy one frequency in so much time."""
+
+    def __init__(self, source, *bands, longest_us=LONGEST_US, narrow_us=0, narrow_in_us=0):
+        self.source, self.bands, self.longest_us, self.narrow_us, self.narrow_in_us = source, bands, longest_us, narrow_us, narrow_in_us
+
+
+def _as923(longest_us=LONGEST_US):
+    return Law("RP002-1.0.4 2.10: 16 dBm EIRP, 1 % of time, 400 ms where the country limits the dwell time; sub-bands of their channels",
+               ("915.0-923.0", 915000000, 923000000, 0.01, 14), ("923.0-923.5", 923000000, 923500000, 0.01, 14),
+               ("923.5-928.0", 923500000, 928000000, 0.01, 14), longest_us=longest_us)
+
+
+LAWS = {
+    "EU868": Law("EN 300 220-2 V3.2.1 annex B, ERC/REC 70-03 annex 1",
+                 ("863.0-865.0", 863000000, 865000000, 0.001, 14),
+                 ("865.0-868.0", 865000000, 868000000, 0.01, 14),
+                 ("868.0-868.6", 868000000, 868600000, 0.01, 14),
+                 ("868.7-869.2", 868700000, 869200000, 0.001, 14),
+                 ("869.4-869.65", 869400000, 869650000, 0.1, 27),
+                 ("869.7-870.0", 869700000, 870000000, 0.01, 14)),
+    "EU433": Law("ERC/REC 70-03 annex 1 band f: 10 mW ERP, 10 %", ("433.05-434.79", 433050000, 434790000, 0.1, 10)),
+    # 1 W conducted for digital modulation of at least 500 kHz and for hopping over 50 channels, whose frequencies are left after 0.4 s in 20 s.
+    "US915": Law("47 CFR 15.247 (a)(1)(i), (a)(2), (b)(2), (b)(3)", ("902.0-928.0", 902000000, 928000000, 1, 30), narrow_us=400000,
+                 narrow_in_us=20 * 10**6),
+    "AU915": Law("ACMA LIPD Class Licence 2015: 1 W EIRP", ("915.0-928.0", 915000000, 928000000, 1, 28)),
+    "AS923": _as923(),
+    "AS923-DT": _as923(400000),
+    "IN865": Law("GSR 564(E) of 2005: 1 W, 4 W ERP", ("865.0-867.0", 865000000, 867000000, 1, 30)),
+    "KR920": Law("RP002-1.0.4 2.11, notice of MSIT on unlicensed equipment: gateways 23 dBm EIRP", ("920.8-923.4", 920800000, 923400000, 1, 21)),
+    "RU864": Law("decision 18-46-03-1 of GKRCh: 25 mW, 25 mW, 100 mW ERP",
+                 ("864.0-865.0", 864000000, 865000000, 0.001, 14),
+                 ("866.0-868.0", 866000000, 868000000, 0.01, 14),
+                 ("868.7-869.2", 868700000, 869200000, 0.1, 20)),
+}
 # A forwarder's queue [us]: (least lead, most lead, an immediate frame is placed so far ahead, free time before a frame)
 QUEUES = {"sx1302": (42500, 512 * 10**6, 80000, 41500), "sx1301": (32500, 512 * 10**6, 1000000, 31500), "v1": (0, 2**31, 0, 0)}
 MARGIN_US = 1000
-LONGEST_US = 2900000  # 64 octets at SF12, the most that EU868 lets a device hear there, are 2.8 s
 
 
 def time_on_air_us(txpk):
@@ -56,6 +86,10 @@ class Emission:
         self.refused = False
 
     @property
+    def width_hz(self):
+        return int(self.txpk["datr"].split("BW")[1]) * 1000 if self.txpk["modu"] == "LORA" else 250000
+
+    @property
     def end_us(self):
         return self.start_us + self.air_us
 
@@ -67,7 +101,8 @@ class Emission:
 class Checker:
     """Feed it lines in their order; `found` says what is wrong."""
 
-    def __init__(self, exempt=()):
+    def __init__(self, exempt=(), region="EU868"):
+        self.law = LAWS[region]
         self.found = []
         self.exempt = {e.upper() for e in exempt}
         self.emissions = []
@@ -145,21 +180,21 @@ class Checker:
         for gateway, emissions in by_gateway.items():
             for e in emissions:
                 self.band_and_power(e)
-                if e.air_us > LONGEST_US:
+                if e.air_us > self.law.longest_us:
                     self.wrong("dwell", "%s is longer than any frame may be" % e)
             self.spacing(emissions)
             emissions.sort(key=lambda e: e.start_us)
+            self.narrow(emissions)
             self.overlaps(emissions)
             if gateway not in self.exempt:
                 self.duty_cycle(gateway, emissions)
         return self.found
 
-    @staticmethod
-    def sub_band(e):
-        half = 62500 if e.txpk["modu"] == "LORA" and "BW125" in e.txpk["datr"] else 125000
-        inside = [b for b in SUB_BANDS if b[1] <= e.hz - half and e.hz + half <= b[2]]
+    def sub_band(self, e):
+        half = e.width_hz // 2
+        inside = [b for b in self.law.bands if b[1] <= e.hz - half and e.hz + half <= b[2]]
         # A channel across an edge that both sides allow counts for the stricter side.
-        across = [b for b in SUB_BANDS if e.hz - half < b[2] and b[1] < e.hz + half]
+        across = [b for b in self.law.bands if e.hz - half < b[2] and b[1] < e.hz + half]
         return inside[0] if inside else min(across, key=lambda b: b[3]) if len(across) == 2 and across[0][2] == across[1][1] else None
 
     def band_and_power(self, e):
@@ -168,6 +203,20 @@ class Checker:
             self.wrong("band", "%s: nothing may be sent there" % e)
         elif e.txpk["powe"] > band[4]:
             self.wrong("power", "%s: %d dBm where %d are allowed" % (e, e.txpk["powe"], band[4]))
+
+    def narrow(self, emissions):
+        """A narrow signal may rest on a frequency for so long only, in any so much time."""
+        by_hz = defaultdict(list)
+        for e in emissions if self.law.narrow_us else ():
+            if e.width_hz < 500000:
+                by_hz[e.hz].append(e)
+        for list_ in by_hz.values():
+            for last in list_:
+                begin = last.end_us - self.law.narrow_in_us
+                used = sum(min(e.end_us, last.end_us) - max(e.start_us, begin) for e in list_ if begin < e.end_us and e.start_us < last.end_us)
+                if used > self.law.narrow_us:
+                    self.wrong("dwell", "%s: %.0f ms on this frequency in %d s" % (last, used / 1e3, self.law.narrow_in_us / 1e6))
+                    break
 
     def overlaps(self, emissions):
         """One transmitter: no two at once, and its queue's free time before each."""
@@ -214,8 +263,8 @@ class Checker:
         return used
 
 
-def check(path, exempt=()):
-    c = Checker(exempt)
+def check(path, exempt=(), region="EU868"):
+    c = Checker(exempt, region)
     with open(path) as f:
         for line in f:
             c.line(line)
@@ -226,10 +275,11 @@ def check(path, exempt=()):
 def main():
     p = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     p.add_argument("capture")
+    p.add_argument("--region", choices=sorted(LAWS), default="EU868", help="whose law: %(choices)s (%(default)s)")
     p.add_argument("--duty-cycle-off", action="append", default=[], metavar="EUI", help="a gateway whose operator answers for the law")
     a = p.parse_args()
     try:
-        c = check(a.capture, a.duty_cycle_off)
+        c = check(a.capture, a.duty_cycle_off, a.region)
     except (OSError, ValueError, KeyError) as e:
         print("error: %s: %r" % (a.capture, e), file=sys.stderr)
         return 2

@@ -45,8 +45,8 @@ class Capture:
         self.line(at_us - lead_us + 2000, "gateway", struct.pack(">BHBQ", 2, self.token, 5, int(self.gateway, 16)) + body)
         return self
 
-    def rules(self, exempt=()):
-        c = law.Checker(exempt)
+    def rules(self, exempt=(), region="EU868"):
+        c = law.Checker(exempt, region)
         for line in self.lines:
             c.line(line)
         return sorted({rule for rule, _ in c.finish()})
@@ -79,6 +79,54 @@ class PlantedTest(unittest.TestCase):
                     self.assertEqual(law.time_on_air_us(txpk), int(r["us"]))
                 played += 1
         self.assertGreater(played, 80)
+
+    def test_each_region_has_its_bands_and_powers(self):
+        """(region, a lawful frequency, its power, frequencies where nothing may be sent)"""
+        for region, freq, powe, outside in (
+                ("EU433", 434.665, 10, (433.0, 434.8, 868.1)), ("US915", 923.3, 30, (901.9, 928.1, 868.1)), ("AU915", 927.5, 28, (914.9, 928.0)),
+                ("AS923", 923.2, 14, (914.9, 928.2, 902.3)), ("IN865", 866.55, 30, (864.95, 867.0, 868.1)), ("KR920", 921.9, 21, (920.7, 923.5)),
+                ("RU864", 869.1, 20, (865.5, 868.5, 869.5)), ("RU864", 864.5, 14, (863.9,))):
+            with self.subTest(region=region, freq=freq):
+                wide = {"datr": "SF7BW500"} if region in ("US915", "AU915") else {}
+                self.assertEqual(Capture().down(SECOND, freq=freq, powe=powe, **wide).rules(region=region), [])
+                self.assertEqual(Capture().down(SECOND, freq=freq, powe=powe + 1, **wide).rules(region=region), ["power"])
+                for hz in outside:
+                    self.assertEqual(Capture().down(SECOND, freq=hz, powe=5).rules(region=region), ["band"], hz)
+        # A wide channel needs its whole width.
+        self.assertEqual(Capture().down(SECOND, freq=927.9, datr="SF7BW125").rules(region="US915"), [])
+        self.assertEqual(Capture().down(SECOND, freq=927.9, datr="SF7BW500").rules(region="US915"), ["band"])
+
+    def test_the_duty_cycle_of_other_regions(self):
+        for region, freq, share in (("EU433", 434.665, 0.1), ("AS923", 923.2, 0.01), ("AS923", 922.0, 0.01), ("RU864", 864.5, 0.001),
+                                    ("RU864", 867.0, 0.01), ("RU864", 869.1, 0.1)):
+            with self.subTest(region=region, freq=freq):
+                c, each = self.hour(share * 3600, freq, powe=10)
+                self.assertEqual(c.rules(region=region), [])
+                c, each = self.hour(share * 3600 + each, freq, powe=10)
+                self.assertEqual(c.rules(region=region), ["duty cycle"])
+        for region, freq, more in (("US915", 923.3, {"datr": "SF12BW500"}), ("AU915", 923.3, {"datr": "SF12BW500"}), ("IN865", 866.55, {}), ("KR920", 921.9, {})):
+            c = Capture()
+            for i in range(300):
+                c.down((i + 1) * 3 * SECOND, freq=freq, **{"datr": "SF12BW125", "data": bytes(40), **more})
+            self.assertEqual(c.rules(region=region), [], "%s has no such limit" % region)
+
+    def test_the_dwell_time(self):
+        slow = {"datr": "SF10BW125", "data": bytes(30)}  # 452.6 ms
+        self.assertEqual(Capture().down(SECOND, freq=923.2, **slow).rules(region="AS923"), [])
+        self.assertEqual(Capture().down(SECOND, freq=923.2, **slow).rules(region="AS923-DT"), ["dwell"])
+        self.assertEqual(Capture().down(SECOND, freq=923.2, datr="SF10BW125", data=bytes(20)).rules(region="AS923-DT"), [])
+        self.assertEqual(Capture().down(SECOND, freq=868.1, datr="SF12BW125", data=bytes(70)).rules(), ["dwell"])
+        self.assertEqual(Capture().down(SECOND, freq=903.9, **slow).rules(region="US915"), ["dwell"])
+        self.assertEqual(Capture().down(SECOND, freq=923.3, datr="SF12BW500", data=bytes(50)).rules(region="US915"), [], "wide ones may last")
+        # Not by small frames either: 0.4 s in any 20 s on one frequency.
+        c = Capture()
+        for i in range(10):
+            c.down((i + 1) * SECOND, freq=903.9, datr="SF7BW125")  # 46.3 ms each
+        self.assertEqual(c.rules(region="US915"), ["dwell"])
+        c = Capture()
+        for i in range(40):
+            c.down((i + 1) * SECOND, freq=903.9 + 0.2 * (i % 8), datr="SF7BW125")
+        self.assertEqual(c.rules(region="US915"), [], "hopping")
 
     def hour(self, seconds, freq, sf=12, octets=51, spread=3590, **more):
         """As many frames as make so many seconds, over almost an hour."""
