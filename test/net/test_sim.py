@@ -531,7 +531,7 @@ class SimTest(unittest.TestCase):
 
     def test_mistakes_on_the_command_line_are_named(self):
         for flags, word in ((["--nonsense"], "--nonsense"), (["--gateways", "0"], "--gateways"), (["--app-key", "12"], "--app-key"),
-                            (["--plan", "XX"], "XX"), (["--lorawan-version", "1.1"], "--lorawan-version"), (["--interval"], "--interval")):
+                            (["--plan", "XX"], "XX"), (["--lorawan-version", "1.2"], "--lorawan-version"), (["--load", "--lorawan-version", "1.1"], "--load"), (["--interval"], "--interval")):
             done = subprocess.run([program("godwit-sim")] + flags, stdin=subprocess.DEVNULL, capture_output=True, timeout=10)
             self.assertNotEqual(done.returncode, 0, flags)
             self.assertTrue(re.match("error: ", done.stderr.decode()) and word in done.stderr.decode(), done.stderr)

@@ -7,7 +7,7 @@
 
 enum {
 	WINDOW_GRACE_US = 2000,   /**< after RX2 has opened, nothing new is heard */
-	ADR_ACK_LIMIT = 64,
+	ADR_ACK_LIMIT = 64, /**< before ADRParamSetupReq says otherwise */
 	ADR_ACK_DELAY = 32,
 	JOIN_PAUSE_US = 2000000,
 	JOIN_PAUSE_MAX = 5, /**< doublings */
@@ -60,7 +60,9 @@ static uint8_t join_dr(const struct sim *s, uint8_t dr)
 static void transmit(struct device *d, struct sim *s)
 {
 	const struct modu *m = region_modu(s->plan->region, true, d->up_dr);
-	d->channel = channel_pick(d, s, d->up_dr, d->is_join);
+	d->channel = channel_pick(d, s, d->up_dr, d->is_join && d->join_type == JOIN_REQ_TYPE);
+	if (!d->is_join)
+		device_sign(d, s); /* in 1.1 the code names the channel */
 	d->tries++;
 	sleep_until(d, s, PHASE_SENDING, sim_now(s) + airtime_us(m, d->phy_len, true));
 }
@@ -79,26 +81,26 @@ static void transmitted(struct device *d, struct sim *s, uint64_t at_us)
 	sleep_until(d, s, PHASE_LISTENING, d->rx2_us + WINDOW_GRACE_US);
 }
 
-static void join_request(struct device *d, struct sim *s)
+/** @param type  JOIN_REQ_TYPE; 0, 1, 2: rejoin */
+static void join_request(struct device *d, struct sim *s, uint8_t type)
 {
-	const struct mac_rules *rules = mac_rules(s->opt.version);
 	struct report r;
+	bool is_new = type == JOIN_REQ_TYPE;
 	d->is_join = true;
 	d->wants_join = false;
+	d->wants_rejoin = -1;
 	d->tries = 0;
-	d->dev_nonce = rules->nonce_rises ? (uint16_t)(d->dev_nonce + 1) : (uint16_t)rng_u64(&s->rng);
 	d->joins++;
-	d->up_dr = join_dr(s, s->opt.dr);
-	struct frame f = { .mtype = MTYPE_JOIN_REQUEST,
-		.join = { .join_eui = d->join_eui, .dev_eui = d->dev_eui, .dev_nonce = d->dev_nonce } };
-	struct writer w = writer_of(d->phy, sizeof d->phy);
-	frame_write(&f, &w);
-	d->phy_len = w.len;
-	mic_join(s->crypto, &d->app_key, (struct slice){ d->phy, w.len - MIC_LEN }, d->phy + w.len - MIC_LEN);
-	report_begin(&r, s, "join-request");
+	d->up_dr = is_new ? join_dr(s, s->opt.dr) : d->dr;
+	device_join_build(d, s, type);
+	report_begin(&r, s, is_new ? "join-request" : "rejoin-request");
 	report_num(&r, "device", (int64_t)d->index);
 	report_eui(&r, "dev_eui", d->dev_eui);
-	report_num(&r, "dev_nonce", d->dev_nonce);
+	report_num(&r, is_new ? "dev_nonce" : "rj_count", d->join_nonce);
+	if (!is_new)
+		report_num(&r, "type", type);
+	if (s->opt.verbose)
+		report_hex(&r, "phy", d->phy, d->phy_len);
 	report_end(&r);
 	transmit(d, s);
 }
@@ -131,9 +133,9 @@ static bool adr_step(struct device *d, const struct sim *s)
 	if (!d->adr)
 		return false;
 	uint32_t silent = d->adr_ack_cnt++;
-	if (silent < ADR_ACK_LIMIT)
+	if (silent < d->adr_ack_limit)
 		return false;
-	if (silent > ADR_ACK_LIMIT && (silent - ADR_ACK_LIMIT) % ADR_ACK_DELAY == 0) {
+	if (silent > d->adr_ack_limit && (silent - d->adr_ack_limit) % d->adr_ack_delay == 0) {
 		if (d->tx_power)
 			d->tx_power = 0;
 		else if (region_backoff_dr(s->plan->region, d->dr) >= 0)
@@ -144,7 +146,7 @@ static bool adr_step(struct device *d, const struct sim *s)
 
 static void data_send(struct device *d, struct sim *s, const struct wish *w)
 {
-	uint8_t f_opts[FOPTS_MAX], frm[SIM_PAYLOAD_MAX];
+	uint8_t f_opts[FOPTS_MAX], sealed[FOPTS_MAX], frm[SIM_PAYLOAD_MAX];
 	bool asks = adr_step(d, s);
 	d->is_join = false;
 	d->tries = 0;
@@ -159,23 +161,27 @@ static void data_send(struct device *d, struct sim *s, const struct wish *w)
 			.adr = d->adr,
 			.adr_ack_req = asks,
 			.ack = d->ack_due,
-			.f_opts = opts,
+			.f_opts = { sealed, opts.n },
 			.has_port = w->has_port,
 			.f_port = w->f_port,
 			.frm = { frm, w->len } },
 	};
 	struct frame_id id = { .dev_addr = d->dev_addr, .f_cnt = d->f_cnt_up, .is_up = true };
 	memcpy(frm, w->payload, w->len);
-	cipher_frm(s->crypto, &d->keys.app_s, &id, frm, w->len);
+	memcpy(sealed, f_opts, opts.n);
+	cipher_frm(s->crypto, w->f_port == PORT_MAC ? &d->keys.nwk_s_enc : &d->keys.app_s, &id, frm, w->len);
+	if (d->is_v11)
+		cipher_f_opts(s->crypto, &d->keys.nwk_s_enc, &id, false, sealed, opts.n);
 	struct writer out = writer_of(d->phy, sizeof d->phy);
 	frame_write(&f, &out);
 	d->phy_len = out.len;
-	mic_data(s->crypto, &d->keys.f_nwk_s_int, &id, (struct slice){ d->phy, out.len - MIC_LEN },
-		d->phy + out.len - MIC_LEN);
+	d->has_ack = d->ack_due;
+	if (w->confirmed)
+		d->conf_up = (uint16_t)d->f_cnt_up;
 	d->ack_due = d->is_urgent = false;
 	s->totals.uplinks++;
-	uplink_report(d, s, &f, w, opts);
 	transmit(d, s);
+	uplink_report(d, s, &f, w, opts);
 }
 
 /** The uplink that is due by the options. */
@@ -216,7 +222,9 @@ static void next(struct device *d, struct sim *s)
 {
 	uint64_t now = sim_now(s);
 	if (d->wants_join || (!d->is_joined && !s->opt.script && d->otaa)) {
-		join_request(d, s);
+		join_request(d, s, JOIN_REQ_TYPE);
+	} else if (d->is_joined && d->wants_rejoin >= 0) {
+		join_request(d, s, (uint8_t)d->wants_rejoin);
 	} else if (d->is_joined && d->queue_n) {
 		struct wish w = d->queue[d->queue_first];
 		d->queue_first = (d->queue_first + 1) % DEVICE_QUEUE;
@@ -314,7 +322,7 @@ static void on_due(struct event *e, struct sim *s, uint64_t at_us)
 	case PHASE_RECEIVING: received(d, s); break;
 	case PHASE_PAUSE:
 		if (d->is_join)
-			join_request(d, s);
+			join_request(d, s, JOIN_REQ_TYPE);
 		else
 			transmit(d, s);
 		break;
@@ -343,8 +351,28 @@ void device_reset_mac(struct device *d, const struct sim *s)
 	d->rx2_dr = r->rx2_dr;
 	d->rx2_hz = r->rx2_hz;
 	d->adr_ack_cnt = 0;
+	d->adr_ack_limit = ADR_ACK_LIMIT;
+	d->adr_ack_delay = ADR_ACK_DELAY;
 	d->ack_due = d->is_urgent = false;
 	d->answers.n = d->sticky.n = d->answers_sent = 0;
+}
+
+static struct key key_or(const struct key *wanted, struct key otherwise)
+{
+	return key_is_none(wanted) ? otherwise : *wanted;
+}
+
+static void session_by_options(struct device *d, const struct options *o)
+{
+	uint64_t number = (uint64_t)d->dev_addr << 32 | d->dev_addr;
+	struct key nwk = key_or(&o->nwk_s_key, key_of_number(number));
+	d->keys = (struct session_keys){ nwk, nwk, nwk, key_or(&o->app_s_key, key_of_number(number)) };
+	if (d->is_v11) {
+		d->keys.s_nwk_s_int = key_or(&o->s_nwk_s_int_key, nwk);
+		d->keys.nwk_s_enc = key_or(&o->nwk_s_enc_key, nwk);
+	}
+	d->f_cnt_up = o->f_cnt;
+	d->is_joined = true;
 }
 
 void device_init(struct device *d, const struct sim *s, size_t i)
@@ -354,22 +382,20 @@ void device_init(struct device *d, const struct sim *s, size_t i)
 		.otaa = !o->abp,
 		.dev_eui = o->dev_eui_first + i,
 		.join_eui = o->join_eui,
-		.app_key = o->app_key,
+		.class_c = o->class_c || (!o->device_file && i + o->class_c_count >= o->devices),
 		.battery = 255,
 		.adr = o->adr,
+		.wants_rejoin = -1,
 		.dev_nonce = (uint16_t)o->dev_nonce };
 	d->event.fire = on_due;
-	if (key_is_none(&d->app_key))
-		d->app_key = key_of_number(d->dev_eui);
-	if (o->abp) {
-		d->dev_addr = o->dev_addr_first + (uint32_t)i;
-		uint64_t number = (uint64_t)d->dev_addr << 32 | d->dev_addr;
-		struct key nwk = key_is_none(&o->nwk_s_key) ? key_of_number(number) : o->nwk_s_key;
-		d->keys = (struct session_keys){ nwk, nwk, nwk,
-			key_is_none(&o->app_s_key) ? key_of_number(number) : o->app_s_key };
-		d->f_cnt_up = o->f_cnt;
-		d->is_joined = true;
-	}
+	d->app_key = key_or(&o->app_key, key_of_number(d->dev_eui));
+	d->nwk_key = key_or(&o->nwk_key, key_of_number(~d->dev_eui));
+	d->is_v11 = mac_rules(o->version)->is_v11;
+	d->wants_rekey = d->is_v11;
+	d->wants_mode = d->is_v11 && d->class_c;
+	d->dev_addr = o->abp ? o->dev_addr_first + (uint32_t)i : 0;
+	if (o->abp)
+		session_by_options(d, o);
 	device_reset_mac(d, s);
 }
 
@@ -401,6 +427,16 @@ void device_want_join(struct device *d, struct sim *s)
 	d->wants_join = true;
 	if (d->phase == PHASE_IDLE)
 		next(d, s);
+}
+
+int device_want_rejoin(struct device *d, struct sim *s, uint8_t type)
+{
+	if (!d->is_v11 || !d->otaa || !d->is_joined)
+		return -EINVAL;
+	d->wants_rejoin = type;
+	if (d->phase == PHASE_IDLE)
+		next(d, s);
+	return 0;
 }
 
 void device_repeat(struct device *d, struct sim *s)

@@ -3,7 +3,7 @@
 #include "test/sim/report.h"
 #include <string.h>
 
-enum { CF_LIST_CHANNELS = 5, CF_LIST_TYPE_MASKS = 1, DEVICE_MARGIN_DB = 9 };
+enum { CF_LIST_CHANNELS = 5, CF_LIST_TYPE_MASKS = 1, DEVICE_MARGIN_DB = 9, VERSION_1_1 = 1, CLASS_C = 2 };
 
 static void answer_append(struct answers *a, const struct writer *w)
 {
@@ -205,6 +205,20 @@ static void command_do(struct device *d, struct sim *s, const struct mac_cmd *c)
 		mac_empty_put(&w, CMD_DUTY_CYCLE);
 		answer_append(&d->answers, &w);
 		break;
+	case CMD_REKEY:
+	case CMD_RESET: d->wants_rekey = false; break;
+	case CMD_DEVICE_MODE: d->wants_mode = false; break;
+	case CMD_ADR_PARAM_SETUP:
+		d->adr_ack_limit = 1U << (c->arg.p[0] >> 4);
+		d->adr_ack_delay = 1U << (c->arg.p[0] & 15);
+		mac_empty_put(&w, CMD_ADR_PARAM_SETUP);
+		answer_append(&d->answers, &w);
+		break;
+	case CMD_REJOIN_PARAM_SETUP: /* it keeps no time, and does not rejoin by itself */
+		mac_octet_put(&w, CMD_REJOIN_PARAM_SETUP, 0);
+		answer_append(&d->answers, &w);
+		break;
+	case CMD_FORCE_REJOIN: d->wants_rejoin = c->arg.p[0] >> 4 & 7; break;
 	case CMD_RX_TIMING_SETUP:
 		d->rx1_delay_s = mac_rx_timing_setup_req_get(c->arg);
 		mac_empty_put(&w, CMD_RX_TIMING_SETUP);
@@ -249,6 +263,10 @@ static size_t commands_copy(struct writer *w, const struct answers *from)
 size_t device_f_opts(struct device *d, const struct wish *w, uint8_t ret[FOPTS_MAX])
 {
 	struct writer out = writer_of(ret, FOPTS_MAX);
+	if (d->wants_rekey)
+		mac_octet_put(&out, d->otaa ? CMD_REKEY : CMD_RESET, VERSION_1_1);
+	if (d->wants_mode)
+		mac_octet_put(&out, CMD_DEVICE_MODE, CLASS_C);
 	commands_copy(&out, &d->sticky);
 	d->answers_sent = commands_copy(&out, &d->answers);
 	if (w->link_check && out.len < out.cap)

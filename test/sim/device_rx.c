@@ -18,19 +18,25 @@ static bool is_tuned(const struct sim *s, const struct emission *e, uint32_t hz,
 	return m && e->freq_hz == hz && modu_eq(m, &e->modu);
 }
 
+/** A rejoin-request is answered where data would be, but later. */
+static bool is_new_join(const struct device *d)
+{
+	return d->is_join && d->join_type == JOIN_REQ_TYPE;
+}
+
 static bool fits_rx1(const struct device *d, const struct sim *s, const struct emission *e)
 {
 	enum phy_version phy = mac_rules(s->opt.version)->usual_phy;
 	const struct channel *c = &d->channels[d->channel];
 	const struct region *r = s->plan->region;
-	const struct region_join *join = d->is_join ? region_join(r, c->up_hz) : NULL;
-	int dr = region_rx1_dr(r, phy, d->up_dr, d->is_join ? 0 : d->rx1_dr_offset, d->down_dwell);
-	uint32_t hz = d->is_join ? region_rx1_hz(r, c->up_hz, d->channel) : c->down_hz;
+	bool is_new = is_new_join(d);
+	const struct region_join *join = is_new ? region_join(r, c->up_hz) : NULL;
+	int dr = region_rx1_dr(r, phy, d->up_dr, is_new ? 0 : d->rx1_dr_offset, d->down_dwell);
+	uint32_t hz = is_new ? region_rx1_hz(r, c->up_hz, d->channel) : c->down_hz;
 	return is_tuned(s, e, join ? join->rx1_hz : hz, dr);
 }
 
-/** Where RX2 is of the join-request that was sent. */
-static uint32_t join_rx2_hz(const struct device *d, const struct sim *s)
+uint32_t device_join_rx2_hz(const struct device *d, const struct sim *s)
 {
 	const struct region_join *join = region_join(s->plan->region, d->channels[d->channel].up_hz);
 	return join ? join->rx2_hz : s->plan->region->rx2_hz;
@@ -39,7 +45,7 @@ static uint32_t join_rx2_hz(const struct device *d, const struct sim *s)
 static bool fits_rx2(const struct device *d, const struct sim *s, const struct emission *e)
 {
 	const struct region *r = s->plan->region;
-	return d->is_join ? is_tuned(s, e, join_rx2_hz(d, s), r->rx2_dr) : is_tuned(s, e, d->rx2_hz, d->rx2_dr);
+	return is_new_join(d) ? is_tuned(s, e, device_join_rx2_hz(d, s), r->rx2_dr) : is_tuned(s, e, d->rx2_hz, d->rx2_dr);
 }
 
 /** The window that an emission falls into: 1, 2, 3 for class C; 0: none. */
@@ -50,7 +56,7 @@ static uint8_t window_of(const struct device *d, const struct sim *s, const stru
 	if (d->phase == PHASE_LISTENING && is_at(e->start_us, d->rx2_us))
 		return fits_rx2(d, s, e) ? 2 : 0;
 	bool is_free = d->phase == PHASE_LISTENING || d->phase == PHASE_IDLE || d->phase == PHASE_PAUSE;
-	return s->opt.class_c && d->is_joined && is_free && is_tuned(s, e, d->rx2_hz, d->rx2_dr) ? 3 : 0;
+	return d->class_c && d->is_joined && is_free && is_tuned(s, e, d->rx2_hz, d->rx2_dr) ? 3 : 0;
 }
 
 bool device_listens(const struct device *d, const struct sim *s, const struct emission *e)
@@ -70,7 +76,7 @@ void device_receive(struct device *d, struct sim *s, const struct emission *e)
 	sim_at(s, &d->event, e->end_us);
 }
 
-static void refusal_report(const struct device *d, const struct sim *s, const char *why)
+void device_refuse(const struct device *d, const struct sim *s, const char *why)
 {
 	struct report r;
 	report_begin(&r, s, "downlink-refused");
@@ -78,51 +84,6 @@ static void refusal_report(const struct device *d, const struct sim *s, const ch
 	report_num(&r, "window", d->window);
 	report_word(&r, "why", why);
 	report_end(&r);
-}
-
-static bool accept_take(struct device *d, struct sim *s)
-{
-	struct join_seal seal = { .enc = &d->app_key, .mic = &d->app_key };
-	struct join_accept a;
-	if (join_accept_open(s->crypto, &seal, (struct slice){ d->rx_phy, d->rx_len }, &a)) {
-		refusal_report(d, s, "mic");
-		return false;
-	}
-	struct join_values v = { .join_nonce = a.join_nonce,
-		.net_id = a.net_id,
-		.join_eui = d->join_eui,
-		.dev_nonce = d->dev_nonce };
-	keys_session_1_0(s->crypto, &d->app_key, &v, &d->keys);
-	uint32_t rx2_hz = join_rx2_hz(d, s);
-	device_reset_mac(d, s);
-	d->rx2_hz = rx2_hz;
-	d->is_joined = true;
-	d->joins = 0;
-	d->dev_addr = a.dev_addr;
-	d->f_cnt_up = 0;
-	d->next_down = 0;
-	d->rx1_delay_s = a.rx_delay & 15 ? a.rx_delay & 15 : 1;
-	d->rx1_dr_offset = a.dl_settings >> 4 & 7;
-	d->rx2_dr = a.dl_settings & 15;
-	if (a.has_cf_list)
-		device_cf_list(d, s, a.cf_list);
-	d->next_uplink_us = sim_now(s) + rng_below(&s->rng, s->opt.interval_us);
-	s->totals.joins++;
-
-	struct report r;
-	report_begin(&r, s, "join-accept");
-	report_num(&r, "device", (int64_t)d->index);
-	report_eui(&r, "dev_eui", d->dev_eui);
-	report_addr(&r, "dev_addr", d->dev_addr);
-	report_num(&r, "window", d->window);
-	report_num(&r, "join_nonce", a.join_nonce);
-	report_num(&r, "net_id", a.net_id);
-	report_num(&r, "rx1_delay", d->rx1_delay_s);
-	report_num(&r, "rx1_dr_offset", d->rx1_dr_offset);
-	report_num(&r, "rx2_dr", d->rx2_dr);
-	report_flag(&r, "cf_list", a.has_cf_list);
-	report_end(&r);
-	return true;
 }
 
 static void data_report(
@@ -159,48 +120,69 @@ static void unicast_take(struct device *d, struct sim *s, const struct frame *f,
 		if (f->data.ack && d->is_confirmed)
 			d->is_acked = true;
 	}
-	if (mtype_is_confirmed(f->mtype))
+	if (mtype_is_confirmed(f->mtype)) {
 		d->ack_due = true;
+		d->conf_down = f->data.f_cnt16;
+	}
 	device_mac(d, s, f->data.has_port && f->data.f_port == PORT_MAC ? frm : f->data.f_opts);
 	d->is_urgent = d->ack_due || f->data.f_pending || d->answers.n > d->answers_sent || d->sticky.n;
 }
 
-/** Is the frame what it says, and new? */
-static bool data_is_good(const struct device *d, const struct sim *s, const struct key *nwk,
-	const struct frame *f, uint64_t next)
+/** Whose keys and counter a downlink has. */
+struct context {
+	const struct key *mic, *mac, *app;
+	uint64_t *next;
+	uint16_t conf_f_cnt; /**< 1.1, with ACK */
+	bool is_v11, is_app; /**< is_app: AFCntDown counts it */
+};
+
+static struct context context_of(struct device *d, const struct frame *f, bool is_group)
 {
-	uint64_t f_cnt = fcnt_restore(next, f->data.f_cnt16);
-	struct frame_id id = { .dev_addr = f->data.dev_addr, .f_cnt = (uint32_t)f_cnt };
+	if (is_group)
+		return (struct context){ &d->group.nwk_s_key, &d->group.nwk_s_key, &d->group.app_s_key, &d->group.next, 0, false, false };
+	bool is_app = d->is_v11 && f->data.has_port && f->data.f_port != PORT_MAC;
+	return (struct context){ &d->keys.s_nwk_s_int, &d->keys.nwk_s_enc, &d->keys.app_s, &d->next_down[is_app],
+		d->is_v11 && f->data.ack ? d->conf_up : 0, d->is_v11, is_app };
+}
+
+/** Is the frame what it says, and new? */
+static bool data_is_good(const struct device *d, const struct sim *s, const struct context *c, const struct frame *f)
+{
+	uint64_t f_cnt = fcnt_restore(*c->next, f->data.f_cnt16);
+	struct frame_id id = { .dev_addr = f->data.dev_addr, .f_cnt = (uint32_t)f_cnt, .conf_f_cnt = c->conf_f_cnt };
 	uint8_t mic[MIC_LEN];
-	if (mic_data(s->crypto, nwk, &id, f->msg, mic) || !mic_eq(mic, f->mic)) {
-		refusal_report(d, s, "mic");
+	if (mic_data(s->crypto, c->mic, &id, f->msg, mic) || !mic_eq(mic, f->mic)) {
+		device_refuse(d, s, "mic");
 		return false;
 	}
-	if (f_cnt < next || (mac_rules(s->opt.version)->has_max_gap && fcnt_gap_too_big(next, f_cnt))) {
-		refusal_report(d, s, "f_cnt");
+	if (f_cnt < *c->next || (mac_rules(s->opt.version)->has_max_gap && fcnt_gap_too_big(*c->next, f_cnt))) {
+		device_refuse(d, s, "f_cnt");
 		return false;
 	}
 	return true;
 }
 
-static bool data_take(struct device *d, struct sim *s, const struct frame *f)
+static bool data_take(struct device *d, struct sim *s, struct frame *f)
 {
 	bool is_group = d->group.addr && f->data.dev_addr == d->group.addr;
 	if (!is_group && (!d->is_joined || f->data.dev_addr != d->dev_addr))
 		return false;
-	uint64_t *next = is_group ? &d->group.next : &d->next_down;
-	const struct key *nwk = is_group ? &d->group.nwk_s_key : &d->keys.f_nwk_s_int;
-	const struct key *app = is_group ? &d->group.app_s_key : &d->keys.app_s;
-	if (!data_is_good(d, s, nwk, f, *next))
+	struct context c = context_of(d, f, is_group);
+	if (!data_is_good(d, s, &c, f))
 		return false;
 	struct frame_id id = { .dev_addr = f->data.dev_addr,
-		.f_cnt = (uint32_t)fcnt_restore(*next, f->data.f_cnt16) };
-	uint8_t buf[PHY_MAX];
+		.f_cnt = (uint32_t)fcnt_restore(*c.next, f->data.f_cnt16) };
+	uint8_t buf[PHY_MAX], opts[FOPTS_MAX];
 	struct slice frm = { buf, f->data.frm.n };
-	*next = (uint64_t)id.f_cnt + 1;
+	*c.next = (uint64_t)id.f_cnt + 1;
 	if (frm.n) {
 		memcpy(buf, f->data.frm.p, frm.n);
-		cipher_frm(s->crypto, f->data.f_port == PORT_MAC ? nwk : app, &id, buf, frm.n);
+		cipher_frm(s->crypto, f->data.f_port == PORT_MAC ? c.mac : c.app, &id, buf, frm.n);
+	}
+	if (c.is_v11 && f->data.f_opts.n) {
+		memcpy(opts, f->data.f_opts.p, f->data.f_opts.n);
+		cipher_f_opts(s->crypto, c.mac, &id, c.is_app, opts, f->data.f_opts.n);
+		f->data.f_opts.p = opts;
 	}
 	s->totals.downlinks++;
 	data_report(d, s, f, id.f_cnt, frm);
@@ -214,11 +196,11 @@ bool device_take(struct device *d, struct sim *s)
 	struct frame f;
 	int why = frame_parse((struct slice){ d->rx_phy, d->rx_len }, &f);
 	if (why) {
-		refusal_report(d, s, frame_error_word(why));
+		device_refuse(d, s, frame_error_word(why));
 		return false;
 	}
 	if (f.mtype == MTYPE_JOIN_ACCEPT && d->is_join && d->window < 3)
-		return accept_take(d, s);
+		return device_accept(d, s);
 	if (f.is_up || !mtype_is_data(f.mtype) || (d->is_join && d->window < 3))
 		return false;
 	return data_take(d, s, &f);

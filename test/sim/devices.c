@@ -12,6 +12,13 @@ static struct str word(const struct json *j, const char *name)
 	return json_plain(j, json_get(j, json_root(j), name), &s) ? (struct str){ NULL, 0 } : s;
 }
 
+/** The other network keys of 1.1; without, they are the first. @return 0; -EINVAL */
+static int key_or_nwk(const struct json *j, const char *name, const struct device *d, struct key *ret)
+{
+	*ret = d->keys.f_nwk_s_int;
+	return word(j, name).p ? hex_exact(word(j, name), ret->b, AES_KEY) : 0;
+}
+
 /** @return what is wrong; NULL: nothing */
 static const char *line_read(struct str line, struct device *d)
 {
@@ -26,6 +33,8 @@ static const char *line_read(struct str line, struct device *d)
 	if (d->otaa) {
 		if (word(&j, "join_eui").p && hex_eui(word(&j, "join_eui"), &d->join_eui))
 			return "join_eui: 16 hex digits";
+		if (word(&j, "nwk_key").p && hex_exact(word(&j, "nwk_key"), d->nwk_key.b, AES_KEY))
+			return "nwk_key: 32 hex digits";
 		return hex_exact(word(&j, "app_key"), d->app_key.b, AES_KEY) ? "app_key: 32 hex digits"
 									     : NULL;
 	}
@@ -34,6 +43,8 @@ static const char *line_read(struct str line, struct device *d)
 	if (hex_exact(word(&j, "nwk_s_key"), d->keys.f_nwk_s_int.b, AES_KEY) ||
 		hex_exact(word(&j, "app_s_key"), d->keys.app_s.b, AES_KEY))
 		return "nwk_s_key, app_s_key: 32 hex digits";
+	if (key_or_nwk(&j, "s_nwk_s_int_key", d, &d->keys.s_nwk_s_int) || key_or_nwk(&j, "nwk_s_enc_key", d, &d->keys.nwk_s_enc))
+		return "s_nwk_s_int_key, nwk_s_enc_key: 32 hex digits";
 	uint64_t f_cnt;
 	if (json_u64(&j, json_get(&j, json_root(&j), "f_cnt_up"), &f_cnt) == 0)
 		d->f_cnt_up = (uint32_t)f_cnt;

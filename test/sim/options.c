@@ -35,22 +35,27 @@ static const struct option table[] = {
 		"FILE for PULL_RESP and TX_ACK datagrams, one JSON object a line: time, gateway, its counter, octets"),
 	OPT("plan", WORD, plan_id, "frequency plan (EU_863_870)"),
 	OPT("devices", WORD, device_file,
-		"FILE of devices, one JSON object a line: dev_eui, join_eui, app_key; or dev_addr, "
-		"nwk_s_key, app_s_key"),
+		"FILE of devices, one JSON object a line: dev_eui, join_eui, app_key (1.1: and nwk_key); or dev_addr, "
+		"nwk_s_key, app_s_key (1.1: also s_nwk_s_int_key, nwk_s_enc_key, if they differ from nwk_s_key)"),
 	OPT("count", U32, devices, "how many devices, without a file (1)"),
 	OPT("dev-eui-first", EUI, dev_eui_first, "DevEUI of the first device; the others follow"),
 	OPT("join-eui", EUI, join_eui, "JoinEUI of all devices"),
 	OPT("app-key", KEY, app_key, "AppKey of all devices (without: each one's DevEUI twice)"),
-	OPT("dev-nonce", U32, dev_nonce, "last DevNonce used, for 1.0.4, whose devices count (0)"),
+	OPT("nwk-key", KEY, nwk_key,
+		"NwkKey of all devices of 1.1 (without: each one's DevEUI twice, every bit inverted)"),
+	OPT("dev-nonce", U32, dev_nonce, "last DevNonce used, for 1.0.4 and 1.1, whose devices count (0)"),
 	OPT("abp", FLAG, abp, "devices have sessions and do not join"),
 	OPT("dev-addr-first", ADDR, dev_addr_first,
 		"DevAddr of the first device with --abp; the others follow"),
 	OPT("nwk-s-key", KEY, nwk_s_key,
-		"NwkSKey of all devices with --abp (without: each one's DevAddr four times)"),
+		"NwkSKey, or FNwkSIntKey, of all devices with --abp (without: each one's DevAddr four times)"),
+	OPT("s-nwk-s-int-key", KEY, s_nwk_s_int_key, "SNwkSIntKey of 1.1 likewise (without: the FNwkSIntKey)"),
+	OPT("nwk-s-enc-key", KEY, nwk_s_enc_key, "NwkSEncKey of 1.1 likewise (without: the FNwkSIntKey)"),
 	OPT("app-s-key", KEY, app_s_key, "AppSKey likewise"),
 	OPT("f-cnt", U32, f_cnt, "first FCntUp with --abp (0)"),
-	OPT("lorawan-version", VERSION_WORD, version, "1.0.0 to 1.0.4 (1.0.3)"),
+	OPT("lorawan-version", VERSION_WORD, version, "1.0.0 to 1.0.4, or 1.1 (1.0.3)"),
 	OPT("class-c", FLAG, class_c, "devices listen all the time"),
+	OPT("class-c-count", U32, class_c_count, "so many of --count do, the last ones (0)"),
 	OPT("interval", DURATION, interval_us, "between two uplinks of a device (10s)"),
 	OPT("uplinks", U64, uplinks, "end after this many in all (never)"),
 	OPT("confirmed", FLAG, confirmed, "uplinks ask for an acknowledgement"),
@@ -179,8 +184,8 @@ static int options_check(const struct options *o)
 		wrong = "--gateways: 1 to 10000";
 	else if (o->devices < 1 || o->devices > 1000000)
 		wrong = "--count: 1 to 1000000";
-	else if (mac_rules(o->version)->is_v11)
-		wrong = "--lorawan-version: devices speak 1.0.0 to 1.0.4";
+	else if (mac_rules(o->version)->is_v11 && o->load)
+		wrong = "--load: devices speak 1.0.0 to 1.0.4";
 	else if (o->interval_us < 1000 || o->keepalive_us < 1000 || o->stat_us < 1000)
 		wrong = "--interval, --keepalive, --stat-interval: at least 1ms";
 	else if (!forwarder_find(o->forwarder))

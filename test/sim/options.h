@@ -18,9 +18,10 @@ struct options {
 	const char *plan_id, *device_file;
 	uint32_t devices;
 	uint64_t dev_eui_first, join_eui;
-	struct key app_key, nwk_s_key, app_s_key; /**< none: derived, see keys_of_number */
+	struct key app_key, nwk_key, nwk_s_key, s_nwk_s_int_key, nwk_s_enc_key, app_s_key; /**< none: derived, see device_init */
 	uint32_t dev_addr_first, f_cnt, dev_nonce;
 	enum mac_version version;
+	uint32_t class_c_count;
 	bool abp, class_c, confirmed, adr, link_check, device_time, eager, script, load, verbose;
 	uint64_t interval_us, duration_us, uplinks;
 	uint8_t f_port, dr;

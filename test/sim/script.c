@@ -58,6 +58,14 @@ static const char *do_join(struct command *c)
 	return NULL;
 }
 
+static const char *do_rejoin(struct command *c)
+{
+	uint64_t type = number(c, "type", 0);
+	if (type > 2)
+		return "type: 0, 1, 2";
+	return device_want_rejoin(c->device, c->sim, (uint8_t)type) ? "this device has not joined with LoRaWAN 1.1" : NULL;
+}
+
 static const char *do_uplink(struct command *c)
 {
 	struct wish w = { .has_port = member(c, "f_port") >= 0, .f_port = (uint8_t)number(c, "f_port", 0),
@@ -148,6 +156,7 @@ static const struct {
 	const char *(*run)(struct command *c); /**< what is wrong with it; NULL: done */
 } commands[] = {
 	{ "join", do_join },
+	{ "rejoin", do_rejoin },
 	{ "uplink", do_uplink },
 	{ "repeat", do_repeat },
 	{ "set", do_set },
