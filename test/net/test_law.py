@@ -94,8 +94,9 @@ class PlantedTest(unittest.TestCase):
                 for hz in outside:
                     self.assertEqual(Capture().down(SECOND, freq=hz, powe=5).rules(region=region), ["band"], hz)
         # A wide channel needs its whole width.
-        self.assertEqual(Capture().down(SECOND, freq=927.9, datr="SF7BW125").rules(region="US915"), [])
-        self.assertEqual(Capture().down(SECOND, freq=927.9, datr="SF7BW500").rules(region="US915"), ["band"])
+        for edge in (902.1, 927.9):
+            self.assertEqual(Capture().down(SECOND, freq=edge, datr="SF7BW125").rules(region="US915"), [])
+            self.assertEqual(Capture().down(SECOND, freq=edge, datr="SF7BW500").rules(region="US915"), ["band"])
 
     def test_the_duty_cycle_of_other_regions(self):
         for region, freq, share in (("EU433", 434.665, 0.1), ("AS923", 923.2, 0.01), ("AS923", 922.0, 0.01), ("RU864", 864.5, 0.001),
