@@ -57,7 +57,8 @@ static void push(struct town *t, struct house *h)
 	uint64_t mean_us = h->n.class_c ? t->opt.push_us : 12 * t->opt.push_us;
 	if (t->now.mono_us >= t->end_us)
 		return;
-	items_push(t, h);
+	for (unsigned n = rng_below(&t->rng, 5) ? 1 : 4; n; n--) /* some come in bursts */
+		items_push(t, h);
 	town_at(t, t->now.mono_us + mean_us / 2 + rng_below(&t->rng, mean_us), T_PUSH)->number = h->uid;
 }
 
