@@ -273,6 +273,19 @@ class SimTest(unittest.TestCase):
         _, _, phy = self.uplink(sim, f_port=1, payload="01")
         self.assertEqual(phy[5] & 15, 0, "a downlink ends the repetition")
 
+    def test_the_dwell_time_is_what_tx_param_setup_says(self):
+        sim = self.abp("--plan", "AS_923", "--dr", "0", "--no-adr")
+        eui, pk, _ = self.uplink(sim, f_port=1, payload="01")
+        self.server.answer(eui, pk, self.down(f_opts=b"\x09\x25"), 1)
+        sim.event("done")
+        eui, pk, phy = self.uplink(sim, f_port=1, payload="02")
+        self.assertEqual(phy[8:9], b"\x09", "TXParamSetupAns")
+        self.server.answer(eui, pk, self.down(f_port=5, payload=b"\1"), 1, datr="SF10BW125")
+        self.assertEqual(sim.event("downlink")["window"], 1, "RX1 is now at the slowest data rate that takes less than 400 ms")
+        sim.event("done")
+        _, _, phy = self.uplink(sim, f_port=1, payload="03")
+        self.assertEqual(phy[5] & 15, 0, "answered and heard")
+
     def test_a_link_adr_block_is_taken_or_refused_as_one(self):
         sim = self.abp()
         eui, pk, phy = self.uplink(sim, f_port=1, payload="01")

@@ -3,7 +3,7 @@
 #include "test/sim/report.h"
 #include <string.h>
 
-enum { CF_LIST_CHANNELS = 5, CF_LIST_TYPE_MASKS = 1, DEVICE_MARGIN_DB = 9, VERSION_1_1 = 1, CLASS_C = 2 };
+enum { CF_LIST_CHANNELS = 5, CF_LIST_TYPE_MASKS = 1, DEVICE_MARGIN_DB = 9, VERSION_1_1 = 1, CLASS_C = 2, DOWN_DWELL = 0x20 };
 
 static void answer_append(struct answers *a, const struct writer *w)
 {
@@ -168,6 +168,18 @@ static void dl_channel(struct device *d, const struct sim *s, struct slice arg)
 	answer_append(&d->sticky, &w);
 }
 
+/** Elsewhere than in regions that have it the command is not known, and not answered. */
+static void tx_param_setup(struct device *d, const struct sim *s, struct slice arg)
+{
+	uint8_t buf[4];
+	struct writer w = writer_of(buf, sizeof buf);
+	if (!region_has_tx_param_setup(s->plan->region, mac_rules(s->opt.version)->usual_phy))
+		return;
+	d->down_dwell = arg.p[0] & DOWN_DWELL;
+	mac_empty_put(&w, CMD_TX_PARAM_SETUP);
+	answer_append(&d->sticky, &w);
+}
+
 static void answers_report(const struct device *d, const struct sim *s, const struct mac_cmd *c)
 {
 	struct report r;
@@ -196,6 +208,7 @@ static void command_do(struct device *d, struct sim *s, const struct mac_cmd *c)
 	case CMD_RX_PARAM_SETUP: rx_param_setup(d, s, c->arg); break;
 	case CMD_NEW_CHANNEL: new_channel(d, s, c->arg); break;
 	case CMD_DL_CHANNEL: dl_channel(d, s, c->arg); break;
+	case CMD_TX_PARAM_SETUP: tx_param_setup(d, s, c->arg); break;
 	case CMD_DEV_STATUS:
 		mac_dev_status_ans_put(&w,
 			&(struct mac_dev_status_ans){ .battery = d->battery, .margin_db = DEVICE_MARGIN_DB });
