@@ -314,10 +314,12 @@ static void on_device(void *ctx, struct bus_peer *peer, struct bus_request *r, c
 	struct device_state s;
 	if (is_wrong(peer, "as", r))
 		return;
-	if (ns_as_device(b->p->ns, q->device, &s) == 0)
+	if (ns_as_device(b->p->ns, q, &s) == 0)
 		bus_reply(r, &s);
 	else
 		bus_refuse(r, "device_not_found", "the network server does not know this device");
+	if (q->keys)
+		crypto_forget(&s, sizeof s);
 }
 
 static const struct bus_handler handlers[] = {

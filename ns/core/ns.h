@@ -109,8 +109,9 @@ void ns_as_took(struct ns *ns, const struct now *now, uint64_t seq, bool ok); /*
 void ns_as_queued(struct ns *ns, const struct now *now, const struct downlink_queued *m);
 void ns_as_sync(struct ns *ns, const struct now *now, uint64_t request, const struct sync *m);
 void ns_as_sync_state(const struct ns *ns, struct sync_state *ret);
-/** @return 0; -ENOENT no such device here */
-int ns_as_device(const struct ns *ns, uint64_t device, struct device_state *ret);
+/** @param ret  with keys where the query asks for them
+ * @return 0; -ENOENT no such device here */
+int ns_as_device(const struct ns *ns, const struct device_query *q, struct device_state *ret);
 
 const struct ns_counters *ns_counters(const struct ns *ns);
 typedef void ns_usage_fn(void *ctx, const char *gateway_id, const struct sub_band *b);

@@ -108,9 +108,29 @@ void ns_as_pulled(struct ns *ns, const struct now *now, const struct ns_pull *ca
 	downlink_pulled(ns, call, m);
 }
 
-int ns_as_device(const struct ns *ns, uint64_t device, struct device_state *ret)
+static void report_keys(const struct session *s, struct device_state *ret)
 {
-	const struct dev *d = devices_find(&ns->devices, device);
+	MSG_SET(ret, f_nwk_s_int_key, s->f_nwk_s_int);
+	if (!s->is_v11)
+		return;
+	MSG_SET(ret, s_nwk_s_int_key, s->s_nwk_s_int);
+	MSG_SET(ret, nwk_s_enc_key, s->nwk_s_enc);
+}
+
+/* What only a session of 1.1 counts. */
+static void report_v11(const struct session *s, struct device_state *ret)
+{
+	if (s->app_down.next)
+		MSG_SET(ret, last_a_f_cnt_down, (uint32_t)(s->app_down.next - 1));
+	if (s->conf.n || s->conf.has_acked)
+		MSG_SET(ret, last_conf_f_cnt_down, s->conf.n ? s->conf.v[s->conf.n - 1] : s->conf.acked);
+	if (s->rejoin_next)
+		MSG_SET(ret, last_rj_count_0, s->rejoin_next - 1);
+}
+
+int ns_as_device(const struct ns *ns, const struct device_query *q, struct device_state *ret)
+{
+	const struct dev *d = devices_find(&ns->devices, q->device);
 	if (!d)
 		return -ENOENT;
 	*ret = (struct device_state){ .has = 0 };
@@ -123,8 +143,10 @@ int ns_as_device(const struct ns *ns, uint64_t device, struct device_state *ret)
 			MSG_SET(ret, last_f_cnt_up, (uint32_t)(s->up_next - 1));
 		if (s->down.next)
 			MSG_SET(ret, last_f_cnt_down, (uint32_t)(s->down.next - 1));
-		if (s->is_v11 && s->app_down.next)
-			MSG_SET(ret, last_a_f_cnt_down, (uint32_t)(s->app_down.next - 1));
+		if (s->is_v11)
+			report_v11(s, ret);
+		if (MSG_HAS(q, keys) && q->keys)
+			report_keys(s, ret);
 		MSG_SET(ret, started_unix_us, s->started_unix_us);
 		if (s->seen_unix_us) {
 			MSG_SET(ret, last_seen_unix_us, s->seen_unix_us);

@@ -3,6 +3,7 @@
 #include "ns/core/down/class_c.h"
 #include "ns/core/down/downlink.h"
 #include "ns/core/down/multicast.h"
+#include "ns/core/mac/mac_adopt.h"
 #include "ns/core/records.h"
 #include <stdlib.h>
 #include <string.h>
@@ -122,20 +123,35 @@ static uint32_t maker_hash(const struct dev *d)
 	return h ^ d->mac_version << 8 ^ d->phy_version;
 }
 
+static bool is_same_session(const struct session *old, const struct net_session *m)
+{
+	return old && old->dev_addr == m->dev_addr && crypto_equal(&old->nwk_s_enc, &m->nwk_s_enc_key, sizeof(struct key));
+}
+
 /* Where downlinks go on: under keys that were in use, never at a counter that may have been sent already, since that would
  * encrypt two payloads alike. A device that began again takes the higher one. */
 static uint64_t first_down(const struct session *old, const struct net_session *m, const struct counter *was, bool has_last, uint32_t last)
 {
 	uint64_t next = has_last ? (uint64_t)last + 1 : 0;
-	bool is_same = old && old->dev_addr == m->dev_addr && crypto_equal(&old->nwk_s_enc, &m->nwk_s_enc_key, sizeof(struct key));
-	return is_same && was->next > next ? was->next : next;
+	return is_same_session(old, m) && was->next > next ? was->next : next;
+}
+
+static uint64_t first_up(const struct net_session *m)
+{
+	return MSG_HAS(m, last_f_cnt_up) ? (uint64_t)m->last_f_cnt_up + 1 : 0;
+}
+
+/* What an operator says by hand counts; but a session that is brought along once more, and was heard here since, is known better here. */
+static bool has_gone_on(const struct session *old, const struct net_session *m)
+{
+	return MSG_HAS(m, mac) && is_same_session(old, m) && old->up_next > first_up(m);
 }
 
 static void counters_by_hand(struct session *s, const struct session *old, const struct net_session *m)
 {
 	uint64_t down = first_down(old, m, old ? &old->down : NULL, MSG_HAS(m, last_n_f_cnt_down), m->last_n_f_cnt_down);
 	uint64_t app_down = first_down(old, m, old ? &old->app_down : NULL, MSG_HAS(m, last_a_f_cnt_down), m->last_a_f_cnt_down);
-	s->up_next = s->up_stored = MSG_HAS(m, last_f_cnt_up) ? (uint64_t)m->last_f_cnt_up + 1 : 0;
+	s->up_next = s->up_stored = first_up(m);
 	counter_start(&s->down, down);
 	counter_start(&s->app_down, app_down);
 }
@@ -152,8 +168,44 @@ static void version_by_hand(struct session *s, const struct dev *d)
 	s->is_v11 = is_v11;
 }
 
+/* What a session that was brought along has behind it. */
+static void session_adopt(struct session *s, const struct net_session *m)
+{
+	if (MSG_HAS(m, last_conf_f_cnt_down) && s->is_v11)
+		session_conf_acked(s, (uint16_t)m->last_conf_f_cnt_down); /* its item is not ours */
+	if (MSG_HAS(m, last_rj_count_0) && s->is_v11)
+		s->rejoin_next = m->last_rj_count_0 + (m->last_rj_count_0 < UINT32_MAX);
+	if (MSG_HAS(m, started_unix_us))
+		s->started_unix_us = m->started_unix_us;
+	if (MSG_HAS(m, mac))
+		mac_adopt(s, &m->mac);
+}
+
+static void counter_raise(struct counter *c, uint64_t next)
+{
+	if (next > c->next)
+		counter_start(c, next);
+}
+
+/* It has another name now, and its downlink counters may have been used elsewhere too. */
+static void session_go_on(struct ns *ns, struct dev *d, const struct net_session *m)
+{
+	struct session *s = d->current;
+	settle(ns, d);
+	s->id = m->session_key_id;
+	counter_raise(&s->down, first_down(s, m, &s->down, MSG_HAS(m, last_n_f_cnt_down), m->last_n_f_cnt_down));
+	if (s->is_v11)
+		counter_raise(&s->app_down, first_down(s, m, &s->app_down, MSG_HAS(m, last_a_f_cnt_down), m->last_a_f_cnt_down));
+	record_session_put(ns, s);
+}
+
+/* A session that the registry holds: of a device without a join, or brought along from elsewhere. */
 static int session_by_hand(struct ns *ns, struct dev *d, const struct net_session *m)
 {
+	if (has_gone_on(d->current, m)) {
+		session_go_on(ns, d, m);
+		return 0;
+	}
 	struct session *s = session_new(d);
 	if (!s)
 		return -ENOMEM;
@@ -162,7 +214,8 @@ static int session_by_hand(struct ns *ns, struct dev *d, const struct net_sessio
 	/* Where the version changed as well, version_by_hand joins the counters: it must see what they were of. */
 	s->is_v11 = d->current ? d->current->is_v11 : d->rules && d->rules->is_v11;
 	forget_sessions(ns, d);
-	s->is_by_hand = s->join_told = true;
+	s->is_by_hand = !d->supports_join;
+	s->join_told = true;
 	s->id = m->session_key_id;
 	s->dev_addr = m->dev_addr;
 	s->f_nwk_s_int = m->f_nwk_s_int_key;
@@ -171,6 +224,9 @@ static int session_by_hand(struct ns *ns, struct dev *d, const struct net_sessio
 	s->started_unix_us = ns->now.unix_us;
 	mac_begin(s, mac_rx_of_maker(d), true);
 	devices_take_current(&ns->devices, d, s);
+	version_by_hand(s, d);
+	session_adopt(s, m);
+	record_session_put(ns, s);
 	return 0;
 }
 
@@ -210,8 +266,9 @@ static int sessions_changed(struct ns *ns, struct dev *d, const struct ns_device
 	d->reset = reset;
 	if (MSG_HAS(m, session) && (is_new || m->session.generation != d->generation)) {
 		d->generation = m->session.generation;
-		TRY(session_by_hand(ns, d, &m->session));
-	} else if (!MSG_HAS(m, session) && is_by_hand) {
+		return session_by_hand(ns, d, &m->session);
+	}
+	if (!MSG_HAS(m, session) && is_by_hand) {
 		forget_sessions(ns, d);
 	}
 	session_by_hand_changed(ns, d, is_void || is_reset);

@@ -225,7 +225,7 @@ START_TEST(a_sync_does_not_move_live_counters)
 	w_rest(w);
 	w_sync(w, 0);
 	struct device_state s;
-	ck_assert_int_eq(ns_as_device(w->ns, dev->uid, &s), 0);
+	ck_assert_int_eq(ns_as_device(w->ns, &(struct device_query){ .device = dev->uid }, &s), 0);
 	ck_assert_uint_eq(s.last_f_cnt_up, 7);
 }
 END_TEST
@@ -395,7 +395,7 @@ START_TEST(a_crash_skips_downlink_counters_and_repeats_none)
 	w_rest(w);
 	ck_assert(dev->n_heard == 2 && dev->heard.f_cnt > before);
 	struct device_state s;
-	ns_as_device(w->ns, dev->uid, &s);
+	ns_as_device(w->ns, &(struct device_query){ .device = dev->uid }, &s);
 	ck_assert_uint_eq(s.last_f_cnt_up, 1);
 }
 END_TEST

@@ -153,7 +153,7 @@ START_TEST(application_data_and_the_rest_are_counted_apart)
 	ck_assert(abp->last_down[1].is_there && abp->last_down[1].f_cnt == 0 && abp->last_down[0].f_cnt == 1);
 	say(abp, &sure);
 	ck_assert(abp->last_down[1].f_cnt == 0 && abp->last_down[0].f_cnt == 2);
-	ck_assert_int_eq(ns_as_device(w->ns, abp->uid, &st), 0);
+	ck_assert_int_eq(ns_as_device(w->ns, &(struct device_query){ .device = abp->uid }, &st), 0);
 	ck_assert(st.last_f_cnt_down == 2 && st.last_a_f_cnt_down == 0);
 }
 END_TEST
@@ -385,7 +385,7 @@ START_TEST(a_device_that_signs_with_the_new_keys_has_heard_them)
 	rejoin(otaa, 0, 0);
 	uint32_t second = otaa->dev_addr;
 	rejoin(otaa, 0, 0);
-	ck_assert_int_eq(ns_as_device(w->ns, otaa->uid, &st), 0);
+	ck_assert_int_eq(ns_as_device(w->ns, &(struct device_query){ .device = otaa->uid }, &st), 0);
 	ck_assert_uint_eq(st.dev_addr, second);
 	ck_assert_uint_eq(st.pending_dev_addr, otaa->dev_addr);
 	say(otaa, &hello);

@@ -411,7 +411,7 @@ START_TEST(adr_moves_data_rate_and_power_and_believes_the_answer)
 	say(&with_adr);
 	ck_assert(w_traced(w, "ns.mac.link_adr.answer.accept", ""));
 	struct device_state st;
-	ck_assert_int_eq(ns_as_device(w->ns, dev->uid, &st), 0);
+	ck_assert_int_eq(ns_as_device(w->ns, &(struct device_query){ .device = dev->uid }, &st), 0);
 	ck_assert(MSG_HAS(&st, current) && st.current.dr == dr && st.current.nb_trans == md.nb_trans && st.current.power == md.power);
 }
 END_TEST
@@ -594,13 +594,13 @@ START_TEST(the_state_says_what_is_in_force_wished_and_pending)
 	tell();
 	say(&hello);
 	struct device_state st;
-	ck_assert_int_eq(ns_as_device(w->ns, dev->uid, &st), 0);
+	ck_assert_int_eq(ns_as_device(w->ns, &(struct device_query){ .device = dev->uid }, &st), 0);
 	ck_assert_uint_eq(st.current.rx1_delay, 1);
 	ck_assert_uint_eq(st.desired.rx1_delay, 3);
 	ck_assert_str_eq(st.pending, "RXTimingSetupReq");
 	ck_assert_uint_eq(st.current.channels.len, 8);
 	say(&hello);
-	ck_assert_int_eq(ns_as_device(w->ns, dev->uid, &st), 0);
+	ck_assert_int_eq(ns_as_device(w->ns, &(struct device_query){ .device = dev->uid }, &st), 0);
 	ck_assert_uint_eq(st.current.rx1_delay, 3);
 	ck_assert(!MSG_HAS(&st, pending));
 }

@@ -37,7 +37,7 @@ static void tell(void)
 static struct device_state state(void)
 {
 	struct device_state st;
-	ck_assert_int_eq(ns_as_device(w->ns, dev->uid, &st), 0);
+	ck_assert_int_eq(ns_as_device(w->ns, &(struct device_query){ .device = dev->uid }, &st), 0);
 	return st;
 }
 

@@ -190,15 +190,15 @@ START_TEST(a_session_gives_way_only_when_its_generation_is_raised)
 	w_rest(w);
 	dev->last_f_cnt_up = 50;
 	w_sync(w, 0);
-	ns_as_device(w->ns, dev->uid, &s);
+	ns_as_device(w->ns, &(struct device_query){ .device = dev->uid }, &s);
 	ck_assert(s.last_f_cnt_up == 0 && s.has_up);
 	dev->generation++;
 	w_sync(w, 0);
-	ns_as_device(w->ns, dev->uid, &s);
+	ns_as_device(w->ns, &(struct device_query){ .device = dev->uid }, &s);
 	ck_assert_uint_eq(s.last_f_cnt_up, 50);
 	w_run(w, SEC_US);
 	w_crash(w);
-	ns_as_device(w->ns, dev->uid, &s);
+	ns_as_device(w->ns, &(struct device_query){ .device = dev->uid }, &s);
 	ck_assert_uint_eq(s.last_f_cnt_up, 50);
 }
 END_TEST
@@ -227,12 +227,12 @@ START_TEST(a_deleted_device_is_gone_with_its_records)
 	w_uplink(w, dev, &sure, 1);
 	w_run(w, 300 * MS_US);
 	tell(&e);
-	ck_assert_int_eq(ns_as_device(w->ns, dev->uid, &s), -ENOENT);
+	ck_assert_int_eq(ns_as_device(w->ns, &(struct device_query){ .device = dev->uid }, &s), -ENOENT);
 	w_uplink(w, dev, &sure, 1);
 	w_rest(w);
 	ck_assert(w->n_tx == 0 && w_traced(w, "ns.up.data.drop", "dev_addr"));
 	w_crash(w);
-	ck_assert_int_eq(ns_as_device(w->ns, dev->uid, &s), -ENOENT);
+	ck_assert_int_eq(ns_as_device(w->ns, &(struct device_query){ .device = dev->uid }, &s), -ENOENT);
 	for (struct w_record *r = w->disk; r; r = r->hh.next)
 		ck_assert(r->key[0] < NS_DEVICE || r->key[0] > NS_FLIGHT);
 }
@@ -244,8 +244,8 @@ START_TEST(a_full_set_forgets_what_it_does_not_name)
 	w_add_device(w, "second", false);
 	w->n_dev = 1;
 	w_sync(w, 0);
-	ck_assert_int_eq(ns_as_device(w->ns, 1, &s), 0);
-	ck_assert_int_eq(ns_as_device(w->ns, 2, &s), -ENOENT);
+	ck_assert_int_eq(ns_as_device(w->ns, &(struct device_query){ .device = 1 }, &s), 0);
+	ck_assert_int_eq(ns_as_device(w->ns, &(struct device_query){ .device = 2 }, &s), -ENOENT);
 }
 END_TEST
 
@@ -283,7 +283,7 @@ START_TEST(another_registry_means_other_devices)
 	MSG_SET(&m, first, true);
 	MSG_SET(&m, last, true);
 	ns_as_sync(w->ns, &w->now, 0, &m);
-	ck_assert_int_eq(ns_as_device(w->ns, dev->uid, &s), 0);
+	ck_assert_int_eq(ns_as_device(w->ns, &(struct device_query){ .device = dev->uid }, &s), 0);
 	ck_assert(!s.has_up);
 }
 END_TEST

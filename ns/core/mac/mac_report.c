@@ -98,6 +98,12 @@ void mac_report(const struct session *s, struct device_state *ret)
 	const struct mac_state *m = &s->mac;
 	MSG_SET(ret, device_class, s->is_v11 ? m->device_class : s->dev->class_c ? DEVICE_CLASS_C : DEVICE_CLASS_A);
 	report_pending(m, ret);
+	if (s->status_unix_us)
+		MSG_SET(ret, status_unix_us, s->status_unix_us);
+	if (m->adr.link.refused_drs)
+		MSG_SET(ret, refused_drs, m->adr.link.refused_drs);
+	if (m->adr.link.refused_powers)
+		MSG_SET(ret, refused_powers, m->adr.link.refused_powers);
 	if (!s->dev->plan)
 		return;
 	struct adr_choice wish = wished_choice(s);
