@@ -1,5 +1,6 @@
 /** @file Join-requests and rejoin-requests from the ns: checked and answered by as/core/join.c, durable before the answer leaves.
  */
+#include "as/joins.h"
 #include "as/traffic.h"
 #include "as/core/join.h"
 #include "as/core/nonces.h"
@@ -8,6 +9,7 @@
 #include "common/core/json_out.h"
 #include "common/log.h"
 #include "proto/lorawan/security.h"
+#include "proto/lorawan/version.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -145,6 +147,8 @@ static void on_join(void *ctx, struct bus_peer *peer, struct bus_request *reques
 			as->crypto, &device, rq, loop_now(as->loop), &as->rng, &state, &session, &is_new);
 	if (!r && is_new)
 		r = save(as, rq->device, &state, &session);
+	if (!r && is_new)
+		r = registry_device_joined(&as->registry, d, loop_now(as->loop));
 	if (r > 0)
 		refuse(as, d, rq, request, join_refusal_word(r), join_refusal_sentence(r));
 	else if (r < 0)
@@ -153,6 +157,49 @@ static void on_join(void *ctx, struct bus_peer *peer, struct bus_request *reques
 		accept(as, d, rq, request, &state.answer);
 	crypto_forget(&session, sizeof session);
 	crypto_forget(&state, sizeof state);
+}
+
+static bool nonce_rises(const struct device *d)
+{
+	const struct mac_rules *rules = mac_rules(d->mac_version);
+	return rules && rules->nonce_rises;
+}
+
+int joins_take(struct as *as, const struct device *d, const struct join_facts *f, bool is_dry, struct joins_news *ret)
+{
+	uint8_t key[UID_KEY], record[JOIN_RECORD_MAX], more[NONCES_RECORD_MAX];
+	struct join_state state;
+	struct slice nonces;
+	size_t n = 0;
+	*ret = (struct joins_news){ false };
+	TRY(load_state(as, d->entry.uid, &state));
+	TRY(load_nonces(as, d->entry.uid, &nonces));
+	ret->has_joined_since = state.join_nonce > f->join_nonce;
+	bool is_state_new = join_facts_merge(f, nonce_rises(d), &state);
+	bool are_nonces_new = join_facts_merge_nonces(f, nonces, more, &n);
+	ret->is_any = is_state_new || are_nonces_new;
+	int r = 0;
+	if (is_state_new && !is_dry) {
+		size_t len;
+		r = join_pack(&state, &as->envelope, record, &len);
+		if (!r)
+			r = store_put(as->store, as_store_uid_key(key, TABLE_JOIN, d->entry.uid), (struct slice){ record, len });
+	}
+	if (!r && are_nonces_new && !is_dry)
+		r = store_put(as->store, as_store_uid_key(key, TABLE_DEV_NONCES, d->entry.uid), (struct slice){ more, n });
+	crypto_forget(&state, sizeof state);
+	return r;
+}
+
+int joins_write(struct as *as, const struct device *d, struct text *t)
+{
+	struct join_state state;
+	struct slice nonces;
+	TRY(load_state(as, d->entry.uid, &state));
+	TRY(load_nonces(as, d->entry.uid, &nonces));
+	join_facts_write(t, &state, nonce_rises(d), nonces);
+	crypto_forget(&state, sizeof state);
+	return 0;
 }
 
 int joins_start(struct as *as, struct text *err)

@@ -222,18 +222,25 @@ static int find_named(struct api_call *c, const struct api_need *need)
 	return -ENOENT;
 }
 
+/** How many values a body may hold. */
+static size_t tokens_for(const struct api_need *need, struct str body)
+{
+	return need->what & API_LARGE && body.n / 2 > RECORD_TOKENS_MAX ? body.n / 2 : RECORD_TOKENS_MAX;
+}
+
 static int parse_body(struct api_call *c, const struct api_need *need)
 {
 	struct str body = str_trim(http_body(c->r));
 	size_t where = 0;
 	if (!body.n && (need->what & API_NO_BODY_OK))
 		body = STR("{}");
-	c->tok = malloc(RECORD_TOKENS_MAX * sizeof *c->tok);
+	size_t max = tokens_for(need, body);
+	c->tok = malloc(max * sizeof *c->tok);
 	if (!c->tok) {
 		api_fail(c, -ENOMEM);
 		return -ENOMEM;
 	}
-	int e = utf8_valid(body) ? json_parse(body, c->tok, RECORD_TOKENS_MAX, &c->body, &where) : -EILSEQ;
+	int e = utf8_valid(body) ? json_parse(body, c->tok, max, &c->body, &where) : -EILSEQ;
 	json_val root = e ? -1 : json_root(&c->body);
 	if (e == 0 && json_type(&c->body, root) == JSON_OBJECT) {
 		json_val inner = need->wrapper ? json_get(&c->body, root, need->wrapper) : -1;
@@ -322,7 +329,7 @@ int api_page(struct api_call *c, size_t *ret_skip, size_t *ret_limit)
 int api_start(struct as *as, struct text *err)
 {
 	static const struct http_route *const tables[] = {
-		api_app_routes, api_key_routes, api_device_routes, api_member_routes, api_gateway_routes, api_health_routes,
+		api_app_routes, api_key_routes, api_device_routes, api_fleet_routes, api_member_routes, api_gateway_routes, api_health_routes,
 	};
 	(void)err;
 	for (size_t i = 0; i < COUNT(tables); i++)

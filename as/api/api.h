@@ -41,6 +41,7 @@ enum {
 		16, /**< the store must be able to take more; deletions do without, since they make room */
 	API_ADMIN = 32,      /**< the operator's key only */
 	API_NO_BODY_OK = 64, /**< with API_BODY: an empty body is an empty object */
+	API_LARGE = 128,     /**< with API_BODY: as many values as fit its length, as another network's export of a device has */
 };
 
 /** @return 0; else it has answered. Every call that returned 0 ends with api_done. */

@@ -6,3 +6,6 @@
  * @param parts  DEVICE_JSON_*
  * @return 0: the call is answered, now or later; -ENOTCONN, -errno: nobody could be asked, answer without */
 int device_live_reply(struct api_call *c, unsigned parts);
+/** Answer with all that brings the device back elsewhere: its live session and MAC state, and what the join server remembers;
+ * 503 where the network server cannot be asked. */
+void device_export_reply(struct api_call *c, unsigned parts);

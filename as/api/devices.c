@@ -3,6 +3,7 @@
 #include "as/api/device_live.h"
 #include "as/api/routes.h"
 #include "as/core/registry/device_json.h"
+#include "as/joins.h"
 
 static unsigned parts(const struct api_call *c)
 {
@@ -23,50 +24,77 @@ static bool sets_keys(const struct api_call *c)
 	       record_find(&c->body, c->object, "session.keys") >= 0;
 }
 
+/** What another join server remembers of the device comes with it. @return 0; REGISTRY_E_INVALID; -errno */
+static int take_joins(struct api_call *c, const struct device *d, const struct join_facts *facts)
+{
+	struct joins_news news;
+	return d->supports_join && join_facts_any(facts) ? joins_take(c->as, d, facts, false, &news) : 0;
+}
+
 static int read_device(struct api_call *c, struct device *d, const struct field_mask *mask)
 {
-	return d ? device_json_read(d, mask, &(struct reading){ &c->body, c->object, NULL, &c->problem })
+	return d ? device_json_read(d, mask, &(struct reading){ .j = &c->body, .root = c->object, .problem = &c->problem })
 		 : -ENOMEM;
 }
 
 static void device_create(void *ctx, struct http_request *r)
 {
-	static const struct api_need need = { API_APP | API_BODY | API_CHANGE,
+	static const struct api_need need = { API_APP | API_BODY | API_CHANGE | API_LARGE,
 		RIGHT_APPLICATION_DEVICES_WRITE, "end_device" };
 	static const struct field_mask all = { 0 };
 	struct api_call c;
+	struct join_facts facts;
 	if (api_begin(&c, ctx, r, &need))
 		return;
 	if (!sets_keys(&c) || api_insist(&c, RIGHT_APPLICATION_DEVICES_WRITE_KEYS)) {
 		AUTO(device_free) struct device *d = device_new();
-		int e = read_device(&c, d, &all);
+		int e = join_facts_read(&c.body, c.object, &facts, &c.problem);
+		if (!e)
+			e = read_device(&c, d, &all);
 		if (!e)
 			e = registry_device_create(
 				&c.as->registry, c.app, d, loop_now(c.as->loop), &c.problem);
+		const struct device *made = e ? NULL : TAKE(d);
+		if (!e)
+			e = take_joins(&c, made, &facts);
 		if (e) {
 			api_fail(&c, e);
 		} else {
-			write_device(&c, TAKE(d));
+			write_device(&c, made);
 			api_commit(&c);
 		}
 	}
 	api_done(&c);
 }
 
+/** In a list that asks for the ids alone, a device is no more than that. */
+static void write_listed(struct api_call *c, const struct device *d, const struct field_mask *mask)
+{
+	if (mask->n != 1 || !str_is(mask->v[0], "ids")) {
+		write_device(c, d);
+		return;
+	}
+	json_open(&c->out, '{');
+	json_name(&c->out, "ids");
+	device_json_ids(&c->out, d, d->session.present ? &d->session.dev_addr : NULL);
+	json_close(&c->out, '}');
+}
+
 static void device_list(void *ctx, struct http_request *r)
 {
 	static const struct api_need need = { API_APP, RIGHT_APPLICATION_DEVICES_READ, NULL };
 	struct api_call c;
+	struct field_mask mask;
 	size_t skip, limit, at = 0;
 	if (api_begin(&c, ctx, r, &need))
 		return;
-	if (!api_page(&c, &skip, &limit)) {
+	if (!api_mask(&c, &mask) && !api_page(&c, &skip, &limit)) {
 		json_open(&c.out, '{');
 		json_name(&c.out, "end_devices");
 		json_open(&c.out, '[');
 		for (const struct device *d = c.app->devices; d; d = d->next_of_app, at++)
 			if (at >= skip && at - skip < limit)
-				write_device(&c, d);
+				write_listed(&c, d, &mask);
 		json_close(&c.out, ']');
 		json_close(&c.out, '}');
 		api_reply(&c);

@@ -13,7 +13,7 @@ static void gateway_create(void *ctx, struct http_request *r)
 	if (api_begin(&c, ctx, r, &need))
 		return;
 	AUTO(gateway_free) struct gateway *g = gateway_new();
-	int e = g ? gateway_json_read(g, &all, &(struct reading){ &c.body, c.object, NULL, &c.problem })
+	int e = g ? gateway_json_read(g, &all, &(struct reading){ .j = &c.body, .root = c.object, .problem = &c.problem })
 		  : -ENOMEM;
 	if (!e)
 		e = registry_gateway_create(&c.as->registry, g, loop_now(c.as->loop), &c.problem);
@@ -107,7 +107,7 @@ static void gateway_update(void *ctx, struct http_request *r)
 	if (!api_mask(&c, &mask)) {
 		AUTO(gateway_free) struct gateway *wish = gateway_clone(c.gateway);
 		int e = wish ? gateway_json_read(
-				       wish, &mask, &(struct reading){ &c.body, c.object, NULL, &c.problem })
+				       wish, &mask, &(struct reading){ .j = &c.body, .root = c.object, .problem = &c.problem })
 			     : -ENOMEM;
 		if (!e)
 			e = registry_gateway_update(

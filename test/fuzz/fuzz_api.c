@@ -148,7 +148,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	begin(&r, &k);
 	assert(!registry_loaded(&r, &now));
 	furnish(&r);
-	change(&r, &k, data[0] & 3, &(struct reading){ &j, json_root(&j), NULL, &p }, &m);
+	change(&r, &k, data[0] & 3, &(struct reading){ .j = &j, .root = json_root(&j), .problem = &p }, &m);
 	AUTO(text_done) struct text before = text_growing(1 << 20), after = text_growing(1 << 20);
 	print(&before, &r);
 	keyring_done(&k);

@@ -14,7 +14,7 @@ static int read_text(const char *text)
 	struct json j;
 	p = (struct problem){ .field = "" };
 	ck_assert_int_eq(json_parse(str_of(text), tok, 256, &j, NULL), 0);
-	return mac_settings_read(&j, json_root(&j), &m, &p);
+	return mac_settings_read(&j, json_root(&j), true, &m, &p);
 }
 
 static const char *written(void)

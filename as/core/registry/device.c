@@ -1,5 +1,6 @@
 /** @file A device: making and copying one, what it must have, and what the network server is told of it. */
 #include "as/core/registry/device.h"
+#include "as/core/registry/mac_state.h"
 #include "proto/lorawan/version.h"
 #include <stdlib.h>
 #include <string.h>
@@ -72,7 +73,7 @@ void device_leave_group(struct device *d, uint64_t group)
 			d->groups[i--] = d->groups[--d->n_groups];
 }
 
-bool device_session_eq(const struct device_session *a, const struct device_session *b)
+static bool session_eq(const struct device_session *a, const struct device_session *b)
 {
 	return a->present == b->present && a->dev_addr == b->dev_addr &&
 	       crypto_equal(&a->f_nwk_s_int_key, &b->f_nwk_s_int_key, sizeof(struct key)) &&
@@ -80,7 +81,21 @@ bool device_session_eq(const struct device_session *a, const struct device_sessi
 	       crypto_equal(&a->nwk_s_enc_key, &b->nwk_s_enc_key, sizeof(struct key)) &&
 	       crypto_equal(&a->app_s_key, &b->app_s_key, sizeof(struct key)) &&
 	       a->last_f_cnt_up == b->last_f_cnt_up && a->last_n_f_cnt_down == b->last_n_f_cnt_down &&
-	       a->last_a_f_cnt_down == b->last_a_f_cnt_down;
+	       a->last_a_f_cnt_down == b->last_a_f_cnt_down && a->last_conf_f_cnt_down == b->last_conf_f_cnt_down &&
+	       a->last_rj_count_0 == b->last_rj_count_0;
+}
+
+bool device_session_eq(const struct device *a, const struct device *b)
+{
+	return session_eq(&a->session, &b->session) && !strcmp(texts_get(&a->texts, TEXT_MAC_STATE), texts_get(&b->texts, TEXT_MAC_STATE));
+}
+
+int device_session_drop(struct device *d)
+{
+	uint32_t generation = d->session.generation;
+	crypto_forget(&d->session, sizeof d->session);
+	d->session = (struct device_session){ .generation = generation };
+	return texts_set(&d->texts, TEXT_MAC_STATE, STR(""));
 }
 
 static int lack(struct problem *p, const char *field, const char *why)
@@ -93,6 +108,8 @@ static int session_settle(struct device *d, struct problem *p)
 	struct device_session *s = &d->session;
 	bool any_key =
 		s->has_f_nwk_s_int_key || s->has_s_nwk_s_int_key || s->has_nwk_s_enc_key || s->has_app_s_key;
+	if (!s->present && texts_get(&d->texts, TEXT_MAC_STATE)[0])
+		TRY(texts_set(&d->texts, TEXT_MAC_STATE, STR(""))); /* nothing to go with */
 	if (!s->present)
 		return any_key ? lack(p, "session.dev_addr", "is missing") : 0;
 	if (!s->has_f_nwk_s_int_key)
@@ -157,20 +174,40 @@ int device_settle(struct device *d, struct problem *p)
 	return r ? r : multicast_settle(d, p);
 }
 
-static void session_to_ns(const struct device_session *s, struct net_session *ret)
+/* Before 1.1 there is one counter, of which the network's and the application's notes may differ. */
+static void counters_to_ns(const struct device_session *s, bool is_v11, struct net_session *ret)
 {
+	bool is_app_ahead = !is_v11 && s->has_a_f_cnt_down && (!s->has_n_f_cnt_down || s->last_a_f_cnt_down > s->last_n_f_cnt_down);
+	if (s->has_f_cnt_up)
+		MSG_SET(ret, last_f_cnt_up, s->last_f_cnt_up);
+	if (is_app_ahead)
+		MSG_SET(ret, last_n_f_cnt_down, s->last_a_f_cnt_down);
+	else if (s->has_n_f_cnt_down)
+		MSG_SET(ret, last_n_f_cnt_down, s->last_n_f_cnt_down);
+	if (s->has_a_f_cnt_down)
+		MSG_SET(ret, last_a_f_cnt_down, s->last_a_f_cnt_down);
+	if (s->has_conf_f_cnt_down)
+		MSG_SET(ret, last_conf_f_cnt_down, s->last_conf_f_cnt_down);
+	if (s->has_rj_count_0)
+		MSG_SET(ret, last_rj_count_0, s->last_rj_count_0);
+}
+
+static void session_to_ns(const struct device *d, struct net_session *ret)
+{
+	const struct device_session *s = &d->session;
+	ret->has = 0;
 	ret->dev_addr = s->dev_addr;
 	ret->f_nwk_s_int_key = s->f_nwk_s_int_key;
 	ret->s_nwk_s_int_key = s->s_nwk_s_int_key;
 	ret->nwk_s_enc_key = s->nwk_s_enc_key;
 	ret->session_key_id = s->session_key_id;
 	ret->generation = s->generation;
-	if (s->has_f_cnt_up)
-		MSG_SET(ret, last_f_cnt_up, s->last_f_cnt_up);
-	if (s->has_n_f_cnt_down)
-		MSG_SET(ret, last_n_f_cnt_down, s->last_n_f_cnt_down);
-	if (s->has_a_f_cnt_down)
-		MSG_SET(ret, last_a_f_cnt_down, s->last_a_f_cnt_down);
+	counters_to_ns(s, d->mac_version >= LW_1_1_0, ret);
+	if (s->started_unix_us)
+		MSG_SET(ret, started_unix_us, s->started_unix_us);
+	const char *mac = texts_get(&d->texts, TEXT_MAC_STATE);
+	if (*mac && mac_state_unpack(str_of(mac), &ret->mac) == 0)
+		MSG_MARK(ret, mac);
 }
 
 void device_to_ns(const struct device *d, struct ns_device *ret)
@@ -198,7 +235,7 @@ void device_to_ns(const struct device *d, struct ns_device *ret)
 	if (d->rejoin)
 		MSG_SET(ret, rejoin, d->rejoin);
 	if (d->session.present) {
-		session_to_ns(&d->session, &ret->session);
+		session_to_ns(d, &ret->session);
 		MSG_MARK(ret, session);
 	}
 	if (d->mac.has)

@@ -5,8 +5,8 @@
 #include "common/core/crypto.h"
 #include "proto/schema.h"
 
-/** A session made by hand (ABP), or brought along by an import. Live counters are the ns's and the downlink
- * queue's. */
+/** A session made by hand (ABP), or brought along by an import: that of a device that joins stays here until it joins again.
+ * Live counters are the ns's and the downlink queue's. */
 struct device_session {
 	bool present;
 	uint32_t dev_addr;
@@ -16,6 +16,9 @@ struct device_session {
 	bool has_f_nwk_s_int_key, has_s_nwk_s_int_key, has_nwk_s_enc_key, has_app_s_key;
 	uint32_t last_f_cnt_up, last_n_f_cnt_down, last_a_f_cnt_down; /**< where the counters begin */
 	bool has_f_cnt_up, has_n_f_cnt_down, has_a_f_cnt_down;        /**< the operator said so */
+	uint32_t last_conf_f_cnt_down, last_rj_count_0; /**< LoRaWAN 1.1: the last confirmed downlink; the last rejoin-request of type 0 or 2 */
+	bool has_conf_f_cnt_down, has_rj_count_0;
+	uint64_t started_unix_us; /**< 0: not said */
 	uint32_t generation; /**< raised whenever the operator sets or resets the session */
 };
 
@@ -31,6 +34,9 @@ struct device {
 	char plan[33];
 	bool supports_join, class_b, class_c, multicast;
 	bool resets_join_nonces; /**< its DevNonces come again, so that they are not checked: a replay hole */
+	bool skip_payload_crypto;       /**< kept for The Things Stack: payloads are decrypted here all the same */
+	bool has_net_id;
+	uint32_t net_id;                /**< likewise: the network where it had its session */
 	bool has_app_key, has_nwk_key;
 	struct key app_key, nwk_key;
 	struct device_session session;
@@ -62,7 +68,9 @@ void device_leave_group(struct device *d, uint64_t group);
  * key of 1.0.x. A device that joins may lack its root keys yet: registry_device_create insists on them.
  * @return 0; REGISTRY_E_INVALID */
 int device_settle(struct device *d, struct problem *p);
-/** Same address, keys and starting counters? Then the session goes on. */
-bool device_session_eq(const struct device_session *a, const struct device_session *b);
+/** Same session: address, keys, starting counters and MAC state? Then it goes on. */
+bool device_session_eq(const struct device *a, const struct device *b);
+/** Forget the session that the operator set or brought along. @return 0; -ENOMEM */
+int device_session_drop(struct device *d);
 /** The network half, as the ns is told it. */
 void device_to_ns(const struct device *d, struct ns_device *ret);

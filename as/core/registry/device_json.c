@@ -1,6 +1,7 @@
 /** @file Devices as JSON: the table of their fields, and the writer. */
 #include "as/core/registry/device_json.h"
 #include "as/core/registry/mac_settings.h"
+#include "as/core/registry/mac_state.h"
 #include "proto/lorawan/version.h"
 #include <inttypes.h>
 #include <string.h>
@@ -67,9 +68,12 @@ static int read_session_key_id(
 {
 	struct device *d = record;
 	struct ulid u = { { 0 } };
+	uint8_t id[64];
 	size_t n = 0;
-	if (v >= 0 && (json_base64(rd->j, v, u.b, sizeof u.b, &n) || (n && n != sizeof u.b)))
-		return record_bad(rd, f, "must be 16 octets in base64");
+	if (v >= 0 && json_base64(rd->j, v, id, sizeof id, &n))
+		return record_bad(rd, f, "must be at most 64 octets in base64");
+	if (n == sizeof u.b)
+		memcpy(u.b, id, n); /* one of another length is replaced by one of ours */
 	d->session.session_key_id = u;
 	return 0;
 }
@@ -80,13 +84,82 @@ static int read_mac_settings(void *record, const struct record_field *f, const s
 	AUTO(text_done) struct text t = text_growing(JSON_TEXT_MAX);
 	if (v >= 0 && json_type(rd->j, v) != JSON_OBJECT)
 		return record_bad(rd, f, "must be an object");
-	int r = mac_settings_read(rd->j, v, &d->mac, rd->problem);
+	int r = mac_settings_read(rd->j, v, !rd->is_import, &d->mac, rd->problem);
 	if (r)
 		return r;
 	mac_settings_write(&t, &d->mac);
 	if (t.failed)
 		return record_bad(rd, f, "holds too much");
 	return texts_set(&d->texts, TEXT_MAC_SETTINGS, d->mac.has ? text_str(&t) : STR(""));
+}
+
+static int read_started(void *record, const struct record_field *f, const struct reading *rd, json_val v)
+{
+	struct device *d = record;
+	char text[48];
+	uint64_t ns = 0;
+	if (v >= 0 && (json_string(rd->j, v, text, sizeof text) || clock_parse_rfc3339(str_of(text), &ns)))
+		return record_bad(rd, f, "must be a time such as 2026-03-02T10:15:30Z");
+	d->session.started_unix_us = ns / 1000;
+	return 0;
+}
+
+static int read_net_id(void *record, const struct record_field *f, const struct reading *rd, json_val v)
+{
+	struct device *d = record;
+	char text[16] = "";
+	d->net_id = 0;
+	if (v >= 0 && (json_string(rd->j, v, text, sizeof text) || (*text && hex_u32(str_of(text), 6, &d->net_id))))
+		return record_bad(rd, f, "must be 6 hex digits");
+	d->has_net_id = *text != '\0';
+	return 0;
+}
+
+/** When the device said its status last; it stands beside the MAC state there. */
+static int read_status_time(const struct reading *rd, struct mac_import *m)
+{
+	char text[48];
+	uint64_t ns;
+	json_val v = json_get(rd->j, rd->root, "last_dev_status_received_at");
+	if (v < 0 || json_type(rd->j, v) == JSON_NULL)
+		return 0;
+	if (json_string(rd->j, v, text, sizeof text) || clock_parse_rfc3339(str_of(text), &ns))
+		return problem_say(rd->problem, REGISTRY_E_INVALID, "last_dev_status_received_at", "must be a time such as 2026-03-02T10:15:30Z");
+	MSG_SET(m, status_unix_us, ns / 1000);
+	return 0;
+}
+
+static int read_mac_state(void *record, const struct record_field *f, const struct reading *rd, json_val v)
+{
+	struct device *d = record;
+	AUTO(text_done) struct text t = text_growing(JSON_TEXT_MAX);
+	struct mac_import m;
+	if (rd->envelope)
+		return 0; /* in the store it stands packed */
+	/* One that does not say how the device listens says nothing. */
+	bool is_object = v >= 0 && json_type(rd->j, v) == JSON_OBJECT;
+	if (is_object ? json_get(rd->j, v, "current_parameters") >= 0 : v >= 0) {
+		int r = mac_state_read(rd->j, v, d->mac_version, &m, rd->problem);
+		if (!r)
+			r = read_status_time(rd, &m);
+		if (r)
+			return r;
+		if (mac_state_pack(&t, &m))
+			return record_bad(rd, f, "holds too much");
+	}
+	return texts_set(&d->texts, TEXT_MAC_STATE, text_str(&t));
+}
+
+static int read_stored_mac_state(void *record, const struct record_field *f, const struct reading *rd, json_val v)
+{
+	struct device *d = record;
+	struct mac_import m;
+	struct str s;
+	if (!rd->envelope || v < 0)
+		return 0;
+	if (json_plain(rd->j, v, &s) || mac_state_unpack(s, &m))
+		return record_bad(rd, f, "is damaged");
+	return texts_set(&d->texts, TEXT_MAC_STATE, s);
 }
 
 /** A registry number or revision: a text of digits, from the store only. */
@@ -142,6 +215,8 @@ static const struct record_field fields[] = {
 	{ "supports_class_c", read_bool, AT(class_c) },
 	{ "multicast", read_bool, AT(multicast) },
 	{ "resets_join_nonces", read_bool, AT(resets_join_nonces) },
+	{ "skip_payload_crypto", read_bool, AT(skip_payload_crypto) },
+	{ .path = "net_id", .read = read_net_id },
 	{ .path = "mac_settings", .read = read_mac_settings },
 	{ "root_keys.app_key", read_key, AT(app_key), HAS_AT(has_app_key) },
 	{ "root_keys.nwk_key", read_key, AT(nwk_key), HAS_AT(has_nwk_key) },
@@ -159,6 +234,11 @@ static const struct record_field fields[] = {
 		HAS_AT(session.has_n_f_cnt_down) },
 	{ "session.last_a_f_cnt_down", read_u32, AT(session.last_a_f_cnt_down),
 		HAS_AT(session.has_a_f_cnt_down) },
+	{ "session.last_conf_f_cnt_down", read_u32, AT(session.last_conf_f_cnt_down), HAS_AT(session.has_conf_f_cnt_down) },
+	{ .path = "session.started_at", .read = read_started },
+	{ "last_rj_count_0", read_u32, AT(session.last_rj_count_0), HAS_AT(session.has_rj_count_0) },
+	{ .path = "mac_state", .read = read_mac_state },
+	{ .path = "godwit.mac_state", .read = read_stored_mac_state },
 	{ "godwit.uid", read_number, AT(entry.uid) },
 	{ "godwit.revision", read_number, AT(entry.revision) },
 	{ "godwit.reset", read_stored_u32, AT(reset) },
@@ -170,6 +250,15 @@ static const struct record_field fields[] = {
 static const struct record_field nwk_s_key = {
 	"session.keys.nwk_s_key", read_key, AT(session.f_nwk_s_int_key), HAS_AT(session.has_f_nwk_s_int_key)
 };
+
+/** The Things Stack leaves zeros out: in a session that was in use, a downlink counter that is absent may have been used once. To
+ * go on behind it costs nothing, to use it again would encrypt two payloads alike. */
+static void counters_settle(struct device_session *s)
+{
+	s->last_n_f_cnt_down = s->has_n_f_cnt_down ? s->last_n_f_cnt_down : 0;
+	s->last_a_f_cnt_down = s->has_a_f_cnt_down ? s->last_a_f_cnt_down : 0;
+	s->has_n_f_cnt_down = s->has_a_f_cnt_down = true;
+}
 
 int device_json_read(struct device *d, const struct field_mask *m, const struct reading *rd)
 {
@@ -183,6 +272,8 @@ int device_json_read(struct device *d, const struct field_mask *m, const struct 
 	json_val session = json_get(rd->j, rd->root, "session");
 	if (!r && had && !m->given && session >= 0 && json_type(rd->j, session) == JSON_NULL)
 		d->session = (struct device_session){ .generation = was.generation };
+	if (!r && !rd->envelope && !m->given && d->session.present && record_find(rd->j, rd->root, "mac_state.current_parameters") >= 0)
+		counters_settle(&d->session);
 	crypto_forget(&was, sizeof was);
 	return r;
 }
@@ -286,6 +377,11 @@ static void write_session(struct text *t, const struct device *d, bool keys, con
 	write_count(t, "last_f_cnt_up", s->has_f_cnt_up, s->last_f_cnt_up);
 	write_count(t, "last_n_f_cnt_down", s->has_n_f_cnt_down, s->last_n_f_cnt_down);
 	write_count(t, "last_a_f_cnt_down", s->has_a_f_cnt_down, s->last_a_f_cnt_down);
+	write_count(t, "last_conf_f_cnt_down", s->has_conf_f_cnt_down, s->last_conf_f_cnt_down);
+	if (s->started_unix_us) {
+		json_name(t, "started_at");
+		json_time(t, s->started_unix_us * 1000);
+	}
 	json_close(t, '}');
 }
 
@@ -300,6 +396,7 @@ static void write_stored(struct text *t, const struct device *d)
 	json_unum(t, d->entry.revision);
 	write_count(t, "reset", d->reset, d->reset);
 	write_count(t, "rejoin", d->rejoin, d->rejoin);
+	write_word(t, "mac_state", texts_get(&d->texts, TEXT_MAC_STATE));
 	if (d->n_groups) {
 		json_name(t, "groups");
 		json_open(t, '[');
@@ -337,10 +434,19 @@ void device_json_members(
 	write_true(t, "supports_class_c", d->class_c);
 	write_true(t, "multicast", d->multicast);
 	write_true(t, "resets_join_nonces", d->resets_join_nonces);
+	write_true(t, "skip_payload_crypto", d->skip_payload_crypto);
+	if (d->has_net_id) {
+		char text[7];
+		struct text id = text_fixed(text, sizeof text);
+		text_printf(&id, "%06" PRIX32, d->net_id);
+		write_word(t, "net_id", text);
+	}
 	if (keys)
 		write_root_keys(t, d, e);
-	if (d->session.present && (what & (DEVICE_JSON_SESSION | DEVICE_JSON_STORE)))
+	if (d->session.present && (what & (DEVICE_JSON_SESSION | DEVICE_JSON_STORE))) {
 		write_session(t, d, keys, e);
+		write_count(t, "last_rj_count_0", d->session.has_rj_count_0, d->session.last_rj_count_0);
+	}
 	if (what & DEVICE_JSON_STORE)
 		write_stored(t, d);
 }

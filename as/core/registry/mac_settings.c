@@ -78,18 +78,23 @@ const struct mac_rule *mac_rule_at(size_t i, const struct field **ret_field, uns
 
 /* ---- errors ---- */
 
-static int wrong(struct problem *p, const char *json, const char *what)
+static int wrong_below(struct problem *p, const char *above, const char *json, const char *what)
 {
-	char path[PATH_CAP + 16];
-	snprintf(path, sizeof path, "mac_settings.%s", json);
+	char path[PATH_CAP + 32];
+	snprintf(path, sizeof path, "%s.%s", above, json);
 	return problem_say(p, REGISTRY_E_INVALID, path, "%s", what);
 }
 
-static int wrong_value(struct problem *p, const struct mac_rule *r)
+static int wrong(struct problem *p, const char *json, const char *what)
+{
+	return wrong_below(p, "mac_settings", json, what);
+}
+
+int mac_rule_complain(const struct mac_rule *r, const char *above, struct problem *p)
 {
 	char what[160];
 	switch (r->style) {
-	case STYLE_TRUTH: return wrong(p, r->json, "must be true or false");
+	case STYLE_TRUTH: return wrong_below(p, above, r->json, "must be true or false");
 	case STYLE_NAMED:
 		snprintf(what, sizeof what, "must be a whole number of at most %u, or %s0 to %s%u", (unsigned)r->max, r->prefix, r->prefix,
 			(unsigned)r->max);
@@ -98,18 +103,18 @@ static int wrong_value(struct problem *p, const struct mac_rule *r)
 		snprintf(what, sizeof what, "must be a whole number of at most %u, or %s%u%s to %s%u%s", (unsigned)r->max, r->prefix,
 			1U << r->base, r->suffix, r->prefix, 1U << (r->base + r->max), r->suffix);
 		break;
-	case STYLE_EIRP: return wrong(p, r->json, "must be 8, 10, 12, 13, 14, 16, 18, 20, 21, 24, 26, 27, 29, 30, 33 or 36 dBm, or DEVICE_EIRP_8 to DEVICE_EIRP_36");
-	case STYLE_SECONDS: return wrong(p, r->json, "must be a duration such as 300s, 5m, 24h, or whole seconds");
-	case STYLE_MILLIS: return wrong(p, r->json, "must be a duration such as 1s or 1500ms of at most 10m");
-	case STYLE_HZ: return wrong(p, r->json, "must be a frequency in Hz");
-	case STYLE_DB: return wrong(p, r->json, "must be a number of dB from 0 to 50");
-	case STYLE_LIST: return wrong(p, r->json, "must be a list of at most 16 frequencies in Hz");
-	case STYLE_MODE: return wrong(p, r->json, "must have one of dynamic, static, disabled");
+	case STYLE_EIRP: return wrong_below(p, above, r->json, "must be 8, 10, 12, 13, 14, 16, 18, 20, 21, 24, 26, 27, 29, 30, 33 or 36 dBm, or DEVICE_EIRP_8 to DEVICE_EIRP_36");
+	case STYLE_SECONDS: return wrong_below(p, above, r->json, "must be a duration such as 300s, 5m, 24h, or whole seconds");
+	case STYLE_MILLIS: return wrong_below(p, above, r->json, "must be a duration such as 1s or 1500ms of at most 10m");
+	case STYLE_HZ: return wrong_below(p, above, r->json, "must be a frequency in Hz");
+	case STYLE_DB: return wrong_below(p, above, r->json, "must be a number of dB from 0 to 50");
+	case STYLE_LIST: return wrong_below(p, above, r->json, "must be a list of at most 16 frequencies in Hz");
+	case STYLE_MODE: return wrong_below(p, above, r->json, "must have one of dynamic, static, disabled");
 	case STYLE_OVERRIDES:
-		return wrong(p, r->json, "must be an object of data_rate_0 to data_rate_15 with min_nb_trans and max_nb_trans from 1 to 15");
+		return wrong_below(p, above, r->json, "must be an object of data_rate_0 to data_rate_15 with min_nb_trans and max_nb_trans from 1 to 15");
 	default: snprintf(what, sizeof what, "must be a whole number from %u to %u", (unsigned)r->min, (unsigned)r->max);
 	}
-	return wrong(p, r->json, what);
+	return wrong_below(p, above, r->json, what);
 }
 
 /* ---- values ---- */
@@ -198,6 +203,15 @@ static int number_of(const struct mac_rule *r, const struct json *j, json_val v,
 	if (r->style == STYLE_EIRP && !is_eirp(*ret))
 		return -EINVAL;
 	return *ret < r->min || *ret > r->max ? -EINVAL : 0;
+}
+
+int mac_rule_read(const struct mac_rule *r, const struct json *j, json_val v, uint32_t *ret)
+{
+	uint64_t n;
+	if (number_of(r, j, v, &n))
+		return -EINVAL;
+	*ret = (uint32_t)n;
+	return 0;
 }
 
 static int truth_of(const struct json *j, json_val v, bool *ret)
@@ -407,7 +421,7 @@ static int check_names(const struct json *j, json_val object, const char *above,
 	return 0;
 }
 
-int mac_settings_read(const struct json *j, json_val object, struct mac_settings *io, struct problem *p)
+int mac_settings_read(const struct json *j, json_val object, bool is_strict, struct mac_settings *io, struct problem *p)
 {
 	const struct field *f = NULL;
 	unsigned bit = 0;
@@ -415,7 +429,7 @@ int mac_settings_read(const struct json *j, json_val object, struct mac_settings
 		*io = (struct mac_settings){ .has = 0 };
 		return 0;
 	}
-	int e = check_names(j, object, "", p);
+	int e = is_strict ? check_names(j, object, "", p) : 0;
 	if (!e)
 		e = read_mode(j, json_get(j, object, "adr"), io, p);
 	for (size_t i = 0; !e && i < COUNT(rules); i++) {
@@ -427,7 +441,7 @@ int mac_settings_read(const struct json *j, json_val object, struct mac_settings
 			continue;
 		}
 		if (read_field(&rules[i], f, j, v, io))
-			return wrong_value(p, &rules[i]);
+			return mac_rule_complain(&rules[i], "mac_settings", p);
 		io->has |= UINT64_C(1) << bit;
 	}
 	return e;

@@ -29,11 +29,17 @@ struct mac_rule {
 /** Rule and field of every setting, in order; NULL at the end. */
 const struct mac_rule *mac_rule_at(size_t i, const struct field **ret_field, unsigned *ret_bit);
 
+/** Read one number as a rule has it; STYLE_NUMBER, NAMED, POWER, HZ and the durations. @return 0; -EINVAL */
+int mac_rule_read(const struct mac_rule *r, const struct json *j, json_val v, uint32_t *ret);
+/** Say what it should have been; above: "mac_settings". @return REGISTRY_E_INVALID */
+int mac_rule_complain(const struct mac_rule *r, const char *above, struct problem *p);
+
 /** Take the members of an object over into settings: what is null goes, what is not named stays. Values may be numbers, texts,
  * {"value":x}, or The Things Stack's names. A mode of ADR takes the place of another, with its members.
  * @param object  absent: nothing is said any more
+ * @param is_strict  a member that is no MAC setting is an error; else it is passed over, as in a device of another network
  * @return 0; REGISTRY_E_INVALID  naming the member and what would be right */
-int mac_settings_read(const struct json *j, json_val object, struct mac_settings *io, struct problem *p);
+int mac_settings_read(const struct json *j, json_val object, bool is_strict, struct mac_settings *io, struct problem *p);
 /** Write them as The Things Stack does; "{}" for none. */
 void mac_settings_write(struct text *t, const struct mac_settings *m);
 /** Is it possible in the device's band and version? @param plan  "": none, anything is. @return 0; REGISTRY_E_INVALID */

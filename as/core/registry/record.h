@@ -37,6 +37,7 @@ enum record_text {
 	TEXT_LOCATIONS,    /**< JSON object of locations by service; a gateway's antennas (array) */
 	TEXT_VERSION_IDS,  /**< JSON object */
 	TEXT_LINK,         /**< application: JSON object of its link */
+	TEXT_MAC_STATE,    /**< device: how a session that was brought along listens (mac_state_pack) */
 	TEXT_N
 };
 struct record_texts {

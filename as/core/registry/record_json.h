@@ -30,6 +30,7 @@ struct reading {
 	json_val root;
 	const struct envelope *envelope; /**< set: from the store, with sealed keys; NULL: from outside */
 	struct problem *problem;
+	bool is_import; /**< a device of another network: what only that has is passed over */
 };
 
 struct record_field;

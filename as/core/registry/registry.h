@@ -91,12 +91,17 @@ int registry_device_update(
 	struct registry *r, struct device *d, struct device *wish, const struct now *now, struct problem *p);
 int registry_gateway_update(struct registry *r, struct gateway *g, struct gateway *wish,
 	const struct now *now, struct problem *p);
+/** Would it be taken? Settles the device as create and update do, and stores nothing. @return as they do */
+int registry_device_check(struct registry *r, struct app *a, struct device *d, struct problem *p);
+int registry_device_update_check(const struct registry *r, const struct device *d, struct device *wish, struct problem *p);
 /** @return 0; REGISTRY_E_IN_USE; -errno of the sink */
 int registry_app_delete(struct registry *r, struct app *a, struct problem *p);
 int registry_device_delete(struct registry *r, struct device *d);
 int registry_gateway_delete(struct registry *r, struct gateway *g);
 /** Session and MAC state start again: raises device.reset, and session.generation of an ABP device. */
 int registry_device_reset(struct registry *r, struct device *d, const struct now *now);
+/** It has joined: the session that was brought along is not the registry's any more. */
+int registry_device_joined(struct registry *r, struct device *d, const struct now *now);
 /** The device is asked to rejoin, at its next uplinks: raises device.rejoin. @return 0; REGISTRY_E_INVALID it cannot */
 int registry_device_rejoin(struct registry *r, struct device *d, const struct now *now, struct problem *p);
 

@@ -3,6 +3,7 @@
 #include "as/core/registry/device_json.h"
 #include "as/core/registry/entity_json.h"
 #include "as/core/registry/mac_settings.h"
+#include "as/core/registry/mac_state.h"
 #include "as/core/registry/registry_records.h"
 #include "proto/lorawan/version.h"
 #include <inttypes.h>
@@ -214,11 +215,11 @@ static int plan_settle(const struct registry *r, struct device *d, struct proble
 }
 
 /** What a session needs that nobody typed in: an id, and a generation that says that it is a new one. */
-static void session_begin(
-	struct registry *r, struct device *d, const struct device_session *was, const struct now *now)
+static void session_begin(struct registry *r, struct device *d, const struct device *old, const struct now *now)
 {
 	struct device_session *s = &d->session;
-	if (!s->present || (was && device_session_eq(was, s)))
+	const struct device_session *was = old ? &old->session : NULL;
+	if (!s->present || (old && device_session_eq(old, d)))
 		return;
 	s->generation = (was ? was->generation : 0) + 1;
 	if (ulid_is_none(&s->session_key_id) ||
@@ -226,8 +227,16 @@ static void session_begin(
 		s->session_key_id = ulid_make(now->unix_us, &r->rng);
 }
 
-int registry_device_create(
-	struct registry *r, struct app *a, struct device *d, const struct now *now, struct problem *p)
+/** Has the band what is asked of the device's MAC, and what its session brings along? */
+static int mac_check(const struct device *d, struct problem *p)
+{
+	struct mac_import m;
+	const char *mac = texts_get(&d->texts, TEXT_MAC_STATE);
+	int e = mac_settings_check(&d->mac, d->plan, d->mac_version, d->phy_version, p);
+	return e || !*mac || mac_state_unpack(str_of(mac), &m) ? e : mac_state_check(&m, d->plan, p);
+}
+
+int registry_device_check(struct registry *r, struct app *a, struct device *d, struct problem *p)
 {
 	int e = device_settle(d, p);
 	if (!e && registry_device(r, a, str_of(d->id)))
@@ -240,10 +249,17 @@ int registry_device_create(
 	if (!e)
 		e = plan_settle(r, d, p);
 	if (!e)
-		e = mac_settings_check(&d->mac, d->plan, d->mac_version, d->phy_version, p);
+		e = mac_check(d, p);
 	if (!e && HASH_CNT(by_uid, r->by_uid) >= DEVICES_MAX)
 		e = problem_say(
 			p, REGISTRY_E_FULL, "", "there are %d devices, more are not allowed", DEVICES_MAX);
+	return e;
+}
+
+int registry_device_create(
+	struct registry *r, struct app *a, struct device *d, const struct now *now, struct problem *p)
+{
+	int e = registry_device_check(r, a, d, p);
 	if (e)
 		return e;
 	d->app = a;
@@ -286,8 +302,7 @@ static void device_exchange(struct device *d, struct device *wish)
 	crypto_forget(&was, sizeof was);
 }
 
-int registry_device_update(
-	struct registry *r, struct device *d, struct device *wish, const struct now *now, struct problem *p)
+int registry_device_update_check(const struct registry *r, const struct device *d, struct device *wish, struct problem *p)
 {
 	int e = device_settle(wish, p);
 	if (!e)
@@ -295,7 +310,14 @@ int registry_device_update(
 	if (!e)
 		e = plan_settle(r, wish, p);
 	if (!e)
-		e = mac_settings_check(&wish->mac, wish->plan, wish->mac_version, wish->phy_version, p);
+		e = mac_check(wish, p);
+	return e;
+}
+
+int registry_device_update(
+	struct registry *r, struct device *d, struct device *wish, const struct now *now, struct problem *p)
+{
+	int e = registry_device_update_check(r, d, wish, p);
 	if (e)
 		return e;
 	wish->app = d->app;
@@ -303,7 +325,7 @@ int registry_device_update(
 	wish->updated_unix_us = now->unix_us;
 	wish->entry.uid = d->entry.uid;
 	wish->entry.revision = r->revision + 1;
-	session_begin(r, wish, &d->session, now);
+	session_begin(r, wish, d, now);
 	TRY(put_device(r, wish));
 	bool moved = wish->has_dev_eui != d->has_dev_eui || wish->dev_eui != d->dev_eui ||
 		     wish->join_eui != d->join_eui;
@@ -343,14 +365,29 @@ int registry_device_reset(struct registry *r, struct device *d, const struct now
 	if (!wish)
 		return -ENOMEM;
 	wish->reset++;
+	if (wish->supports_join)
+		TRY(device_session_drop(wish));
+	TRY(texts_set(&wish->texts, TEXT_MAC_STATE, STR("")));
 	if (wish->session.present) {
 		wish->session.generation++;
 		wish->session.session_key_id = ulid_make(now->unix_us, &r->rng);
 		wish->session.last_f_cnt_up = wish->session.last_n_f_cnt_down =
 			wish->session.last_a_f_cnt_down = 0;
 		wish->session.has_f_cnt_up = wish->session.has_n_f_cnt_down = wish->session.has_a_f_cnt_down =
-			false;
+			wish->session.has_conf_f_cnt_down = wish->session.has_rj_count_0 = false;
+		wish->session.last_conf_f_cnt_down = wish->session.last_rj_count_0 = 0;
 	}
+	return device_take(r, d, wish, now);
+}
+
+int registry_device_joined(struct registry *r, struct device *d, const struct now *now)
+{
+	if (!d->supports_join || !d->session.present)
+		return 0;
+	AUTO(device_free) struct device *wish = device_clone(d);
+	if (!wish)
+		return -ENOMEM;
+	TRY(device_session_drop(wish));
 	return device_take(r, d, wish, now);
 }
 

@@ -132,7 +132,7 @@ int registry_load(struct registry *r, enum registry_table table, struct slice ke
 	else
 		for (size_t i = 0; i < COUNT(tables); i++)
 			if (tables[i].table == table)
-				e = tables[i].fn(r, &(struct reading){ &j, json_root(&j), r->envelope, p });
+				e = tables[i].fn(r, &(struct reading){ .j = &j, .root = json_root(&j), .envelope = r->envelope, .problem = p });
 	free(tok);
 	return e;
 }
