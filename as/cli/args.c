@@ -14,6 +14,7 @@ static const struct flag flags[] = {
 #define KEY   IN_KEY
 #define EVENT IN_EVENT
 #define HOST  IN_HOST
+#define FLEET IN_FLEET
 #include "as/cli/flags.def"
 #undef FLAG
 };

@@ -198,6 +198,14 @@ static int parse_address(const struct client *c, struct evhttp_uri **ret, char r
 	return 0;
 }
 
+int client_endpoint(const struct client *c, char ret_host[256], uint16_t *ret_port, struct text *err)
+{
+	struct evhttp_uri *uri;
+	TRY(parse_address(c, &uri, ret_host, ret_port, err));
+	evhttp_uri_free(uri);
+	return 0;
+}
+
 /** Send the request and wait for its end. @return 0; -ENOMEM */
 static int exchange(struct call *call, const struct client *c, const struct evhttp_uri *uri, const char *host, uint16_t port,
 	const struct request *rq)

@@ -14,6 +14,9 @@ const char *client_state_dir(const char *flag);
  * @return 0; -ENOENT with one line in *err */
 int client_find(struct client *c, const char *address, const char *key, const char *state_dir, struct text *err);
 
+/** Host and port of the address. @return 0; -EINVAL with one line in *err */
+int client_endpoint(const struct client *c, char ret_host[256], uint16_t *ret_port, struct text *err);
+
 /** One request; the body of the answer in *ret_body (growing).
  * @param chunk  if not NULL: called with each piece of the body of a 200 as it comes (a stream); a non-zero
  * result ends the call

@@ -1,5 +1,5 @@
 /** @file The commands: each makes one request of its words and flags. */
-#include "as/cli/cli.h"
+#include "as/cli/fleet.h"
 #include "common/core/json_out.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -367,6 +367,10 @@ const struct command cli_commands[] = {
 	{ "end-devices delete", "APP DEV", "delete a device", 0, dev_delete },
 	{ "end-devices rejoin", "APP DEV", "ask a LoRaWAN 1.1 device to rejoin, with new keys; it is asked at its next uplinks", 0, dev_rejoin },
 	{ "end-devices reset", "APP DEV", "forget a device's session and MAC state; its identity and keys stay", 0, dev_reset },
+	{ "end-devices import", "APP FILE", "take the devices of a file (- for standard input): The Things Stack's JSON or CSV, with sessions and counters; "
+		"a second run goes on", IN_FLEET, fleet_import },
+	{ "end-devices export", "APP", "write all devices, one JSON object a line, with keys, sessions, counters and nonces: for import, or The Things Stack",
+		IN_FLEET, fleet_export },
 	{ "end-devices multicast-members add", "APP GROUP DEV...", "say which devices a multicast group reaches", 0, members_add },
 	{ "end-devices multicast-members remove", "APP GROUP DEV...", "say that it does not reach them any more", 0, members_remove },
 	{ "end-devices multicast-members list", "APP GROUP", "list the devices that a multicast group reaches", 0, members_list },
