@@ -130,6 +130,77 @@ START_TEST(no_frame_is_longer_than_the_dwell_time_where_there_is_one)
 }
 END_TEST
 
+/* ---- MAC commands ---- */
+
+START_TEST(what_is_wanted_of_the_device_goes_with_an_item)
+{
+	struct mac_device md;
+	md_init(&md, w, dev);
+	md_say(&md, hello);
+	MSG_SET(&dev->mac, desired_duty_cycle, 3);
+	MSG_SET(&dev->mac, desired_rx1_delay, 4);
+	MSG_SET(&dev->mac, status_every_n, 1);
+	tell();
+	struct w_item *it = push("abc");
+	w_run(w, 5 * SEC_US);
+	md_hear(&md);
+	ck_assert(it->state == W_SENT && dev->heard.window == 3 && dev->heard.port == 1 && dev->heard.n == 3);
+	ck_assert(md.duty == 3 && md.n_asked[4] == 1 && md.n_asked[6] == 1);
+	ck_assert_uint_eq(md.n_asked[8], 0); /* when it listens: that follows an uplink */
+	/* What it owes an answer to is not asked again, and the answer counts. */
+	push("def");
+	w_run(w, 5 * SEC_US);
+	md_hear(&md);
+	ck_assert(dev->heard.n_opts == 0 && dev->heard.n == 3);
+	md_say(&md, hello);
+	ck_assert(w_traced(w, "ns.mac.duty_cycle.answer", "") && w->n_statuses == 1);
+	ck_assert(md.n_asked[4] == 0 && md.n_asked[8] == 1 && md.rx1_delay == 4);
+}
+END_TEST
+
+START_TEST(an_item_that_needs_all_the_room_has_it)
+{
+	struct mac_device md;
+	md_init(&md, w, dev);
+	md_say(&md, hello);
+	MSG_SET(&dev->mac, desired_duty_cycle, 3);
+	tell();
+	/* 51 octets and not one more at SF12 [RP002 2.4.6] */
+	struct w_item *it = push("fifty-one octets of payload and not one more of them");
+	ck_assert_uint_eq(it->n, 52);
+	it->n = 51;
+	w_tell_waiting(w, dev->uid);
+	w_run(w, 10 * SEC_US);
+	ck_assert(it->state == W_SENT && dev->heard.n == 51 && dev->heard.n_opts == 0);
+	it = push("fifty octets of payload leave one octet for a MAC c");
+	ck_assert_uint_eq(it->n, 51);
+	it->n = 49;
+	w_tell_waiting(w, dev->uid);
+	w_run(w, 10 * SEC_US);
+	ck_assert(it->state == W_SENT && dev->heard.n == 49 && dev->heard.n_opts == 2);
+}
+END_TEST
+
+START_TEST(requests_that_no_gateway_sent_are_not_held_against_the_device)
+{
+	struct mac_device md;
+	md_init(&md, w, dev);
+	md_say(&md, hello);
+	MSG_SET(&dev->mac, desired_duty_cycle, 3);
+	tell();
+	w->gw[0].mood = W_REFUSES;
+	w->gw[0].result = TX_RESULT_COLLISION_PACKET;
+	for (int i = 0; i < 12; i++) /* more often than a silent device is asked */
+		md_say(&md, hello);
+	push("abc");
+	w_run(w, 100 * SEC_US);
+	ck_assert(md.n_asked[4] == 0 && !w_traced(w, "ns.mac.command.unanswered", ""));
+	w->gw[0].mood = W_SENDS;
+	md_say(&md, hello);
+	ck_assert(md.n_asked[4] == 1 && md.duty == 3);
+}
+END_TEST
+
 /* ---- LoRaWAN 1.1 ---- */
 
 static void begin_1_1(void)
@@ -163,6 +234,20 @@ START_TEST(a_device_of_1_1_says_when_it_begins_and_ends)
 	it = push("ghi");
 	w_run(w, 60 * SEC_US);
 	ck_assert_int_eq(it->state, W_QUEUED);
+}
+END_TEST
+
+START_TEST(commands_with_an_item_are_encrypted_as_1_1_wants)
+{
+	begin_1_1();
+	say_class(2);
+	MSG_SET(&dev->mac, desired_ack_limit, 5);
+	MSG_SET(&dev->mac, desired_ack_delay, 4);
+	tell();
+	push("abc");
+	w_run(w, 5 * SEC_US);
+	ck_assert(dev->heard.window == 3 && dev->heard.n_opts == 2 && dev->heard.n == 3);
+	ck_assert(dev->heard.opts[0] == 0x0c && dev->heard.opts[1] == 0x54); /* ADRParamSetupReq [LW1.1 5.12] */
 }
 END_TEST
 
@@ -204,6 +289,10 @@ int main(void)
 	tcase_add_test(t, what_was_refused_begins_no_interval);
 	tcase_add_test(t, neither_an_answer_nor_a_given_time_waits_for_it);
 	tcase_add_test(t, no_frame_is_longer_than_the_dwell_time_where_there_is_one);
+	tcase_add_test(t, what_is_wanted_of_the_device_goes_with_an_item);
+	tcase_add_test(t, an_item_that_needs_all_the_room_has_it);
+	tcase_add_test(t, requests_that_no_gateway_sent_are_not_held_against_the_device);
+	tcase_add_test(t, commands_with_an_item_are_encrypted_as_1_1_wants);
 	tcase_add_test(t, a_device_of_1_1_says_when_it_begins_and_ends);
 	tcase_add_test(t, the_code_of_an_ack_of_1_1_names_the_confirmed_item_of_class_c);
 	tcase_add_test(t, and_that_of_its_second_try);

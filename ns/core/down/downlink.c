@@ -166,7 +166,7 @@ void downlink_next_window(struct ns *ns, struct exchange *x, const char *why)
 
 /* ---- the moment ---- */
 
-static unsigned room_of(const struct dev *d, const struct exchange *x)
+unsigned downlink_room(const struct dev *d, const struct exchange *x)
 {
 	unsigned m = max_payload(d, &x->window[x->at]);
 	unsigned used = FHDR + FPORT + x->mac_len;
@@ -184,7 +184,7 @@ int downlink_pull(struct ns *ns, struct exchange *x, const struct dev *d, struct
 	struct ns_pull call = { .exchange = x->ticket, .device = d->uid, .session = s->id,
 		.f_cnt = (uint32_t)session_app_counter(s)->next };
 	struct pull m = { .device = d->uid, .session_key_id = s->id, .dev_addr = s->dev_addr, .f_cnt = call.f_cnt,
-		.room = room_of(d, x) };
+		.room = downlink_room(d, x) };
 	unsigned ever = region_max_payload_ever(d->plan->region, (enum phy_version)d->phy_version, false);
 	m.room_max = ever > FHDR + FPORT ? ever - FHDR - FPORT : 0;
 	if (x->cast)

@@ -8,6 +8,8 @@
 void downlink_windows(struct exchange *x, const struct dev *d, const struct session *s, uint32_t up_hz, uint8_t up_dr);
 /** The least that a window of an answer holds: octets of MACPayload; 0: no window. */
 unsigned downlink_least_payload(const struct exchange *x, const struct dev *d);
+/** Octets of FRMPayload that window `at` holds beside the commands. */
+unsigned downlink_room(const struct dev *d, const struct exchange *x);
 /** Wait for the latest safe moment of window `at`; again when paths were added. Closes it if there is no way back. */
 void downlink_plan(struct ns *ns, struct exchange *x);
 /** Its moment has come. */

@@ -2,6 +2,7 @@
 #include "ns/core/down/cast.h"
 #include "ns/core/down/class_c.h"
 #include "ns/core/down/downlink.h"
+#include "ns/core/mac/mac.h"
 #include "ns/core/records.h"
 #include "ns/core/up/uplink.h"
 #include "proto/tables.h"
@@ -72,6 +73,24 @@ void outcome_give_up_item(struct ns *ns, struct exchange *x)
 	x->len = 0;
 }
 
+/* Requests that no gateway sent are none that the device left unanswered. */
+static void requests_unsent(struct ns *ns, const struct exchange *x, const struct dev *d, struct session *s)
+{
+	const struct exchange *other = x->cast ? exchange_find(&ns->exchanges, d->exchange) : NULL;
+	if (x->has_requests && !(other && other->has_requests))
+		mac_asked_in(s);
+}
+
+static void session_sent(struct ns *ns, const struct exchange *x, struct session *s)
+{
+	if (!x->is_join) {
+		adr_answered(&s->mac.adr);
+		return;
+	}
+	join_tell(ns, s, &x->cids);
+	record_live_put(ns, s);
+}
+
 static void finish(struct ns *ns, struct exchange *x, const char *why, const struct cid_list *cids)
 {
 	struct dev *d = devices_find(&ns->devices, x->device);
@@ -81,12 +100,10 @@ static void finish(struct ns *ns, struct exchange *x, const char *why, const str
 	struct about about = about_attempt(ns, x, a);
 	if (!is_sent && why)
 		trace_reason(ns, x->is_join ? "ns.down.join.schedule.fail" : "ns.down.data.schedule.fail", &about, why);
-	if (is_sent && !x->is_join && s)
-		adr_answered(&s->mac.adr);
-	if (is_sent && x->is_join && s) {
-		join_tell(ns, s, &x->cids);
-		record_live_put(ns, s);
-	}
+	if (s && is_sent)
+		session_sent(ns, x, s);
+	else if (s && (!a || a->end == ATTEMPT_REFUSED))
+		requests_unsent(ns, x, d, s);
 	if (d && x->has_item && d->flight.is_there)
 		tell_item(ns, x, d, cids);
 	exchange_close(&ns->exchanges, x, d);

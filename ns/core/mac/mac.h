@@ -38,6 +38,7 @@ struct mac_room {
 	size_t port_0; /**< alone */
 	size_t up;     /**< of FOpts in the device's next uplink */
 	bool is_free;  /**< no payload waits, so that the frame may be one of FPort 0 */
+	bool is_cast;  /**< it answers no uplink: nothing that says how the device listens, or that follows from an uplink */
 };
 
 /** Run the commands of a frame, FOpts or the deciphered payload of FPort 0. A repetition's are not executed twice: only
@@ -66,6 +67,8 @@ void mac_settle(struct mac_run *run);
 void mac_ask(struct mac_run *run, const struct mac_room *room);
 /** The requests went out, so that answers may come. */
 void mac_asked_out(struct session *s);
+/** No gateway sent them after all: no answer is missed. */
+void mac_asked_in(struct session *s);
 /** The name of an item's request in events ("rx_param_setup"). */
 const char *mac_item_word(enum mac_item item);
 /** Begin an event about an item, with its value; end it with trace_end. @param what  "request", "answer" ... */

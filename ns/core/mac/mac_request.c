@@ -32,19 +32,20 @@ struct request {
 	uint8_t cid, first, n;
 	const char *word; /**< The Things Stack's, in the names of events */
 	void (*put)(struct writer *w, unsigned i, uint32_t value); /**< NULL: its one octet is the value */
+	bool in_cast; /**< see mac_room */
 };
 
 static const struct request requests[] = {
-	{ CMD_DUTY_CYCLE, ITEM_DUTY_CYCLE, 1, "duty_cycle", NULL },
-	{ CMD_TX_PARAM_SETUP, ITEM_TX_PARAM, 1, "tx_param_setup", put_tx_param },
-	{ CMD_RX_PARAM_SETUP, ITEM_RX_PARAM, 1, "rx_param_setup", put_rx_param },
-	{ CMD_NEW_CHANNEL, ITEM_NEW_CHANNEL, MAC_CHANNELS, "new_channel", put_new_channel },
-	{ CMD_LINK_ADR, ITEM_LINK_ADR, 1, "link_adr", NULL },
-	{ CMD_RX_TIMING_SETUP, ITEM_RX_TIMING, 1, "rx_timing_setup", NULL },
-	{ CMD_DL_CHANNEL, ITEM_DL_CHANNEL, MAC_CHANNELS, "dl_channel", put_dl_channel },
-	{ CMD_ADR_PARAM_SETUP, ITEM_ADR_PARAM, 1, "adr_param_setup", NULL },
-	{ CMD_REJOIN_PARAM_SETUP, ITEM_REJOIN_PARAM, 1, "rejoin_param_setup", NULL },
-	{ CMD_FORCE_REJOIN, ITEM_FORCE_REJOIN, 1, "force_rejoin", NULL },
+	{ CMD_DUTY_CYCLE, ITEM_DUTY_CYCLE, 1, "duty_cycle", NULL, true },
+	{ CMD_TX_PARAM_SETUP, ITEM_TX_PARAM, 1, "tx_param_setup", put_tx_param, false },
+	{ CMD_RX_PARAM_SETUP, ITEM_RX_PARAM, 1, "rx_param_setup", put_rx_param, false },
+	{ CMD_NEW_CHANNEL, ITEM_NEW_CHANNEL, MAC_CHANNELS, "new_channel", put_new_channel, true },
+	{ CMD_LINK_ADR, ITEM_LINK_ADR, 1, "link_adr", NULL, false },
+	{ CMD_RX_TIMING_SETUP, ITEM_RX_TIMING, 1, "rx_timing_setup", NULL, false },
+	{ CMD_DL_CHANNEL, ITEM_DL_CHANNEL, MAC_CHANNELS, "dl_channel", put_dl_channel, false },
+	{ CMD_ADR_PARAM_SETUP, ITEM_ADR_PARAM, 1, "adr_param_setup", NULL, true },
+	{ CMD_REJOIN_PARAM_SETUP, ITEM_REJOIN_PARAM, 1, "rejoin_param_setup", NULL, true },
+	{ CMD_FORCE_REJOIN, ITEM_FORCE_REJOIN, 1, "force_rejoin", NULL, true },
 };
 
 static const struct request *request_of(enum mac_item item)
@@ -198,11 +199,13 @@ static void ask_item(struct mac_run *run, const struct request *r, enum mac_item
 	trace_end(run->ns);
 }
 
-static void ask_within(struct mac_run *run, struct budget b)
+static void ask_within(struct mac_run *run, struct budget b, bool is_cast)
 {
 	run->has_more = false;
 	for (size_t i = 0; i < COUNT(requests); i++) {
 		const struct request *r = &requests[i];
+		if (is_cast && !r->in_cast)
+			continue;
 		if (r->first == ITEM_LINK_ADR)
 			ask_link_adr(run, &b);
 		for (unsigned k = 0; r->first != ITEM_LINK_ADR && k < r->n; k++)
@@ -218,10 +221,10 @@ void mac_ask(struct mac_run *run, const struct mac_room *room)
 	m->is_out = false;
 	if (!run->dev->rules || len > max)
 		return;
-	ask_within(run, (struct budget){ .down = max - len, .up = room->up });
+	ask_within(run, (struct budget){ .down = max - len, .up = room->up }, room->is_cast);
 	/* A block that no FOpts can hold must not wait for ever behind an application's payload. */
 	if (!m->n_asked && run->has_more && !room->is_free && room->port_0 > max)
-		ask_within(run, (struct budget){ .down = room->port_0 - len, .up = room->up });
+		ask_within(run, (struct budget){ .down = room->port_0 - len, .up = room->up }, room->is_cast);
 	if (run->answers->len <= room->f_opts)
 		mac_status_ask(run, room->f_opts);
 }
@@ -229,4 +232,9 @@ void mac_ask(struct mac_run *run, const struct mac_room *room)
 void mac_asked_out(struct session *s)
 {
 	s->mac.is_out = s->mac.n_asked > 0;
+}
+
+void mac_asked_in(struct session *s)
+{
+	s->mac.is_out = false;
 }
