@@ -156,6 +156,7 @@ struct world {
 	struct w_up up[W_UPS];
 	uint32_t n_up;
 	uint64_t seen_seq, as_delay_us, ack_us;
+	uint64_t as_commit_us; /**< how long a note of the as takes to be on its disk */
 	bool as_is_up, as_is_mute; /**< mute: takes calls and does not answer */
 	bool as_loses_answers;     /**< takes pulls, and the answers stay on the way */
 	bool as_is_full;           /**< refuses what the outbox holds */
@@ -599,7 +600,8 @@ static inline int w_pull(void *ctx, const struct ns_pull *call, const struct pul
 		return -ENOTCONN;
 	struct w_item *it = w_next_item(w, m->device, &n);
 	struct w_device *d = w_device(w, m->device);
-	bool is_offered = d->prepared_us && w->now.mono_us - d->prepared_us <= W_OFFER_US;
+	uint64_t since_us = w->now.mono_us - d->prepared_us;
+	bool is_offered = d->prepared_us && since_us >= w->as_commit_us && since_us <= W_OFFER_US;
 	if (!is_offered || !it || !ulid_eq(&it->id, &d->offered))
 		it = NULL; /* it hands out only what it noted before */
 	if (w->as_is_mute)

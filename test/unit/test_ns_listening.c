@@ -158,6 +158,28 @@ START_TEST(what_is_wanted_of_the_device_goes_with_an_item)
 }
 END_TEST
 
+START_TEST(a_slow_disk_of_the_as_costs_neither_the_half_second_nor_a_counter)
+{
+	struct mac_device md;
+	md_init(&md, w, dev);
+	md_say(&md, hello);
+	w->as_commit_us = 100 * MS_US;
+	MSG_SET(&dev->mac, status_every_n, 1);
+	tell();
+	for (unsigned i = 0; i < 3; i++) {
+		struct w_item *it = push("abc");
+		unsigned prepared = dev->n_prepared;
+		w_run(w, 500 * MS_US);
+		ck_assert(w->n_tx == i + 1 && dev->n_prepared == prepared + 1);
+		ck_assert_uint_lt(w->tx[i].start_us, w->now.mono_us);
+		w_run(w, 5 * SEC_US);
+		ck_assert(it->state == W_SENT && dev->heard.f_cnt == i);
+		md_hear(&md);
+		ck_assert_uint_eq(md.n_asked[6], 1);
+	}
+}
+END_TEST
+
 START_TEST(an_item_that_needs_all_the_room_has_it)
 {
 	struct mac_device md;
@@ -290,6 +312,7 @@ int main(void)
 	tcase_add_test(t, neither_an_answer_nor_a_given_time_waits_for_it);
 	tcase_add_test(t, no_frame_is_longer_than_the_dwell_time_where_there_is_one);
 	tcase_add_test(t, what_is_wanted_of_the_device_goes_with_an_item);
+	tcase_add_test(t, a_slow_disk_of_the_as_costs_neither_the_half_second_nor_a_counter);
 	tcase_add_test(t, an_item_that_needs_all_the_room_has_it);
 	tcase_add_test(t, requests_that_no_gateway_sent_are_not_held_against_the_device);
 	tcase_add_test(t, commands_with_an_item_are_encrypted_as_1_1_wants);

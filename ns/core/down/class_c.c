@@ -140,36 +140,6 @@ static bool is_prepared(struct ns *ns, struct dev *d)
 	return false;
 }
 
-static size_t f_opts_within(unsigned most, unsigned used)
-{
-	size_t n = most > used ? most - used : 0;
-	return n < FOPTS_MAX ? n : FOPTS_MAX;
-}
-
-/* What is wanted of the device goes with an item that leaves room for it: not while an answer of the device is due, or its uplink is
- * being answered; and not with one that did not come at the first try, as it may be longer than was said. */
-static void add_commands(struct ns *ns, struct exchange *x, struct dev *d, struct session *s)
-{
-	const struct listening *l = &d->listening;
-	uint8_t buf[FOPTS_MAX];
-	struct writer commands = writer_of(buf, sizeof(buf));
-	struct about about = { .cids = &x->cids, .dev = d };
-	struct reception last = { .f_cnt = (uint32_t)(s->up_next - 1), .dr = s->last_dr };
-	struct mac_run run = { .ns = ns, .dev = d, .session = s, .reception = &last, .about = &about, .answers = &commands };
-	if (d->multicast || !s->up_next || s->mac.is_out || l->tries || !x->window[RX2].is_there || exchange_find(&ns->exchanges, d->exchange))
-		return;
-	unsigned up = region_max_payload(d->plan->region, (enum phy_version)d->phy_version, true, s->last_dr, mac_has_up_dwell(s));
-	struct mac_room room = { .f_opts = f_opts_within(downlink_room(d, x), l->length), .up = f_opts_within(up, FHDR), .is_cast = true };
-	mac_ask(&run, &room);
-	x->has_requests = run.has_requests;
-	x->mac_len = (uint8_t)commands.len;
-	if (!commands.len)
-		return;
-	memcpy(x->mac, buf, commands.len);
-	record_mac_put(ns, s);
-	record_live_put(ns, s);
-}
-
 /* Ask for the next item. @param failure  it has waited for too long: it is only taken out of its queue, to fail with that */
 static void ask(struct ns *ns, struct dev *d, struct session *s, const char *failure)
 {
@@ -187,8 +157,6 @@ static void ask(struct ns *ns, struct dev *d, struct session *s, const char *fai
 	x->cast->is_group = d->multicast;
 	CIDS_ADD(&x->cids, CID_NS_DOWNLINK, ns_ulid(ns));
 	window_c(x, d, s);
-	if (!failure)
-		add_commands(ns, x, d, s);
 	/* An answer to an uplink may be built meanwhile: the counter is spent, whatever comes. */
 	int rc = x->window[RX2].is_there ? downlink_pull(ns, x, d, s) : -EINVAL;
 	if (rc == 0)
@@ -388,6 +356,35 @@ static void cast_fill(struct ns *ns, struct exchange *x, struct dev *d, const st
 		multicast_meet(ns, d, c);
 }
 
+static size_t f_opts_within(unsigned most, unsigned used)
+{
+	size_t n = most > used ? most - used : 0;
+	return n < FOPTS_MAX ? n : FOPTS_MAX;
+}
+
+/* What is wanted of the device goes with an item that leaves room for it: not while an answer of the device is due, or its uplink is
+ * being answered. */
+static void add_commands(struct ns *ns, struct exchange *x, struct dev *d, struct session *s, size_t item_len)
+{
+	uint8_t buf[FOPTS_MAX];
+	struct writer commands = writer_of(buf, sizeof(buf));
+	struct about about = { .cids = &x->cids, .dev = d };
+	struct reception last = { .f_cnt = (uint32_t)(s->up_next - 1), .dr = s->last_dr };
+	struct mac_run run = { .ns = ns, .dev = d, .session = s, .reception = &last, .about = &about, .answers = &commands };
+	if (d->multicast || !s->up_next || s->mac.is_out || exchange_find(&ns->exchanges, d->exchange))
+		return;
+	unsigned up = region_max_payload(d->plan->region, (enum phy_version)d->phy_version, true, s->last_dr, mac_has_up_dwell(s));
+	struct mac_room room = { .f_opts = f_opts_within(downlink_room(d, x), (unsigned)item_len), .up = f_opts_within(up, FHDR), .is_cast = true };
+	mac_ask(&run, &room);
+	x->has_requests = run.has_requests;
+	x->mac_len = (uint8_t)commands.len;
+	if (!commands.len)
+		return;
+	memcpy(x->mac, buf, commands.len);
+	record_mac_put(ns, s);
+	record_live_put(ns, s);
+}
+
 void class_c_pulled(struct ns *ns, struct exchange *x, struct dev *d, const struct pulled *m, bool no_answer)
 {
 	struct listening *l = &d->listening;
@@ -404,6 +401,8 @@ void class_c_pulled(struct ns *ns, struct exchange *x, struct dev *d, const stru
 	l->at_unix_us = 0; /* what the as says next is of another item */
 	l->is_placed = false;
 	CIDS_ADD_ALL(&x->cids, &m->cids);
+	if (s && !x->failure)
+		add_commands(ns, x, d, s, m->frm.len);
 	if (x->failure || transmit_build(ns, x, m) != 0) {
 		outcome_finish(ns, x, x->failure ? x->failure : "build");
 		return;
