@@ -65,6 +65,21 @@ class ClassC(Stories):
             return used in [b["downlink_utilization"] for b in stats["sub_bands"] if b["min_frequency"] == "869400000"]
         s.until(told, 20, "the same in the statistics")
 
+    def story_what_is_wanted_of_the_device_goes_with_an_item(self, s):
+        g = s.gateway()
+        d = self.device(s, g)
+        s.stack.cli("end-devices", "update", "app1", d.id, "--mac-settings.desired-max-duty-cycle", "3",
+                    "--mac-settings.class-b-c-downlink-interval", "3s")
+        wish = lambda: s.stack.cli("end-devices", "get", "app1", d.id, "--mac-state")["mac_state"]["desired_parameters"]  # noqa: E731
+        s.until(lambda: wish().get("max_duty_cycle"), what="the wish")
+        s.push(d, "AQID", "BAUG")
+        down = d.downlink(g.wait_emission(1, 3).phy)
+        self.assertEqual((down.f_opts, down.payload), (b"\4\3", b"\1\2\3"), "DutyCycleReq [LW1.0.4 5.3]")
+        down = d.downlink(g.wait_emission(2, 6).phy)
+        self.assertEqual((down.f_opts, down.payload), (b"", b"\4\5\6"))
+        gap = (g.emissions[1].tmst - g.emissions[0].tmst) % 2**32
+        self.assertTrue(3000000 <= gap, gap)
+
     def story_the_trace_tells_how(self, s):
         g = s.gateway()
         d = self.device(s, g)
