@@ -151,6 +151,7 @@ static int export_all(struct exporting *e)
 	}
 	while (!r && !fleet_is_stopped) {
 		r = export_some(e, &cursor);
+		e->progress.percent = (unsigned)((list.len - cursor.n) * 100 / list.len);
 		fleet_progress_show(&e->progress);
 	}
 	fleet_progress_clear(&e->progress);

@@ -16,7 +16,7 @@ struct importing {
 	char path[512];
 	uint64_t created, present, updated, refused;
 	bool has_no_answer;   /**< the server is gone: there is no use in going on */
-	char hopeless[WHY_MAX]; /**< nor where it takes none, whatever it is: the key lacks a right, there is no such application */
+	char hopeless[WHY_MAX]; /**< nor where it takes none, whatever it is: a right is missing, the application, room on the disk */
 	struct {
 		char text[160];
 		uint64_t n;
@@ -79,7 +79,7 @@ static void on_answer(void *ctx, int status, struct str body)
 		i->has_no_answer = true;
 		i->progress.n--;
 	} else {
-		bool is_hopeless = status == 401 || status == 403 || status == 404;
+		bool is_hopeless = status == 401 || status == 403 || status == 404 || status == 503;
 		char why[WHY_MAX], *to = is_hopeless ? i->hopeless : why;
 		i->c->err = text_fixed(to, WHY_MAX);
 		cli_refused(i->c, status, body);

@@ -86,6 +86,17 @@ class Fleet(Stories):
         self.assertEqual((shown["name"], shown["attributes"], shown["net_id"]), ("Moved", {"room": "12"}, "000013"))
         self.assertEqual(shown["session"]["started_at"], "2023-06-01T10:00:00.500Z")
 
+    def story_a_moved_device_without_a_join_goes_on_too(self, s):
+        g, d = s.gateway(), self.moved(s)
+        theirs = exported(d, delay=1)
+        del theirs["supports_join"], theirs["root_keys"], theirs["last_join_nonce"], theirs["last_dev_nonce"], theirs["used_dev_nonces"]
+        del theirs["session"]["last_n_f_cnt_down"]  # a zero, which may have been used
+        self.assertEqual(self.take(s, [theirs])[:2], (0, self.counts(created=1)))
+        tmst = g.uplink(d.uplink(1, b"x", confirmed=True), freq=865.1)
+        e = g.wait_emission(1, 15)
+        down = d.downlink(e.phy)
+        self.assertEqual((after(e, tmst), down.ack, down.f_cnt), (1000000, True, 1))
+
     def story_a_moved_device_of_1_1_has_its_keys_and_both_counters(self, s):
         g, keys = s.gateway(), [os.urandom(16) for _ in range(4)]
         d = Device11(dev_addr=int.from_bytes(os.urandom(3), "big") | 0x26 << 24, keys=keys)
