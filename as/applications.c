@@ -33,6 +33,7 @@ struct login {
 	char app[APP_KEY_TEXT];  /**< key of the application */
 	char name[APP_KEY_TEXT]; /**< as in its topics */
 	char key_id[API_KEY_ID + 1];
+	uint64_t rights; /**< that it has had since it began, or since they last grew */
 	UT_hash_handle hh;
 };
 
@@ -143,6 +144,7 @@ static enum mqtt_connack_code login_begin(struct applications *m, struct str use
 	str_copy(str_of(a->key), l->app, sizeof l->app);
 	str_copy(str_of(key->id), l->key_id, sizeof l->key_id);
 	HASH_ADD(hh, m->logins, number, sizeof l->number, l);
+	l->rights = rights_now(m, l);
 	expect_expiry(m, key);
 	ret_login->login = l->number;
 	struct text owner = text_fixed(ret_login->owner, sizeof ret_login->owner);
@@ -347,20 +349,27 @@ struct kick {
 	const char *key_id;
 };
 
-static bool is_of_key(const void *arg, uint64_t login)
+/** Does a login with this key have less than before? Rights that were taken away also end what is going on; the client comes back
+ * with what is left. */
+static bool is_narrowed(const void *arg, uint64_t login)
 {
 	const struct kick *k = arg;
 	const struct login *l = login_find(k->m, login);
-	/* Rights that were taken away also end what is going on; the client comes back with what is left. */
-	return l && !strcmp(l->key_id, k->key_id);
+	return l && !strcmp(l->key_id, k->key_id) && l->rights & ~rights_now(k->m, l);
 }
 
 static void on_key(void *ctx, const struct api_key *k, enum change c)
 {
 	struct applications *m = ctx;
-	if (c != CHANGE_CREATED)
-		mqtt_engine_kick(m->engine, is_of_key, &(struct kick){ m, k->id }, REASON_NOT_AUTHORIZED,
-			loop_now(m->as->loop));
+	if (c == CHANGE_CREATED)
+		return;
+	mqtt_engine_kick(m->engine, is_narrowed, &(struct kick){ m, k->id }, REASON_NOT_AUTHORIZED, loop_now(m->as->loop));
+	if (c == CHANGE_DELETED)
+		return;
+	for (struct login *l = m->logins; l; l = l->hh.next)
+		if (!strcmp(l->key_id, k->id))
+			l->rights = rights_now(m, l);
+	expect_expiry(m, k);
 }
 
 /** Both names of an application, the second only where no application has it as its own. */

@@ -90,37 +90,59 @@ static const char *key_app(struct cli *c)
 	return app;
 }
 
-static int keys_create(struct cli *c)
+/** The rights that are said, as an array; nothing where none is. */
+static void write_rights(const struct cli *c, struct text *body)
 {
-	__attribute__((cleanup(text_done_auto))) struct text body = text_growing(BODY_MAX_);
-	const char *app = key_app(c), *name = args_get(&c->args, "name"), *ends = args_get(&c->args, "expires-at");
-	char buf[PATH_MAX_];
-	struct text path = path_buffer(&buf, APPLICATIONS);
-	if (!app)
-		return CLI_USAGE;
-	if (!ends)
-		ends = args_get(&c->args, "api-key-expiry");
-	json_open(&body, '{');
-	json_name(&body, "name");
-	json_puts(&body, name ? name : "");
-	if (ends) {
-		json_name(&body, "expires_at");
-		json_puts(&body, ends);
-	}
-	json_name(&body, "rights");
-	json_open(&body, '[');
+	bool is_first = true;
 	for (size_t i = 0; i < c->args.n_flags; i++) {
 		const struct arg *a = &c->args.flags[i];
 		char right[64];
-		if (!args_is_right(a) || !strcmp(a->value, "false"))
+		if (!args_is_right(a))
+			continue;
+		if (is_first) {
+			json_name(body, "rights");
+			json_open(body, '[');
+		}
+		is_first = false;
+		if (!strcmp(a->value, "false"))
 			continue;
 		str_copy((struct str){ a->name, a->name_n < sizeof right ? a->name_n : sizeof right - 1 }, right, sizeof right);
 		for (char *p = right; *p; p++)
 			*p = *p == '-' ? '_' : *p >= 'a' && *p <= 'z' ? (char)(*p - 32) : *p;
-		json_puts(&body, right);
+		json_puts(body, right);
 	}
-	json_close(&body, ']');
-	json_close(&body, '}');
+	if (!is_first)
+		json_close(body, ']');
+}
+
+/** Name, rights and end of a key, each where it is said. */
+static void write_key(const struct cli *c, struct text *body)
+{
+	const char *name = args_get(&c->args, "name"), *ends = args_get(&c->args, "expires-at");
+	if (!ends)
+		ends = args_get(&c->args, "api-key-expiry");
+	json_open(body, '{');
+	if (name) {
+		json_name(body, "name");
+		json_puts(body, name);
+	}
+	if (ends) {
+		json_name(body, "expires_at");
+		strcmp(ends, "never") ? json_puts(body, ends) : json_null(body);
+	}
+	write_rights(c, body);
+	json_close(body, '}');
+}
+
+static int keys_create(struct cli *c)
+{
+	__attribute__((cleanup(text_done_auto))) struct text body = text_growing(BODY_MAX_);
+	const char *app = key_app(c);
+	char buf[PATH_MAX_];
+	struct text path = path_buffer(&buf, APPLICATIONS);
+	if (!app)
+		return CLI_USAGE;
+	write_key(c, &body);
 	cli_path(&path, app, "api-keys", NULL);
 	return cli_call(c, "POST", buf, text_str(&body), NULL);
 }
@@ -129,9 +151,11 @@ static int keys_list(struct cli *c)
 	const char *app = key_app(c);
 	return app ? call_list(c, APPLICATIONS, app, "/api-keys", "api_keys") : CLI_USAGE;
 }
-static int keys_delete(struct cli *c)
+/** The path of the key that is named, by flags or words. @return exit status */
+static int key_path(struct cli *c, char (*buf)[PATH_MAX_])
 {
 	const char *app = key_app(c), *id = args_get(&c->args, "api-key-id");
+	struct text path = path_buffer(buf, APPLICATIONS);
 	if (app && !id && c->n_operands)
 		id = c->operand[c->n_operands - 1];
 	if (!app)
@@ -140,8 +164,43 @@ static int keys_delete(struct cli *c)
 		text_puts(&c->err, "--api-key-id says which key; `applications api-keys list` shows them");
 		return CLI_USAGE;
 	}
-	return call_plain(c, "DELETE", APPLICATIONS, app, "api-keys", id, "");
+	cli_path(&path, app, "api-keys", id, NULL);
+	return CLI_OK;
 }
+static int keys_call(struct cli *c, const char *method)
+{
+	char buf[PATH_MAX_];
+	int status = key_path(c, &buf);
+	return status ? status : cli_call(c, method, buf, STR(""), NULL);
+}
+static int keys_get(struct cli *c) { return keys_call(c, "GET"); }
+static int keys_delete(struct cli *c) { return keys_call(c, "DELETE"); }
+static int keys_update(struct cli *c)
+{
+	__attribute__((cleanup(text_done_auto))) struct text body = text_growing(BODY_MAX_);
+	char buf[PATH_MAX_];
+	int status = key_path(c, &buf);
+	write_key(c, &body);
+	if (!status && str_is(text_str(&body), "{}")) {
+		text_puts(&c->err, "nothing to change: give --name, --expires-at, or all rights that the key is to have");
+		status = CLI_USAGE;
+	}
+	return status ? status : cli_call(c, "PUT", buf, text_str(&body), NULL);
+}
+
+/* ---- an application's link ---- */
+
+static int link_call(struct cli *c, const char *method, struct str body)
+{
+	char buf[PATH_MAX_];
+	struct text path = path_buffer(&buf, "/api/v3/as/applications");
+	cli_path(&path, c->operand[0], "link", NULL);
+	return cli_call(c, method, buf, body, NULL);
+}
+/** The link's key is --api-key: it asks, and so proves its right. */
+static int link_set(struct cli *c) { return link_call(c, "PUT", STR("{\"link\":{}}")); }
+static int link_get(struct cli *c) { return link_call(c, "GET", STR("")); }
+static int link_delete(struct cli *c) { return link_call(c, "DELETE", STR("")); }
 
 /* ---- end devices ---- */
 
@@ -358,7 +417,14 @@ const struct command cli_commands[] = {
 	{ "applications api-keys create", "[APP]", "make a key; its secret is shown this once. --right-application-traffic-read, "
 		"--right-application-traffic-down-write, …, --right-application-all", IN_KEY, keys_create },
 	{ "applications api-keys list", "[APP]", "list an application's keys, without secrets", IN_KEY | IN_LIST, keys_list },
+	{ "applications api-keys get", "[APP [ID]]", "show a key, without its secret", IN_KEY, keys_get },
+	{ "applications api-keys update", "[APP [ID]]", "change a key's name, end or rights (all that it is to have); connections that lose a right end at once",
+		IN_KEY, keys_update },
 	{ "applications api-keys delete", "[APP [ID]]", "delete a key; its connections end at once", IN_KEY, keys_delete },
+	{ "applications link set", "APP", "link an application, with a key of it that has RIGHT_APPLICATION_LINK as --api-key, or the operator's",
+		0, link_set },
+	{ "applications link get", "APP", "show an application's link", 0, link_get },
+	{ "applications link delete", "APP", "remove an application's link", 0, link_delete },
 	{ "end-devices create", "APP DEV", "create a device: OTAA, --abp, or (without EUI) one that speaks IP", IN_DEV, dev_create },
 	{ "end-devices list", "APP", "list an application's devices", IN_LIST, dev_list },
 	{ "end-devices get", "APP DEV", "show a device", IN_DEV, dev_get },

@@ -736,6 +736,25 @@ class Rights(Case):
         self.assertEqual(kept.subscribe("#"), [1])
         self.assertEqual(self.raw(made["key"]).code, 5)
 
+    def test_a_key_that_is_narrowed_closes_its_sessions_and_one_that_is_renamed_does_not(self):
+        self.abp()
+        made = self.make_key(READ, WRITE)
+        update = ["applications", "api-keys", "update", "app1", made["id"]]
+        raw = self.raw(made["key"])
+        self.assertEqual(raw.subscribe("#"), [1])
+        self.stack.cli(*update, "--name", "another name")
+        raw.publish("v3/app1/devices/%s/down/push" % self.dev, self.body("r"))  # acknowledged
+        self.wait("down/queued")
+        self.stack.cli(*update, WRITE)
+        self.assertTrue(raw.is_closed(5))
+        raw = self.raw(made["key"])
+        self.assertEqual((raw.code, raw.subscribe("#")), (0, [0x80]))
+        self.stack.cli(*update, READ, WRITE)
+        self.assertEqual(raw.subscribe("#"), [1])
+        soon = (datetime.datetime.utcnow() + datetime.timedelta(seconds=2)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        self.stack.cli(*update, "--expires-at", soon)
+        self.assertTrue(raw.is_closed(10))
+
     def test_a_will_queues_a_downlink(self):
         self.abp()
         raw = self.raw(will=("v3/app1/devices/%s/down/push" % self.dev, self.body("last words")))

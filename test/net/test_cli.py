@@ -86,6 +86,15 @@ class Commands(Case):
         self.assertEqual((len(listed), listed[0]["name"], "key" in listed[0]), (1, "mqtt-client", False))
         link = self.cli("applications", "api-keys", "create", "--name", "link", "--application-id", "app1", "--right-application-link")
         self.assertEqual(link["rights"], ["RIGHT_APPLICATION_LINK"])
+        of = ["--application-id", "app1", "--api-key-id", made["id"]]
+        shown = self.cli("applications", "api-keys", "get", *of)
+        self.assertEqual(shown, listed[0])
+        renamed = self.cli("applications", "api-keys", "update", *of, "--name", "reader", "--expires-at", "2126-01-01T00:00:00Z")
+        self.assertEqual((renamed["name"], renamed["rights"], renamed["expires_at"]), ("reader", shown["rights"], "2126-01-01T00:00:00Z"))
+        narrowed = self.cli("applications", "api-keys", "update", "app1", made["id"], "--right-application-traffic-read", "--expires-at", "never")
+        self.assertEqual((narrowed["name"], narrowed["rights"], narrowed.get("expires_at")), ("reader", ["RIGHT_APPLICATION_TRAFFIC_READ"], None))
+        self.fails(2, "applications", "api-keys", "update", *of, says="nothing to change")
+        self.fails(2, "applications", "api-keys", "get", "app1", says="--api-key-id")
         self.cli("applications", "api-keys", "create", "app1", "--right-application-all", "--expires-at", "2126-01-01T00:00:00Z")
         for k in (made, link):
             self.assertEqual(self.cli("applications", "api-keys", "delete", "--application-id", "app1", "--api-key-id", k["id"]), {})
@@ -95,6 +104,16 @@ class Commands(Case):
                    says="expires-at")
         self.fails(2, "applications", "api-keys", "create", "--right-application-all", says="--application-id")
         self.fails(2, "applications", "api-keys", "delete", "--application-id", "app1", says="--api-key-id")
+
+    def test_the_link_is_set_with_a_key_that_may_do_no_more(self):
+        link = self.cli("applications", "api-keys", "create", "--name", "link", "--application-id", "app1", "--right-application-link")
+        self.assertEqual(self.cli("applications", "link", "set", "app1", "--api-key", link["key"]), {"skip_payload_crypto": False})
+        self.assertEqual(self.cli("applications", "link", "get", "app1"), {"skip_payload_crypto": False})
+        other = self.cli("applications", "api-keys", "create", "app1", "--right-application-info")
+        self.fails(1, "applications", "link", "set", "app1", "--api-key", other["key"], says="RIGHT-APPLICATION-LINK")
+        self.fails(1, "applications", "link", "set", "nowhere", "--api-key", link["key"])
+        self.assertEqual(self.cli("applications", "link", "delete", "app1"), {})
+        self.fails(1, "applications", "link", "get", "app1", says="app1")
 
     def test_otaa_devices(self):
         made = self.cli("end-devices", "create", "app1", "o1", *otaa("70B3D57ED0051234", "--supports-class-c", "--name", "N"))
