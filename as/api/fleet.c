@@ -24,6 +24,13 @@ static bool query_on(const struct api_call *c, const char *name)
 	return z && !strcmp(z, "true");
 }
 
+static bool says_true(const struct api_call *c, const char *path)
+{
+	bool on = false;
+	json_val v = record_find(&c->body, c->object, path);
+	return v >= 0 && !json_bool(&c->body, v, &on) && on;
+}
+
 static bool has_object(const struct api_call *c, const char *path)
 {
 	json_val v = record_find(&c->body, c->object, path);
@@ -186,6 +193,7 @@ static void write_notes(struct importing *i)
 	} notes[] = {
 		{ i->is_stale, "it has joined here since: its session stays as it is" },
 		{ has_object(i->c, "pending_session"), "pending_session is left out: a device that uses it must join again" },
+		{ says_true(i->c, "skip_payload_crypto"), "skip_payload_crypto is kept, but payloads are decrypted here" },
 		{ has_object(i->c, "session") && !has_object(i->c, "mac_state.current_parameters"),
 			"mac_state.current_parameters is missing: it is taken to listen as its maker set it (mac_settings)" },
 	};

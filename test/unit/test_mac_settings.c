@@ -189,6 +189,23 @@ START_TEST(what_the_band_or_the_version_does_not_have_is_refused)
 }
 END_TEST
 
+START_TEST(what_has_no_effect_can_be_dropped)
+{
+	m = (struct mac_settings){ .has = 0 };
+	MSG_SET(&m, desired_max_eirp, 16);
+	MSG_SET(&m, desired_ack_limit, 6);
+	MSG_SET(&m, rx1_delay, 5);
+	m.factory.len = 1;
+	m.factory.v[0].hz = 903900000;
+	MSG_MARK(&m, factory);
+	mac_settings_drop_idle(&m, "US_902_928_FSB_2", LW_1_0_3);
+	ck_assert_uint_eq(m.has, HAS(mac_settings, rx1_delay));
+	MSG_SET(&m, desired_max_eirp, 16);
+	mac_settings_drop_idle(&m, "AS_923", LW_1_0_3);
+	ck_assert(MSG_HAS(&m, desired_max_eirp));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("mac_settings");
@@ -198,6 +215,7 @@ int main(void)
 	tcase_add_loop_test(t, every_spelling_is_understood_and_written_as_one, 0, (int)COUNT(spellings));
 	tcase_add_loop_test(t, what_is_wrong_is_named, 0, (int)COUNT(wrongs));
 	tcase_add_test(t, one_mode_of_adr_takes_the_place_of_another_and_the_rest_stays);
+	tcase_add_test(t, what_has_no_effect_can_be_dropped);
 	tcase_add_loop_test(t, what_the_band_or_the_version_does_not_have_is_refused, 0, (int)COUNT(bands));
 	suite_add_tcase(s, t);
 	SRunner *r = srunner_create(s);

@@ -87,6 +87,8 @@ static int read_mac_settings(void *record, const struct record_field *f, const s
 	int r = mac_settings_read(rd->j, v, !rd->is_import, &d->mac, rd->problem);
 	if (r)
 		return r;
+	if (rd->is_import)
+		mac_settings_drop_idle(&d->mac, d->plan, d->mac_version);
 	mac_settings_write(&t, &d->mac);
 	if (t.failed)
 		return record_bad(rd, f, "holds too much");

@@ -42,5 +42,7 @@ int mac_rule_complain(const struct mac_rule *r, const char *above, struct proble
 int mac_settings_read(const struct json *j, json_val object, bool is_strict, struct mac_settings *io, struct problem *p);
 /** Write them as The Things Stack does; "{}" for none. */
 void mac_settings_write(struct text *t, const struct mac_settings *m);
+/** Forget what can have no effect in the band or version, as settings of another network may. */
+void mac_settings_drop_idle(struct mac_settings *m, const char *plan, uint32_t mac_version);
 /** Is it possible in the device's band and version? @param plan  "": none, anything is. @return 0; REGISTRY_E_INVALID */
 int mac_settings_check(const struct mac_settings *m, const char *plan, uint32_t mac_version, uint32_t phy_version, struct problem *p);

@@ -221,39 +221,74 @@ static int check_adr_order(const struct mac_settings *m, struct problem *p)
 
 static int check_channels(const struct mac_settings *m, const struct region *r, const char *plan, struct problem *p)
 {
-	if (MSG_HAS(m, factory) && m->factory.len && r->is_fixed)
-		return refuse_for(p, "factory_preset_frequencies", "has no effect in a band of fixed channels");
-	if (MSG_HAS(m, desired_down) && m->desired_down.len && r->is_fixed)
-		return refuse_for(p, "desired_downlink_frequencies", "has no effect in a band of fixed channels");
-	for (size_t i = 0; MSG_HAS(m, factory) && i < m->factory.len; i++)
+	for (size_t i = 0; !r->is_fixed && MSG_HAS(m, factory) && i < m->factory.len; i++)
 		if (!region_freq_ok(r, m->factory.v[i].hz))
 			return refuse(p, "factory_preset_frequencies", "frequency", plan);
-	for (size_t i = 0; MSG_HAS(m, desired_down) && i < m->desired_down.len; i++)
+	for (size_t i = 0; !r->is_fixed && MSG_HAS(m, desired_down) && i < m->desired_down.len; i++)
 		if (m->desired_down.v[i].hz && !region_band(r, m->desired_down.v[i].hz))
 			return refuse(p, "desired_downlink_frequencies", "frequency for downlinks", plan);
 	return 0;
 }
 
-/* What a version or a band has no command for would be taken and do nothing. */
-static int check_commands(const struct mac_settings *m, const struct region *r, uint32_t version, struct problem *p)
+/* What a version or a band has no command for, or has fixed, would be taken and do nothing. */
+enum need { NEEDS_TX_PARAM, NEEDS_V11, NEEDS_OWN_CHANNELS };
+static const struct idle {
+	uint64_t bit;
+	const char *name;
+	enum need need;
+} idle[] = {
+	{ HAS(mac_settings, factory), "factory_preset_frequencies", NEEDS_OWN_CHANNELS },
+	{ HAS(mac_settings, desired_down), "desired_downlink_frequencies", NEEDS_OWN_CHANNELS },
+	{ HAS(mac_settings, desired_max_eirp), "desired_max_eirp", NEEDS_TX_PARAM },
+	{ HAS(mac_settings, up_dwell), "uplink_dwell_time", NEEDS_TX_PARAM },
+	{ HAS(mac_settings, down_dwell), "downlink_dwell_time", NEEDS_TX_PARAM },
+	{ HAS(mac_settings, desired_ack_limit), "desired_adr_ack_limit_exponent", NEEDS_V11 },
+	{ HAS(mac_settings, desired_ack_delay), "desired_adr_ack_delay_exponent", NEEDS_V11 },
+	{ HAS(mac_settings, desired_rejoin_time), "desired_rejoin_time_periodicity", NEEDS_V11 },
+	{ HAS(mac_settings, desired_rejoin_count), "desired_rejoin_count_periodicity", NEEDS_V11 },
+};
+
+/* Is anything said that asks for more than there is anyway? */
+static bool asks(const struct mac_settings *m, uint64_t bit)
+{
+	if (!(m->has & bit))
+		return false;
+	if (bit == HAS(mac_settings, up_dwell))
+		return m->up_dwell;
+	if (bit == HAS(mac_settings, down_dwell))
+		return m->down_dwell;
+	if (bit == HAS(mac_settings, factory))
+		return m->factory.len > 0;
+	return bit != HAS(mac_settings, desired_down) || m->desired_down.len > 0;
+}
+
+/* Why it is idle; NULL: it is not. */
+static const char *idle_why(enum need need, const struct region *r, uint32_t version)
 {
 	bool has_tx_param = r->has_tx_param_setup && version >= (uint32_t)mac_cmd_by_cid(CMD_TX_PARAM_SETUP)->since;
-	static const char no_tx_param[] = "cannot be set: this band or version has no TXParamSetupReq", no_v11[] = "needs LoRaWAN 1.1";
-	if (MSG_HAS(m, desired_max_eirp) && !has_tx_param)
-		return refuse_for(p, "desired_max_eirp", no_tx_param);
-	if (m->up_dwell && !has_tx_param)
-		return refuse_for(p, "uplink_dwell_time", no_tx_param);
-	if (m->down_dwell && !has_tx_param)
-		return refuse_for(p, "downlink_dwell_time", no_tx_param);
-	if (version >= LW_1_1_0)
-		return 0;
-	if (MSG_HAS(m, desired_ack_limit))
-		return refuse_for(p, "desired_adr_ack_limit_exponent", no_v11);
-	if (MSG_HAS(m, desired_ack_delay))
-		return refuse_for(p, "desired_adr_ack_delay_exponent", no_v11);
-	if (MSG_HAS(m, desired_rejoin_time))
-		return refuse_for(p, "desired_rejoin_time_periodicity", no_v11);
-	return MSG_HAS(m, desired_rejoin_count) ? refuse_for(p, "desired_rejoin_count_periodicity", no_v11) : 0;
+	switch (need) {
+	case NEEDS_TX_PARAM: return has_tx_param ? NULL : "cannot be set: this band or version has no TXParamSetupReq";
+	case NEEDS_V11: return version >= LW_1_1_0 ? NULL : "needs LoRaWAN 1.1";
+	default: return r->is_fixed ? "has no effect in a band of fixed channels" : NULL;
+	}
+}
+
+static int check_idle(const struct mac_settings *m, const struct region *r, uint32_t version, struct problem *p)
+{
+	for (size_t i = 0; i < COUNT(idle); i++) {
+		const char *why = idle_why(idle[i].need, r, version);
+		if (why && asks(m, idle[i].bit))
+			return refuse_for(p, idle[i].name, why);
+	}
+	return 0;
+}
+
+void mac_settings_drop_idle(struct mac_settings *m, const char *plan, uint32_t mac_version)
+{
+	const struct plan *known = plan_find(str_of(plan));
+	for (size_t i = 0; known && i < COUNT(idle); i++)
+		if (asks(m, idle[i].bit) && idle_why(idle[i].need, known->region, mac_version))
+			m->has &= ~idle[i].bit;
 }
 
 int mac_settings_check(const struct mac_settings *m, const char *plan, uint32_t mac_version, uint32_t phy_version, struct problem *p)
@@ -269,5 +304,5 @@ int mac_settings_check(const struct mac_settings *m, const char *plan, uint32_t 
 		e = check_adr_order(m, p);
 	if (!e)
 		e = check_channels(m, r, plan, p);
-	return e ? e : check_commands(m, r, mac_version, p);
+	return e ? e : check_idle(m, r, mac_version, p);
 }
