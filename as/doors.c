@@ -12,12 +12,13 @@
 #include <sys/resource.h>
 
 #define FAILURES_WINDOW_US (60 * SEC_US)
-enum { MQTT_PORT = 1883, MQTTS_PORT = 8883, OTHER_FILES = 400 /* descriptors for all but MQTT clients */ };
+enum { HOST_NAME_BYTES = 253, MQTT_PORT = 1883, MQTTS_PORT = 8883, OTHER_FILES = 400 /* descriptors for all but MQTT clients */ };
 
 struct doors {
 	struct mqtt_listener *listener;
 	struct guard *guard;
 	struct ssl_ctx_st *tls; /**< of as.mqtts-listen; NULL: not set */
+	char address[2][128];   /**< listened on first: plain, TLS; "": not */
 	struct mqtt_map secret; /**< its seed: what credentials are hashed with */
 };
 
@@ -68,11 +69,26 @@ static int trust_all(const struct daemon *daemon, const struct as_settings *s, s
 	return 0;
 }
 
+/** "godwit.example.net", "192.0.2.7", "2001:db8::7"; no port, no path. */
+static bool is_host(struct str s)
+{
+	static const char letters[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-_:";
+	size_t colons = 0;
+	for (size_t i = 0; i < s.n; i++)
+		colons += s.p[i] == ':';
+	return s.n <= HOST_NAME_BYTES && strspn(s.p, letters) == s.n && colons != 1;
+}
+
 int doors_check(const struct daemon *daemon, const struct as_settings *s, struct text *err)
 {
 	struct guard *g = guard_new(&(struct guard_options){ 0 });
 	int r = g ? trust_all(daemon, s, g, err) : -ENOMEM;
 	guard_free(g);
+	if (r == 0 && s->public_address[0] && !is_host(str_of(s->public_address))) {
+		daemon_where(daemon, err, "as.public-address");
+		text_printf(err, ": \"%s\" is no host name or address; ports are those of as.mqtt-listen and as.mqtts-listen", s->public_address);
+		return -EINVAL;
+	}
 	if (r || tls_is_policy(str_of(s->tls_client_certificates)))
 		return r;
 	daemon_where(daemon, err, "as.tls-client-certificates");
@@ -199,10 +215,17 @@ static int listen_on_all(struct as *as, const struct door *d, struct text *err)
 		char shown[128];
 		rest = str_cut(rest, ',', &one);
 		TRY(listen_on(as, d, str_trim(one), shown, err));
-		if (is_first)
-			TRY(daemon_address(as->daemon, d->name, shown));
+		if (!is_first)
+			continue;
+		memcpy(as->doors->address[d->tls != NULL], shown, sizeof shown);
+		TRY(daemon_address(as->daemon, d->name, shown));
 	}
 	return 0;
+}
+
+const char *doors_address(const struct as *as, bool is_tls)
+{
+	return as->doors->address[is_tls];
 }
 
 int doors_open(struct as *as, struct mqtt_engine *e, struct text *err)

@@ -9,6 +9,8 @@ int doors_check(const struct daemon *daemon, const struct as_settings *s, struct
 void doors_fit(const struct as *as, struct mqtt_engine_options *o);
 /** Listen for clients of the engine on every address of the settings. @return 0; -errno with one line in *err */
 int doors_open(struct as *as, struct mqtt_engine *e, struct text *err);
+/** The first address on which MQTT is listened for, with or without TLS: "0.0.0.0:1883"; "": none. */
+const char *doors_address(const struct as *as, bool is_tls);
 /** Bring the metrics of connections up to date. */
 void doors_count(struct as *as);
 /** Let nobody in any more. */

@@ -197,6 +197,10 @@ static int link_call(struct cli *c, const char *method, struct str body)
 	cli_path(&path, c->operand[0], "link", NULL);
 	return cli_call(c, method, buf, body, NULL);
 }
+static int app_mqtt_info(struct cli *c)
+{
+	return call_plain(c, "GET", "/api/v3/as/applications", c->operand[0], NULL, NULL, "/mqtt-connection-info");
+}
 /** The link's key is --api-key: it asks, and so proves its right. */
 static int link_set(struct cli *c) { return link_call(c, "PUT", STR("{\"link\":{}}")); }
 static int link_get(struct cli *c) { return link_call(c, "GET", STR("")); }
@@ -421,6 +425,7 @@ const struct command cli_commands[] = {
 	{ "applications api-keys update", "[APP [ID]]", "change a key's name, end or rights (all that it is to have); connections that lose a right end at once",
 		IN_KEY, keys_update },
 	{ "applications api-keys delete", "[APP [ID]]", "delete a key; its connections end at once", IN_KEY, keys_delete },
+	{ "applications mqtt-info", "APP", "say how an application logs in to MQTT: addresses, user name, what makes a password", 0, app_mqtt_info },
 	{ "applications link set", "APP", "link an application, with a key of it that has RIGHT_APPLICATION_LINK as --api-key, or the operator's",
 		0, link_set },
 	{ "applications link get", "APP", "show an application's link", 0, link_get },

@@ -1,6 +1,7 @@
 """The command line: every command, options anywhere, exit statuses, errors that name what was wrong, and finding the server."""
 import json
 import os
+import queue
 import re
 import socket
 import stat
@@ -10,6 +11,8 @@ import tempfile
 import threading
 import time
 import unittest
+
+import paho.mqtt.client as paho
 
 sys.path.insert(0, os.path.dirname(__file__))
 from gateway import Gateway  # noqa: E402
@@ -104,6 +107,26 @@ class Commands(Case):
                    says="expires-at")
         self.fails(2, "applications", "api-keys", "create", "--right-application-all", says="--application-id")
         self.fails(2, "applications", "api-keys", "delete", "--application-id", "app1", says="--api-key-id")
+
+    def test_what_mqtt_info_says_lets_a_client_in(self):
+        self.cli("applications", "create", "told", "--tenant-id", "tenant1")
+        info = self.cli("applications", "mqtt-info", "told@tenant1")
+        self.assertEqual((info["username"], info["public_address"]), ("told@tenant1", "%s:%d" % self.stack.address("as.mqtt")))
+        self.assertEqual(info["websocket_url"], "ws://%s:%d/mqtt" % self.stack.address("as.http"))
+        self.assertNotIn("public_tls_address", info, "nothing listens there without a certificate")
+        key = self.cli(*re.search(r"godwit (applications api-keys create .*)", info["hint"]).group(1).split())["key"]
+        host, port = info["public_address"].split(":")
+        client = paho.Client(client_id="told")
+        codes = queue.Queue()
+        client.on_connect = lambda client, data, flags, code: codes.put(code)
+        client.username_pw_set(info["username"], key)
+        client.connect(host, int(port))
+        client.loop_start()
+        self.assertEqual(codes.get(timeout=20), 0)
+        client.disconnect()
+        client.loop_stop()
+        self.fails(1, "applications", "mqtt-info", "nowhere", says="nowhere")
+        self.fails(1, "applications", "mqtt-info", "app1", "--api-key", key)
 
     def test_the_link_is_set_with_a_key_that_may_do_no_more(self):
         link = self.cli("applications", "api-keys", "create", "--name", "link", "--application-id", "app1", "--right-application-link")

@@ -211,6 +211,23 @@ class Mqtts(unittest.TestCase):
         self.assertEqual(p.returncode, 1)
         return [line for line in p.stderr.splitlines() if line.startswith("godwit-as: ")][-1]
 
+    def info(self, *settings):
+        server = self.certified(*settings)[0]
+        with open(os.path.join(server.state, "addresses.json")) as f:
+            ports = {name: address.rsplit(":", 1)[1] for name, address in json.load(f).items()}
+        return server.ask("GET", "/a/as/applications/app1/mqtt-connection-info")[1], ports
+
+    def test_clients_are_told_the_name_under_which_they_reach_what_is_open_to_them(self):
+        info, ports = self.info("--as.public-address=mqtt.example.net", "--as.mqtts-listen=0.0.0.0:0")
+        self.assertEqual(info["public_tls_address"], "mqtt.example.net:" + ports["as.mqtts"])
+        self.assertEqual(info["public_address"], "127.0.0.1:" + ports["as.mqtt"], "from this host only")
+        info, ports = self.info("--as.public-address=2001:db8::7", "--as.mqtts-listen=0.0.0.0:0")
+        self.assertEqual(info["public_tls_address"], "[2001:db8::7]:" + ports["as.mqtts"])
+        info, ports = self.info("--as.mqtts-listen=0.0.0.0:0")
+        self.assertEqual(info["public_tls_address"], "%s:%s" % (socket.gethostname(), ports["as.mqtts"]))
+        for wrong in ("mqtt.example.net:8883", "mqtts://mqtt.example.net"):
+            self.assertIn("as.public-address: \"%s\" is no host name" % wrong, self.refusal("--as.public-address=" + wrong))
+
     def test_a_wrong_certificate_is_named_in_one_line(self):
         message = self.refusal("--as.tls-certificate=" + self.path("server.crt"))
         self.assertIn("as.tls-key: is missing", message)
