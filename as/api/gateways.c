@@ -4,25 +4,97 @@
 #include "as/core/registry/entity_json.h"
 #include "as/stations.h"
 #include <inttypes.h>
+#include <stdio.h>
+
+/** The id under which a gateway is heard that is not registered. */
+#define STATION_UNNAMED "eui-%016" PRIx64
+
+/** What an adopted gateway is called and how it sends, where nobody said so. */
+static int adopted_check(struct gateway *g, struct problem *p)
+{
+	if (!g->id[0])
+		snprintf(g->id, sizeof g->id, STATION_UNNAMED, g->eui);
+	return g->plan[0] ? 0
+			  : problem_say(p, REGISTRY_E_INVALID, "frequency_plan_id",
+				    "is missing, for example EU_863_870: this gateway has none yet");
+}
+
+/** Read the body into a gateway that may have some members already, register it, and answer. */
+static void create_from(struct api_call *c, struct gateway *fresh, bool is_adopted)
+{
+	static const struct field_mask all = { 0 };
+	AUTO(gateway_free) struct gateway *g = fresh;
+	int e = g ? gateway_json_read(g, &all, &(struct reading){ .j = &c->body, .root = c->object, .problem = &c->problem })
+		  : -ENOMEM;
+	if (!e && is_adopted)
+		e = adopted_check(g, &c->problem);
+	if (!e)
+		e = registry_gateway_create(&c->as->registry, g, loop_now(c->as->loop), &c->problem);
+	if (e) {
+		api_fail(c, e);
+	} else {
+		gateway_json_write(&c->out, TAKE(g), false);
+		api_commit(c);
+	}
+}
 
 static void gateway_create(void *ctx, struct http_request *r)
 {
 	static const struct api_need need = { API_BODY | API_CHANGE | API_ADMIN, RIGHT_N, "gateway" };
-	static const struct field_mask all = { 0 };
 	struct api_call c;
 	if (api_begin(&c, ctx, r, &need))
 		return;
-	AUTO(gateway_free) struct gateway *g = gateway_new();
-	int e = g ? gateway_json_read(g, &all, &(struct reading){ .j = &c.body, .root = c.object, .problem = &c.problem })
-		  : -ENOMEM;
-	if (!e)
-		e = registry_gateway_create(&c.as->registry, g, loop_now(c.as->loop), &c.problem);
-	if (e) {
-		api_fail(&c, e);
-	} else {
-		gateway_json_write(&c.out, TAKE(g), false);
-		api_commit(&c);
+	create_from(&c, gateway_new(), false);
+	api_done(&c);
+}
+
+/** The gateway that is heard under this EUI ("AA555A0000000101" or "eui-aa555a0000000101") and is nobody's yet, with the plan that it
+ * works by. @return NULL: it has answered */
+static struct gateway *heard(struct api_call *c, const char *said)
+{
+	struct str hex = str_of(said);
+	char id[ID_MAX + 1];
+	struct text t = text_fixed(id, sizeof id);
+	uint64_t eui;
+	if (str_starts(hex, "eui-"))
+		hex = (struct str){ hex.p + 4, hex.n - 4 };
+	if (hex_eui(hex, &eui)) {
+		api_error(c, 400, "ids.eui", "must be 16 hex digits");
+		return NULL;
 	}
+	const struct gateway *known = registry_gateway_by_eui(&c->as->registry, eui);
+	text_printf(&t, STATION_UNNAMED, eui);
+	const struct station *s = stations_find(c->as, id);
+	if (known) {
+		api_error(c, 409, "ids.eui", "gateway %016" PRIX64 " is registered already, as %s", eui, known->id);
+		return NULL;
+	}
+	if (!s) {
+		api_error(c, 404, "", "no gateway %016" PRIX64 " was heard: gateways list shows those that are; gateways create registers any", eui);
+		return NULL;
+	}
+	struct gateway *g = gateway_new();
+	if (!g) {
+		api_fail(c, -ENOMEM);
+		return NULL;
+	}
+	if (MSG_HAS(&s->status, plan))
+		str_copy(str_of(s->status.plan), g->plan, sizeof g->plan);
+	g->has_eui = true;
+	g->eui = eui;
+	return g;
+}
+
+/** Register a gateway that is heard. The body may give it another id, a plan and whatever else a gateway has. */
+static void gateway_adopt(void *ctx, struct http_request *r)
+{
+	static const struct api_need need = { API_BODY | API_NO_BODY_OK | API_CHANGE | API_ADMIN, RIGHT_N, "gateway" };
+	struct api_call c;
+	if (api_begin(&c, ctx, r, &need))
+		return;
+	struct gateway *g = heard(&c, http_param(r, "gateway_id"));
+	if (g)
+		create_from(&c, g, true);
 	api_done(&c);
 }
 
@@ -31,7 +103,8 @@ static void write_unregistered(void *ctx, const struct station *s)
 	struct api_call *c = ctx;
 	char hint[200];
 	struct text h = text_fixed(hint, sizeof hint);
-	if (s->disconnected_unix_us || registry_gateway(&c->as->registry, str_of(s->id)))
+	const struct registry *known = &c->as->registry;
+	if (s->disconnected_unix_us || registry_gateway(known, str_of(s->id)) || registry_gateway_by_eui(known, s->status.gateway_eui))
 		return;
 	json_open(&c->out, '{');
 	json_name(&c->out, "ids");
@@ -48,9 +121,9 @@ static void write_unregistered(void *ctx, const struct station *s)
 		json_puts(&c->out, s->status.plan);
 	} else {
 		text_printf(&h,
-			"is heard but sends nothing: godwit gateways create %s --gateway-eui %016" PRIX64
+			"is heard but sends nothing: godwit gateways adopt %016" PRIX64
 			" --frequency-plan-id EU_863_870, or set gs.default-frequency-plan",
-			s->id, s->status.gateway_eui);
+			s->status.gateway_eui);
 		json_name(&c->out, "hint");
 		json_puts(&c->out, hint);
 	}
@@ -169,6 +242,7 @@ const struct http_route api_gateway_routes[] = {
 	{ HTTP_POST, "/api/v3/users/{user_id}/gateways", gateway_create },
 	{ HTTP_POST, "/api/v3/organizations/{organization_id}/gateways", gateway_create },
 	{ HTTP_GET, "/api/v3/gateways", gateway_list },
+	{ HTTP_POST, GATEWAY "/adopt", gateway_adopt },
 	{ HTTP_GET, GATEWAY, gateway_get },
 	{ HTTP_PUT, GATEWAY, gateway_update },
 	{ HTTP_PATCH, GATEWAY, gateway_update },

@@ -353,6 +353,14 @@ static int gtw_create(struct cli *c)
 {
 	return call_body(c, "POST", GATEWAYS, IN_GTW, "gateway", &WORD(&gateway_id, c->operand[0]), 1);
 }
+static int gtw_adopt(struct cli *c)
+{
+	char buf[PATH_MAX_];
+	struct text path = path_buffer(&buf, GATEWAYS);
+	bool is_named = c->n_operands > 1;
+	cli_path(&path, c->operand[0], "adopt", NULL);
+	return call_body(c, "POST", buf, IN_GTW, "gateway", &WORD(&gateway_id, is_named ? c->operand[1] : NULL), is_named);
+}
 static int gtw_update(struct cli *c)
 {
 	char buf[PATH_MAX_];
@@ -450,6 +458,7 @@ const struct command cli_commands[] = {
 	{ "end-devices downlink clear", "APP DEV", "empty the queue", 0, down_clear },
 	{ "end-devices downlink list", "APP DEV", "show the queue in the order in which it will be sent", 0, down_list },
 	{ "gateways create", "GTW", "register a gateway", IN_GTW, gtw_create },
+	{ "gateways adopt", "EUI [GTW]", "register a gateway that is heard, with the plan it works by or --frequency-plan-id", IN_GTW, gtw_adopt },
 	{ "gateways list", "", "list the gateways, the unregistered ones that are heard too", IN_LIST, gtw_list },
 	{ "gateways get", "GTW", "show a gateway", 0, gtw_get },
 	{ "gateways update", "GTW", "change a gateway", IN_GTW, gtw_update },

@@ -210,6 +210,27 @@ class Commands(Case):
         self.fails(2, "fly", says="command")
         self.fails(2, "end-devices", "downlink", says="command")
 
+    def test_a_gateway_that_is_heard_is_adopted(self):
+        gateways = [Gateway(self.stack.address("gs.udp"), eui=0xAA555A0000000A00 + n) for n in range(2)]
+        for n, gateway in enumerate(gateways):
+            self.addCleanup(gateway.close)
+            gateway.wait_path()
+            end = time.time() + 20
+            while not any(g["ids"]["gateway_id"] == "eui-aa555a0000000a0%d" % n for g in self.cli("gateways", "list")):
+                self.assertLess(time.time(), end)
+                time.sleep(0.2)
+        made = self.cli("gateways", "adopt", "AA555A0000000A00", "roof", "--name", "On the roof", "--location.latitude", "52.5")
+        self.assertEqual((made["ids"], made["frequency_plan_id"], made["name"]), ({"gateway_id": "roof", "eui": "AA555A0000000A00"}, PLAN, "On the roof"))
+        self.assertEqual(self.cli("gateways", "get", "roof"), made)
+        other = self.cli("gateways", "adopt", "eui-aa555a0000000a01", "--frequency-plan-id", "EU_863_870")
+        self.assertEqual(other["ids"], {"gateway_id": "eui-aa555a0000000a01", "eui": "AA555A0000000A01"})
+        self.fails(1, "gateways", "adopt", "AA555A0000000A00", "cellar", says="roof")
+        self.fails(1, "gateways", "adopt", "AA555A0000000AFF", says="AA555A0000000AFF")
+        self.fails(1, "gateways", "adopt", "roof", says="hex digits")
+        self.assertEqual([g for g in self.cli("gateways", "list") if g.get("registered") is False and "0000000a0" in g["ids"]["gateway_id"]], [])
+        for name in ("roof", "eui-aa555a0000000a01"):
+            self.cli("gateways", "delete", name)
+
     def test_gateways(self):
         made = self.cli("gateways", "create", "gtw1", "--gateway-eui", "0242020000247803", "--frequency-plan-id", PLAN, "--enforce-duty-cycle=false",
                         "--location.latitude", "-52.5", "--location.longitude=4.25", "--location.altitude", "12", "--name", "G")
@@ -453,11 +474,12 @@ class NoPlan(Case):
             time.sleep(0.2)
         self.assertEqual(found[0]["ids"]["eui"], "AA555A0000000999")
         self.assertIs(found[0]["registered"], False)
-        command = re.search(r"godwit (gateways create \S+ --gateway-eui \S+ --frequency-plan-id \S+)", found[0]["hint"]).group(1).rstrip(",;.")
+        command = re.search(r"godwit (gateways adopt \S+ --frequency-plan-id \S+)", found[0]["hint"]).group(1).rstrip(",;.")
         self.assertIn("gs.default-frequency-plan", found[0]["hint"])
         self.assertIn("AA555A0000000999", self.stack.log_text().upper())
         self.assertRegex(self.stack.log_text(), "godwit gateways create|gs.default-frequency-plan")
-        self.assertIn("godwit gateways create", self.stack.run("gateways", "list", "--table").stdout)
+        self.assertIn("godwit gateways adopt", self.stack.run("gateways", "list", "--table").stdout)
+        self.fails(1, "gateways", "adopt", "AA555A0000000999", "mine", says="frequency-plan-id: is missing")
         device = Device(dev_addr=0x01DA1F15, nwk_s_key=os.urandom(16), app_s_key=os.urandom(16))
         self.stack.create_abp(device, "app1", "dev1")
         gateway.uplink(device.uplink(1, b"x", confirmed=True))

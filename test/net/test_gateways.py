@@ -277,7 +277,7 @@ class WithoutPlan(Stories):
         self.assertIn("no_downlink_path", [e.get("data", {}).get("reason") for e in s.events(up)])
         listed = [x for x in s.stack.cli("gateways", "list") if x["ids"]["gateway_id"] == gateway_id]
         self.assertEqual(len(listed), 1)
-        self.assertIn("godwit gateways create", json.dumps(listed[0]))
+        self.assertIn("godwit gateways adopt", json.dumps(listed[0]))
         s.stack.cli("gateways", "create", "mine", "--gateway-eui", "%016X" % g.eui, "--frequency-plan-id", PLAN)
         tmst = s.ask(d, g, confirmed=True)
         e = g.wait_emission(1, 3)
