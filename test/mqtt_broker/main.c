@@ -1,11 +1,11 @@
 /** @file An MQTT broker for tests with real clients: our engine and listener, with a policy that lets everybody do nearly everything.
  *
- *     mqtt-broker [--port N] [--queue N] [--dir DIR] [--retained N] [--keep-alive SECONDS] [--tls FILE of key and certificate]
+ *     mqtt-broker [--port N] [--OPTION VALUE ...]     (--help lists them)
  *
  * Prints "ready PORT". The user name is the owner; user `deny` is refused with 5, password `wrong` with 4; `test/nosubscribe` may not
  * be subscribed to; topics under `later/` are acknowledged once they are "stored", 5 ms later; the payload of `bench/flood` is how many
- * messages of 100 octets to send to `bench/data`. With --dir, sessions and retained messages are kept there. With --keep-alive, 5.0 clients
- * are told that one if they ask for more. The general suites for brokers (Eclipse's client_test.py and client_test5.py) need no option.
+ * messages of 100 octets to send to `bench/data`. The general suites for brokers (Eclipse's client_test.py and client_test5.py) need no
+ * option; mosquitto's own tests of a broker expect a CONNACK of `--receive 20 --inflight 20 --aliases 10`, and ask for the others.
  */
 #include "as/mqtt_listener.h"
 #include "common/log.h"
@@ -28,10 +28,26 @@ struct broker {
 	struct mqtt_limits limits;
 	struct mqtt_keep keep;
 	uint64_t next_login, flood_left;
-	uint16_t keep_alive_max_s;
+	const char *port, *dir, *certificate, *users;
+	uint32_t keep_alive_max_s, is_closed;
 	uint64_t later[LATER_MAX];
 	size_t later_n;
 };
+
+/* Has the file a line "user:password" of these? Read anew each time: tests change it. */
+static bool is_known(const char *file, struct str user, struct str password)
+{
+	FILE *f = fopen(file, "re");
+	char line[512];
+	bool is = false;
+	while (f && !is && fgets(line, sizeof line, f)) {
+		struct str name, rest = str_cut(str_trim(str_of(line)), ':', &name);
+		is = str_eq(name, user) && str_eq(rest, password);
+	}
+	if (f)
+		(void)fclose(f);
+	return is;
+}
 
 static enum mqtt_connack_code on_connect(void *ctx, const struct mqtt_login_request *rq, struct mqtt_login *ret, struct text *why)
 {
@@ -42,10 +58,14 @@ static enum mqtt_connack_code on_connect(void *ctx, const struct mqtt_login_requ
 	}
 	if (rq->password.is_present && str_is(rq->password.s, "wrong"))
 		return MQTT_REFUSED_CREDENTIALS;
+	if (!rq->user.is_present && b->is_closed)
+		return MQTT_REFUSED_RIGHTS;
+	if (rq->user.is_present && b->users && !(rq->password.is_present && is_known(b->users, rq->user.s, rq->password.s)))
+		return MQTT_REFUSED_CREDENTIALS;
 	if (str_copy(rq->user.is_present ? rq->user.s : STR("open"), ret->owner, sizeof ret->owner))
 		return MQTT_REFUSED_CLIENT_ID;
 	ret->login = ++b->next_login;
-	ret->keep_alive_max_s = b->keep_alive_max_s;
+	ret->keep_alive_max_s = (uint16_t)b->keep_alive_max_s;
 	return MQTT_ACCEPTED;
 }
 
@@ -169,18 +189,18 @@ static int records_load(struct broker *b)
 	return rc;
 }
 
-static int broker_start(struct broker *b, const char *dir)
+static int broker_start(struct broker *b)
 {
 	struct rng rng = loop_rng();
 	char error[200];
 	struct text why = text_fixed(error, sizeof error);
-	if (dir)
-		TRY(store_open(b->loop, &(struct store_options){ .dir = dir, .schema = 1 }, &b->store, &why));
+	if (b->dir)
+		TRY(store_open(b->loop, &(struct store_options){ .dir = b->dir, .schema = 1 }, &b->store, &why));
 	b->keep = (struct mqtt_keep){ b, on_put, on_del };
 	b->listener = mqtt_listener_new(b->loop, NULL);
 	b->timer = loop_timer_new(b->loop, on_stored, b);
 	struct mqtt_engine_options o = { .policy = { .ctx = b, .connect = on_connect, .filter = on_filter, .publish = on_publish,
-		.may_read = on_may_read, .disconnected = on_disconnected, .lost = on_lost }, .keep = dir ? &b->keep : NULL, .limits = b->limits, .seed = rng_u64(&rng) };
+		.may_read = on_may_read, .disconnected = on_disconnected, .lost = on_lost }, .keep = b->dir ? &b->keep : NULL, .limits = b->limits, .seed = rng_u64(&rng) };
 	if (!b->listener || !b->timer)
 		return -ENOMEM;
 	o.sink = mqtt_listener_sink(b->listener);
@@ -188,11 +208,12 @@ static int broker_start(struct broker *b, const char *dir)
 	if (!b->engine)
 		return -ENOMEM;
 	mqtt_listener_attach(b->listener, b->engine);
-	return dir ? records_load(b) : 0;
+	return b->dir ? records_load(b) : 0;
 }
 
-static int broker_tls(struct broker *b, const char *file)
+static int broker_tls(struct broker *b)
 {
+	const char *file = b->certificate;
 	b->tls = file ? SSL_CTX_new(TLS_server_method()) : NULL;
 	if (file && (!b->tls || SSL_CTX_use_certificate_chain_file(b->tls, file) != 1 || SSL_CTX_use_PrivateKey_file(b->tls, file, SSL_FILETYPE_PEM) != 1))
 		return -EINVAL;
@@ -201,11 +222,11 @@ static int broker_tls(struct broker *b, const char *file)
 	return 0;
 }
 
-static int broker_listen(struct broker *b, const char *port)
+static int broker_listen(struct broker *b)
 {
 	char text[64];
 	struct text t = text_fixed(text, sizeof text);
-	text_printf(&t, "127.0.0.1:%s", port);
+	text_printf(&t, "127.0.0.1:%s", b->port);
 	struct net_address a;
 	int fd = -1;
 	TRY(net_parse(text_str(&t), 1883, &a));
@@ -242,43 +263,86 @@ static void broker_stop(struct broker *b)
 	loop_free(b->loop);
 }
 
+static const struct option {
+	const char *name, *says;
+	size_t at;
+	bool is_text;
+} options[] = {
+#define TEXT(name, member, says) { "--" name, says, offsetof(struct broker, member), true }
+#define NUMBER(name, member, says) { "--" name, says, offsetof(struct broker, member), false }
+	TEXT("port", port, "TCP port on 127.0.0.1; 0 takes a free one"),
+	TEXT("dir", dir, "keep sessions and retained messages there"),
+	TEXT("tls", certificate, "file of key and certificate: serve TLS"),
+	TEXT("users", users, "file of lines user:password; another user, or password, is refused"),
+	NUMBER("closed", is_closed, "1: refuse who has no user name"),
+	NUMBER("keep-alive", keep_alive_max_s, "5.0 clients that ask for more are told this [s]"),
+	NUMBER("queue", limits.queue_messages, "messages that wait for a client, of 4096 octets on average"),
+	NUMBER("retained", limits.retained_messages, "retained messages of one owner; 0: none are kept"),
+	NUMBER("inflight", limits.inflight, "messages of QoS 1 and 2 to a client that it has not acknowledged"),
+	NUMBER("receive", limits.receive_max, "the same from a client"),
+	NUMBER("aliases", limits.topic_aliases, "topic aliases each way"),
+	NUMBER("packet", limits.packet_bytes, "largest packet [octets]"),
+	NUMBER("topic", limits.topic_bytes, "longest topic [octets]"),
+	NUMBER("levels", limits.topic_levels, "most levels of a topic"),
+	NUMBER("expiry", limits.session_expiry_s, "longest life of a session without connection [s]"),
+#undef TEXT
+#undef NUMBER
+};
+
+static int help(FILE *out, int rc)
+{
+	fputs("mqtt-broker [--OPTION VALUE ...]: an MQTT broker for tests, in the open\n", out);
+	for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+		fprintf(out, "  %-13s %s\n", options[i].name, options[i].says);
+	return rc;
+}
+
+static int option_set(struct broker *b, const char *name, const char *value)
+{
+	for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
+		if (strcmp(options[i].name, name) != 0)
+			continue;
+		void *at = (char *)b + options[i].at;
+		uint64_t n = 0;
+		if (!options[i].is_text && (num_u64(str_of(value), &n) || n > UINT32_MAX))
+			return -EINVAL;
+		if (options[i].is_text)
+			memcpy(at, &value, sizeof value);
+		else
+			*(uint32_t *)at = (uint32_t)n;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+static int broker_run(struct broker *b)
+{
+	TRY(b->loop ? 0 : -ENOMEM);
+	TRY(loop_on_signal(b->loop, SIGTERM, on_signal, b));
+	TRY(loop_on_signal(b->loop, SIGUSR1, on_signal, b));
+	TRY(broker_start(b));
+	TRY(broker_tls(b));
+	TRY(broker_listen(b));
+	return loop_run(b->loop);
+}
+
 int main(int argc, char **argv)
 {
-	struct broker b = { .loop = loop_new(), .limits = mqtt_limits_default() };
-	const char *port = "0", *dir = NULL, *tls = NULL;
+	struct broker b = { .loop = loop_new(), .limits = mqtt_limits_default(), .port = "0" };
 	b.limits.retained_messages = 10000;
 	b.limits.sessions = 100000;
-	for (int i = 1; i + 1 < argc; i += 2) {
-		if (strcmp(argv[i], "--port") == 0)
-			port = argv[i + 1];
-		else if (strcmp(argv[i], "--dir") == 0)
-			dir = argv[i + 1];
-		else if (strcmp(argv[i], "--tls") == 0)
-			tls = argv[i + 1];
-		else if (strcmp(argv[i], "--keep-alive") == 0)
-			b.keep_alive_max_s = (uint16_t)strtoul(argv[i + 1], NULL, 10);
-		else if (strcmp(argv[i], "--queue") == 0) {
-			b.limits.queue_messages = (uint32_t)strtoul(argv[i + 1], NULL, 10);
-			b.limits.queue_bytes = b.limits.queue_messages * 4096;
-		} else if (strcmp(argv[i], "--retained") == 0)
-			b.limits.retained_messages = (uint32_t)strtoul(argv[i + 1], NULL, 10);
-	}
+	uint32_t queue = b.limits.queue_messages;
+	if (argc == 2 && strcmp(argv[1], "--help") == 0)
+		return help(stdout, EXIT_SUCCESS);
+	for (int i = 1; i < argc; i += 2)
+		if (i + 1 == argc || option_set(&b, argv[i], argv[i + 1]))
+			return help(stderr, 2);
+	if (b.limits.queue_messages != queue)
+		b.limits.queue_bytes = b.limits.queue_messages * 4096;
 	log_setup(LOG_LOGFMT, LOG_INFO, "mqtt");
 	signal(SIGPIPE, SIG_IGN);
-	int rc = b.loop ? 0 : -ENOMEM;
-	if (rc == 0)
-		rc = loop_on_signal(b.loop, SIGTERM, on_signal, &b);
-	if (rc == 0)
-		rc = loop_on_signal(b.loop, SIGUSR1, on_signal, &b);
-	if (rc == 0)
-		rc = broker_start(&b, dir);
-	if (rc == 0)
-		rc = broker_tls(&b, tls);
-	if (rc == 0)
-		rc = broker_listen(&b, port);
-	if (rc == 0)
-		rc = loop_run(b.loop);
-	else
+	int rc = broker_run(&b);
+	if (rc)
 		fprintf(stderr, "mqtt-broker: %s\n", strerror(rc < 0 ? -rc : EINVAL));
 	broker_stop(&b);
 	return rc ? EXIT_FAILURE : EXIT_SUCCESS;
