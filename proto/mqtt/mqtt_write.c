@@ -15,7 +15,7 @@ void mqtt_connack_write(struct writer *w, uint8_t level, bool has_session, uint8
 {
 	props = props ? props : &none;
 	mqtt_head_write(w, MQTT_CONNACK << 4, 2 + (level == MQTT_5 ? mqtt_props_size(props) : 0));
-	writer_u8(w, has_session);
+	writer_u8(w, has_session && level != MQTT_31); /* of 3.1 the octet is reserved */
 	writer_u8(w, code);
 	if (level == MQTT_5)
 		mqtt_props_write(w, props);

@@ -19,7 +19,8 @@ static void middle_write(struct writer *w, const struct mqtt_conn *c, const stru
 	mqtt_varint_write(w, (uint32_t)n);
 	if (m->expiry_unix_us) {
 		writer_u8(w, 0x02);
-		writer_be32(w, m->expiry_unix_us > now->unix_us ? (uint32_t)((m->expiry_unix_us - now->unix_us) / SEC_US) : 0);
+		uint64_t left_us = m->expiry_unix_us > now->unix_us ? m->expiry_unix_us - now->unix_us : 0;
+		writer_be32(w, (uint32_t)((left_us + SEC_US - 1) / SEC_US)); /* whole seconds waited: what is not stale is never told as 0 */
 	}
 	if (alias) {
 		writer_u8(w, 0x23);

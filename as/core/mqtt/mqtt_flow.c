@@ -160,21 +160,25 @@ void mqtt_engine_taken(struct mqtt_engine *e, uint64_t ticket, uint8_t reason, c
 
 /* PUBLISH from a client. */
 
-static void route(struct mqtt_conn *c, const struct mqtt_publish *p, const struct now *now)
+/* @return 0; else what a 5.0 client finds in the acknowledgement */
+static uint8_t route(struct mqtt_conn *c, const struct mqtt_publish *p, const struct now *now)
 {
 	struct mqtt_engine *e = c->engine;
 	struct mqtt_owner *o = c->session->owner;
-	if (p->topic.p[0] == '$')
-		return;
+	if (p->topic.p[0] == '$') {
+		mqtt_engine_explain(e, STR("clients do not publish to topics that begin with $"));
+		return MQTT_NOT_AUTHORIZED;
+	}
 	struct mqtt_msg *m = mqtt_message_new(e, p->topic, p->payload, p->props.raw, p->qos);
 	if (!m)
-		return;
+		return 0;
 	if (mqtt_props_has(&p->props, MQTT_PROP_MESSAGE_EXPIRY))
 		m->expiry_unix_us = now->unix_us + mqtt_props_u(&p->props, MQTT_PROP_MESSAGE_EXPIRY, 0) * SEC_US;
 	if (p->retain)
 		mqtt_retain_set(e, o, m, c->session->limits.retained_messages);
 	(void)mqtt_deliver_fan_out(e, o, m, p->retain, c->session, now);
 	mqtt_message_free(e, m);
+	return 0;
 }
 
 /* The first time that a message is seen: ask the policy, and do what it says. What was kept since `kept` is on disk before it is
@@ -198,8 +202,10 @@ static void fresh_take(struct mqtt_conn *c, const struct mqtt_publish *p, uint64
 			mqtt_engine_taken(e, ticket, 0, now);
 		return;
 	}
-	if (verdict == MQTT_ROUTE)
-		route(c, p, now);
+	if (verdict == MQTT_ROUTE) {
+		uint8_t refused = route(c, p, now);
+		reason = refused ? refused : reason;
+	}
 	if (verdict == MQTT_CLOSE) {
 		if (p->qos == 2)
 			(void)mqtt_session_release(e, s, p->id);
