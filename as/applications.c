@@ -147,6 +147,7 @@ static enum mqtt_connack_code login_begin(struct applications *m, struct str use
 	l->rights = rights_now(m, l);
 	expect_expiry(m, key);
 	ret_login->login = l->number;
+	ret_login->keep_alive_max_s = (uint16_t)(m->as->settings->mqtt_keep_alive_max / SEC_US);
 	struct text owner = text_fixed(ret_login->owner, sizeof ret_login->owner);
 	text_printf(&owner, "app:%s", l->name);
 	return MQTT_ACCEPTED;

@@ -257,6 +257,14 @@ class Bounds(Case):
         head = s.exactly(2)
         self.assertIn(b"\x21\0\7", s.exactly(head[1]))
 
+    def test_the_longest_keep_alive(self):
+        self.server("mqtt-keep-alive-max=90s")
+        for asked, told in ((90, False), (91, True), (0, True)):
+            s = self.socket()
+            s.sendall(packet(0x10, text("MQTT") + b"\5\xc2" + struct.pack(">H", asked) + b"\0" + text("c") + text("app1") + text(self.key)))
+            head = s.exactly(2)
+            self.assertEqual(b"\x13\0\x5a" in s.exactly(head[1]), told, asked)
+
     def test_sessions_of_an_application_and_in_all(self):
         server = self.server("mqtt-sessions-per-application=2", "mqtt-sessions=3")
         one, two = self.client("one"), self.client("two")
