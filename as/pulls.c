@@ -2,6 +2,7 @@
 #include "as/downlinks.h"
 #include "as/placing.h"
 #include "as/traces.h"
+#include "as/unlinked.h"
 #include "common/core/json_out.h"
 #include "common/log.h"
 #include "proto/lorawan/security.h"
@@ -144,7 +145,7 @@ static void publish(struct as *as, const struct device *d, enum tts_down_kind ki
 	as->metrics.downlinks_failed += kind == TTS_FAILED;
 	struct text *t = traffic_json(as);
 	tts_down(t, &u, kind, &shown, e);
-	traffic_publish(as, d->app, d->id, tts_down_topic(kind), text_str(t));
+	unlinked_publish(as, d, tts_down_topic(kind), text_str(t));
 	traces_add(as, events[kind], d, list.v, list.len, "");
 }
 

@@ -4,6 +4,7 @@
 #include "as/downlinks.h"
 #include "as/store.h"
 #include "as/traces.h"
+#include "as/unlinked.h"
 #include "common/log.h"
 #include "proto/lorawan/frame.h"
 #include "proto/lorawan/security.h"
@@ -11,6 +12,9 @@
 #include <string.h>
 
 enum { INTAKE_KEY = 17, INTAKE_NS = 4, CIDS_SHOWN = 16 };
+
+/** Why a message waits. */
+static const char not_linked[] = "{\"reason\":\"not_linked\"}";
 
 struct uplinks {
 	struct intake v[INTAKE_NS]; /* an ns that lost its store gets a new line; the oldest gives way */
@@ -97,8 +101,8 @@ static void publish_data(
 	struct text *t = traffic_json(as);
 	tts_uplink(t, &u, up, (struct slice){ up->frm.p, MSG_HAS(up, frm) ? up->frm.len : 0 }, &x);
 	as->metrics.uplinks++;
-	traffic_publish(as, d->app, d->id, "up", text_str(t));
-	traces_add(as, "as.up.data.forward", d, cids, n_cids, "");
+	bool waits = unlinked_publish(as, d, "up", text_str(t));
+	traces_add(as, waits ? "as.up.data.wait" : "as.up.data.forward", d, cids, n_cids, waits ? not_linked : "");
 }
 
 static void publish_join(
@@ -109,8 +113,8 @@ static void publish_join(
 	traces_add(as, "as.up.join.receive", d, cids, n_cids, "");
 	tts_join(t, &u, j);
 	as->metrics.joins++;
-	traffic_publish(as, d->app, d->id, "join", text_str(t));
-	traces_add(as, "as.up.join.forward", d, cids, n_cids, "");
+	bool waits = unlinked_publish(as, d, "join", text_str(t));
+	traces_add(as, waits ? "as.up.join.wait" : "as.up.join.forward", d, cids, n_cids, waits ? not_linked : "");
 }
 
 static void publish_status(
@@ -121,8 +125,8 @@ static void publish_status(
 	u.cids = cids;
 	u.n_cids = n_cids;
 	tts_status(t, &u, s);
-	traffic_publish(as, d->app, d->id, "service/data", text_str(t));
-	traces_add(as, "as.up.service.forward", d, cids, n_cids, "");
+	bool waits = unlinked_publish(as, d, "service/data", text_str(t));
+	traces_add(as, waits ? "as.up.service.wait" : "as.up.service.forward", d, cids, n_cids, waits ? not_linked : "");
 }
 
 /** @return 0; -errno of the store: not taken */
@@ -161,7 +165,9 @@ static int take_new(struct as *as, struct intake *intake, struct ns_up *m)
 	uint8_t key[INTAKE_KEY], seq[8];
 	struct writer w = writer_of(seq, sizeof seq);
 	writer_be64(&w, m->seq);
+	(void)unlinked_failed(as); /* what it says is of this message */
 	TRY(take(as, m));
+	TRY(unlinked_failed(as));
 	TRY(store_put(as->store, intake_key(key, &m->store_id), (struct slice){ seq, sizeof seq }));
 	intake_took(intake, m->seq);
 	return 0;

@@ -13,6 +13,8 @@ static void app_create(void *ctx, struct http_request *r)
 	AUTO(app_free) struct app *a = app_new();
 	int e = a ? app_json_read(a, &all, &(struct reading){ .j = &c.body, .root = c.object, .problem = &c.problem })
 		  : -ENOMEM;
+	if (!e && !c.as->settings->link_applications)
+		e = app_unlink(a);
 	if (!e)
 		e = registry_app_create(&c.as->registry, a, loop_now(c.as->loop), &c.problem);
 	if (e) {
@@ -108,7 +110,7 @@ static void app_delete(void *ctx, struct http_request *r)
 	api_done(&c);
 }
 
-/* ---- the link: default formatters, and the key that older documentation tells people to set ---- */
+/* ---- the link, without which what devices send waits: default formatters, and the key that older documentation tells people to set ---- */
 
 static void write_link(struct text *t, const struct app *a)
 {
@@ -136,11 +138,11 @@ static void link_get(void *ctx, struct http_request *r)
 	struct api_call c;
 	if (api_begin(&c, ctx, r, &need))
 		return;
-	if (c.app->texts.v[TEXT_LINK]) {
+	if (app_is_linked(c.app)) {
 		write_link(&c.out, c.app);
 		api_reply(&c);
 	} else {
-		api_error(&c, 404, "", "application %s has no link", c.app->key);
+		api_error(&c, 404, "", "application %s has no link: what its devices send waits", c.app->key);
 	}
 	api_done(&c);
 }
@@ -198,7 +200,7 @@ static void link_store(struct api_call *c, int e, struct app **wish)
 		return;
 	}
 	*wish = NULL;
-	if (c->app->texts.v[TEXT_LINK])
+	if (app_is_linked(c->app))
 		write_link(&c->out, c->app);
 	else
 		text_puts(&c->out, "{}");
@@ -217,6 +219,7 @@ static void link_set(void *ctx, struct http_request *r)
 	api_done(&c);
 }
 
+/** From here on what devices send waits. */
 static void link_delete(void *ctx, struct http_request *r)
 {
 	static const struct api_need need = { API_APP, RIGHT_APPLICATION_LINK, NULL };
@@ -224,7 +227,7 @@ static void link_delete(void *ctx, struct http_request *r)
 	if (api_begin(&c, ctx, r, &need))
 		return;
 	AUTO(app_free) struct app *wish = app_clone(c.app);
-	int e = wish ? texts_set(&wish->texts, TEXT_LINK, STR("")) : -ENOMEM;
+	int e = wish ? app_unlink(wish) : -ENOMEM;
 	if (!e)
 		e = texts_set(&wish->texts, TEXT_FORMATTERS, STR(""));
 	link_store(&c, e, &wish);

@@ -313,7 +313,9 @@ class Api(unittest.TestCase):
     def test_the_link_is_set_and_removed(self):
         app = self.app()
         path = "/a/as/applications/%s/link" % app
-        self.refuse(404, "GET", path)
+        self.assertEqual(self.ask("GET", path), {}, "a new application is linked")
+        self.assertEqual(self.ask("DELETE", path), {})
+        self.assertIn("waits", self.refuse(404, "GET", path))
         key = self.key(app, "LINK")["key"]
         self.ask("PUT", path, {"link": {"api_key": key, "default_formatters": {"up_formatter": "FORMATTER_CAYENNELPP"}}})
         self.assertEqual(self.ask("GET", path)["default_formatters"], {"up_formatter": "FORMATTER_CAYENNELPP"})

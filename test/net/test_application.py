@@ -4,6 +4,7 @@ import datetime
 import json
 import os
 import re
+import signal
 import socket
 import struct
 import sys
@@ -815,6 +816,67 @@ class Rights(Case):
             raw = self.raw(f.read().strip())
         self.assertEqual(raw.code, 0)
         self.assertEqual(raw.subscribe("#"), [1])
+
+
+class Unlinked(Case):
+    """Applications that begin without a link: what devices send waits."""
+    settings = ("--as.link-applications=false", "--as.waiting-messages=3")
+
+    def metric(self, name):
+        host, port = self.stack.address("as.http")
+        with urllib.request.urlopen("http://%s:%d/metrics" % (host, port), timeout=30) as r:
+            return int(re.search(r"(?m)^%s (\d+)$" % name, r.read().decode()).group(1))
+
+    def waiting(self):
+        return self.metric("as_waiting_messages")
+
+    def send(self, gateway, device, payloads):
+        """One after the other, each heard before the next."""
+        for payload in payloads:
+            seen = len(self.events("as.up.data.wait", "as.up.data.forward"))
+            gateway.uplink(device.uplink(1, payload))
+            self.until(lambda: len(self.events("as.up.data.wait", "as.up.data.forward")) > seen, 30)
+
+    def events(self, *names):
+        return [e for e in self.stack.cli("events", "--application-id", "app1", "--device-id", self.dev) if e["name"] in names]
+
+    def payloads(self):
+        return [base64.b64decode(m["uplink_message"]["frm_payload"]) for t, m in list(self.sub.messages) if t.endswith(self.dev + "/up")]
+
+    def test_what_devices_send_waits_across_a_crash_and_comes_in_order(self):
+        stack = self.stack
+        gateway, device = self.gateway(), self.abp()
+        link = ["applications", "link"]
+        self.assertIn("waits", stack.run(*link, "get", "app1", check=False).stderr)
+        self.send(gateway, device, [b"0", b"1", b"2", b"3", b"4"])
+        self.assertEqual((self.payloads(), self.waiting()), ([], 3))
+        self.assertEqual([e["data"] for e in stack.cli("events", "--application-id", "app1") if e["name"] == "as.up.data.drop"],
+                         [{"reason": "not_linked"}] * 2, "more than as.waiting-messages")
+        self.until(lambda: self.metric("as_store_pending") == 0, 30)
+        os.kill(stack.pid("as"), signal.SIGKILL)
+        self.until(self.is_up_again, 60)
+        self.sub = self.subscriber(self.key)
+        self.assertEqual((self.payloads(), self.waiting()), ([], 3))
+        key = stack.create_key("app1", "--right-application-link")
+        stack.cli(*link, "set", "app1", "--api-key", key)
+        self.sub.wait(self.dev + "/up", 3, 30)
+        self.until(lambda: self.waiting() == 0, 30)
+        self.send(gateway, device, [b"5"])
+        self.sub.wait(self.dev + "/up", 4, 30)
+        self.assertEqual(self.payloads(), [b"2", b"3", b"4", b"5"])
+        stack.cli(*link, "delete", "app1")
+        self.send(gateway, device, [b"6"])
+        self.assertEqual(self.waiting(), 1)
+        stack.cli("applications", "delete", "app1")
+        self.assertEqual(self.waiting(), 0)
+
+    def is_up_again(self):
+        try:
+            with open(os.path.join(self.stack.state, "addresses.json")) as f:
+                self.stack.addresses = json.load(f)
+            return self.waiting() == 3
+        except (OSError, ValueError, KeyError):
+            return False
 
 
 class Queue(Case):

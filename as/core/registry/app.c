@@ -33,6 +33,19 @@ void app_free(struct app *a)
 	free(a);
 }
 
+/* As its record has it; a link of any other form is one. */
+static const char unlinked[] = "{\"linked\":false}";
+
+bool app_is_linked(const struct app *a)
+{
+	return strcmp(texts_get(&a->texts, TEXT_LINK), unlinked) != 0;
+}
+
+int app_unlink(struct app *a)
+{
+	return texts_set(&a->texts, TEXT_LINK, str_of(unlinked));
+}
+
 int app_set_ids(struct app *a, struct str key, struct problem *p)
 {
 	struct str id, tenant = str_cut(key, '@', &id);

@@ -24,5 +24,9 @@ struct app *app_new(void); /**< NULL: no memory */
 struct app *app_clone(const struct app *a); /**< ids, times and texts; belongs to no registry */
 void app_free(struct app *a);
 DEFINE_AUTO(struct app, app_free);
+/** Is what its devices send published? Otherwise it waits. An application is linked unless somebody cut its link. */
+bool app_is_linked(const struct app *a);
+/** Cut the link. @return 0; -ENOMEM */
+int app_unlink(struct app *a);
 /** Set key, id and tenant from "app1" or "app1@tenant1". @return 0; REGISTRY_E_INVALID */
 int app_set_ids(struct app *a, struct str key, struct problem *p);
