@@ -275,7 +275,7 @@ class ReplicaTest(unittest.TestCase):
                                                "downlink_utilization_limit": 0.01, "downlink_utilization": 0.001234}])
         heard, = self.ask("GET", "/a/gateways")["gateways"]
         self.assertEqual((heard["ids"]["eui"], heard["registered"]), ("0242020000247803", False))
-        self.assertIn("godwit gateways create eui-0242020000247803", heard["hint"])
+        self.assertIn("godwit gateways adopt 0242020000247803", heard["hint"])
         self.ns.close()
         self.until(lambda: "disconnected_at" in self.ask("GET", path), "disconnected")
         self.assertEqual(self.server.ask("GET", "/healthz/ready", key="")[0], 503)
