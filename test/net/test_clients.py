@@ -1,10 +1,8 @@
 """Clients that are not ours: mosquitto_sub, mosquitto_pub, MQTT.js, curl-like HTTP."""
 import json
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import unittest
@@ -13,6 +11,7 @@ sys.path.insert(0, os.path.dirname(__file__))
 from gateway import Gateway  # noqa: E402
 from godwit import Stack  # noqa: E402
 from lorawan import Device  # noqa: E402
+from npm import folder_with  # noqa: E402
 
 MQTT_JS = """
 const mqtt = require('mqtt');
@@ -130,15 +129,8 @@ class Clients(unittest.TestCase):
         finally:
             sub.close()
 
-    @unittest.skipUnless(shutil.which("node") and shutil.which("npm"), "no node and npm here")
     def test_mqtt_js(self):
-        folder = os.path.join(tempfile.gettempdir(), "godwit-mqtt-js-%d" % os.getuid())
-        os.makedirs(folder, exist_ok=True)
-        if not os.path.isdir(os.path.join(folder, "node_modules", "mqtt")):
-            got = subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--prefix", folder, "mqtt@5"], capture_output=True, text=True,
-                                 timeout=180)
-            if got.returncode != 0:
-                self.skipTest("npm cannot install mqtt: " + got.stderr[-200:])
+        folder = folder_with(self, "mqtt@5")
         script = os.path.join(folder, "client.js")
         with open(script, "w") as f:
             f.write(MQTT_JS)

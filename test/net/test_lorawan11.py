@@ -8,6 +8,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(__file__))
 from lorawan import Device11  # noqa: E402
+from npm import folder_with  # noqa: E402
 from stories import Stories, after  # noqa: E402
 
 REKEY_IND, RESET_IND, LINK_CHECK = b"\x0b\x01", b"\x01\x01", b"\x02"
@@ -213,12 +214,7 @@ class LoRaWAN11(Stories):
         s.until(lambda: "dev_nonce_too_small" in reasons(s, d, "js.join.reject"), what="js.join.reject with its reason")
 
     def story_lora_packet_agrees(self, s):
-        try:
-            there = subprocess.run(["node", "-e", "require('lora-packet')"], capture_output=True, timeout=20).returncode == 0
-        except FileNotFoundError:
-            there = False
-        if not there:
-            raise unittest.SkipTest("no node with lora-packet here")
+        folder = folder_with(self, "lora-packet@0.9")
         g, d = s.gateway(), new_otaa(s, "--mac-settings.desired-rx1-delay", "1")
         s.join(d, g)
         questions = [dict(nwk_key=d.nwk_key.hex(), app_key=d.app_key.hex(), join_eui="%016x" % d.join_eui, dev_eui="%016x" % d.dev_eui,
@@ -234,8 +230,8 @@ class LoRaWAN11(Stories):
             questions.append(dict(keys, phy=phy.hex(), f_cnt=down.f_cnt, conf=d.conf_up))
             wanted.append(dict(mic=True, port=down.f_port, plain=down.payload.hex(), f_opts=down.f_opts.hex()))
             time.sleep(2.2)
-        node = subprocess.run(["node", os.path.join(os.path.dirname(__file__), "lora_packet.js")], capture_output=True, text=True, timeout=20,
-                              input="\n".join(json.dumps(q) for q in questions))
+        node = subprocess.run(["node", os.path.join(os.path.dirname(__file__), "lora_packet.js")], capture_output=True, text=True, timeout=60,
+                              env=dict(os.environ, NODE_PATH=os.path.join(folder, "node_modules")), input="\n".join(json.dumps(q) for q in questions))
         self.assertEqual([json.loads(line) for line in node.stdout.splitlines()], wanted, node.stderr)
 
 

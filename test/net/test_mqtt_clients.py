@@ -5,6 +5,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 import unittest
@@ -13,6 +14,9 @@ import paho.mqtt.client as paho
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from npm import folder_with  # noqa: E402
 
 SOURCE = os.environ.get("GODWIT_SOURCE") or os.path.abspath(os.path.join(os.path.dirname(__file__), "../.."))
 BUILD = os.environ.get("GODWIT_BUILD") or os.path.join(SOURCE, "build")
@@ -367,15 +371,8 @@ class MqttClients(unittest.TestCase):
             self.assertEqual(s.recv(100), b"\x20\2\0\5")
             s.close()
 
-    @unittest.skipUnless(shutil.which("node") and shutil.which("npm"), "no node and npm here")
     def test_mqtt_js(self):
-        folder = os.path.join(tempfile.gettempdir(), "godwit-mqtt-js-%d" % os.getuid())
-        os.makedirs(folder, exist_ok=True)
-        if not os.path.isdir(os.path.join(folder, "node_modules", "mqtt")):
-            got = subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--prefix", folder, "mqtt@5"], capture_output=True, text=True,
-                                 timeout=180)
-            if got.returncode != 0:
-                self.skipTest("npm cannot install mqtt: " + got.stderr[-200:])
+        folder = folder_with(self, "mqtt@5")
         script = os.path.join(folder, "open.js")
         with open(script, "w") as f:
             f.write(MQTT_JS)

@@ -4,17 +4,16 @@ import hashlib
 import json
 import os
 import queue
-import shutil
 import socket
 import struct
 import subprocess
 import sys
-import tempfile
 import unittest
 
 import paho.mqtt.client as paho
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from npm import folder_with  # noqa: E402
 from test_api import Server  # noqa: E402
 
 PUSH, FAILED = "v3/app1/devices/dev1/down/push", "v3/app1/devices/dev1/down/failed"
@@ -290,15 +289,8 @@ class Websocket(unittest.TestCase):
             c.disconnect()
             c.loop_stop()
 
-    @unittest.skipUnless(shutil.which("node") and shutil.which("npm"), "no node and npm here")
     def test_mqtt_js_subscribes_and_publishes(self):
-        folder = os.path.join(tempfile.gettempdir(), "godwit-mqtt-js-%d" % os.getuid())
-        os.makedirs(folder, exist_ok=True)
-        if not os.path.isdir(os.path.join(folder, "node_modules", "mqtt")):
-            got = subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--prefix", folder, "mqtt@5"], capture_output=True, text=True,
-                                 timeout=180)
-            if got.returncode != 0:
-                self.skipTest("npm cannot install mqtt: " + got.stderr[-200:])
+        folder = folder_with(self, "mqtt@5")
         script = os.path.join(folder, "websocket.js")
         with open(script, "w") as f:
             f.write(MQTT_JS)
