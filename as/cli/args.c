@@ -15,6 +15,8 @@ static const struct flag flags[] = {
 #define EVENT IN_EVENT
 #define HOST  IN_HOST
 #define FLEET IN_FLEET
+#define APP_KEY IN_KEY_OF_APP
+#define GTW_KEY IN_KEY_OF_GTW
 #include "as/cli/flags.def"
 #undef FLAG
 };

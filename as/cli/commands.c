@@ -79,15 +79,22 @@ static int app_update(struct cli *c)
 
 /* ---- API keys ---- */
 
-/** The application a key belongs to: a flag, or a word. */
-static const char *key_app(struct cli *c)
+/** What keys belong to: the path, the flag that names one, and what to say without. */
+struct owner {
+	const char *path, *flag, *says, *list;
+};
+static const struct owner of_application = { APPLICATIONS, "application-id", "--application-id says for which application", "applications" },
+	of_gateway = { GATEWAYS, "gateway-id", "--gateway-id says for which gateway", "gateways" };
+
+/** Which application or gateway: a flag, or a word. @return NULL without, and says so */
+static const char *owner_id(struct cli *c, const struct owner *of)
 {
-	const char *app = args_get(&c->args, "application-id");
-	if (!app && c->n_operands)
-		app = c->operand[0];
-	if (!app)
-		text_puts(&c->err, "--application-id says for which application");
-	return app;
+	const char *id = args_get(&c->args, of->flag);
+	if (!id && c->n_operands)
+		id = c->operand[0];
+	if (!id)
+		text_puts(&c->err, of->says);
+	return id;
 }
 
 /** The rights that are said, as an array; nothing where none is. */
@@ -134,52 +141,50 @@ static void write_key(const struct cli *c, struct text *body)
 	json_close(body, '}');
 }
 
-static int keys_create(struct cli *c)
+static int keys_create(struct cli *c, const struct owner *of)
 {
 	__attribute__((cleanup(text_done_auto))) struct text body = text_growing(BODY_MAX_);
-	const char *app = key_app(c);
+	const char *id = owner_id(c, of);
 	char buf[PATH_MAX_];
-	struct text path = path_buffer(&buf, APPLICATIONS);
-	if (!app)
+	struct text path = path_buffer(&buf, of->path);
+	if (!id)
 		return CLI_USAGE;
 	write_key(c, &body);
-	cli_path(&path, app, "api-keys", NULL);
+	cli_path(&path, id, "api-keys", NULL);
 	return cli_call(c, "POST", buf, text_str(&body), NULL);
 }
-static int keys_list(struct cli *c)
+static int keys_list(struct cli *c, const struct owner *of)
 {
-	const char *app = key_app(c);
-	return app ? call_list(c, APPLICATIONS, app, "/api-keys", "api_keys") : CLI_USAGE;
+	const char *id = owner_id(c, of);
+	return id ? call_list(c, of->path, id, "/api-keys", "api_keys") : CLI_USAGE;
 }
 /** The path of the key that is named, by flags or words. @return exit status */
-static int key_path(struct cli *c, char (*buf)[PATH_MAX_])
+static int key_path(struct cli *c, const struct owner *of, char (*buf)[PATH_MAX_])
 {
-	const char *app = key_app(c), *id = args_get(&c->args, "api-key-id");
-	struct text path = path_buffer(buf, APPLICATIONS);
-	if (app && !id && c->n_operands)
+	const char *owner = owner_id(c, of), *id = args_get(&c->args, "api-key-id");
+	struct text path = path_buffer(buf, of->path);
+	if (owner && !id && c->n_operands)
 		id = c->operand[c->n_operands - 1];
-	if (!app)
+	if (!owner)
 		return CLI_USAGE;
-	if (!id || id == app) {
-		text_puts(&c->err, "--api-key-id says which key; `applications api-keys list` shows them");
+	if (!id || id == owner) {
+		text_printf(&c->err, "--api-key-id says which key; `%s api-keys list` shows them", of->list);
 		return CLI_USAGE;
 	}
-	cli_path(&path, app, "api-keys", id, NULL);
+	cli_path(&path, owner, "api-keys", id, NULL);
 	return CLI_OK;
 }
-static int keys_call(struct cli *c, const char *method)
+static int keys_call(struct cli *c, const struct owner *of, const char *method)
 {
 	char buf[PATH_MAX_];
-	int status = key_path(c, &buf);
+	int status = key_path(c, of, &buf);
 	return status ? status : cli_call(c, method, buf, STR(""), NULL);
 }
-static int keys_get(struct cli *c) { return keys_call(c, "GET"); }
-static int keys_delete(struct cli *c) { return keys_call(c, "DELETE"); }
-static int keys_update(struct cli *c)
+static int keys_update(struct cli *c, const struct owner *of)
 {
 	__attribute__((cleanup(text_done_auto))) struct text body = text_growing(BODY_MAX_);
 	char buf[PATH_MAX_];
-	int status = key_path(c, &buf);
+	int status = key_path(c, of, &buf);
 	write_key(c, &body);
 	if (!status && str_is(text_str(&body), "{}")) {
 		text_puts(&c->err, "nothing to change: give --name, --expires-at, or all rights that the key is to have");
@@ -187,6 +192,16 @@ static int keys_update(struct cli *c)
 	}
 	return status ? status : cli_call(c, "PUT", buf, text_str(&body), NULL);
 }
+static int app_key_create(struct cli *c) { return keys_create(c, &of_application); }
+static int app_key_list(struct cli *c) { return keys_list(c, &of_application); }
+static int app_key_get(struct cli *c) { return keys_call(c, &of_application, "GET"); }
+static int app_key_update(struct cli *c) { return keys_update(c, &of_application); }
+static int app_key_delete(struct cli *c) { return keys_call(c, &of_application, "DELETE"); }
+static int gtw_key_create(struct cli *c) { return keys_create(c, &of_gateway); }
+static int gtw_key_list(struct cli *c) { return keys_list(c, &of_gateway); }
+static int gtw_key_get(struct cli *c) { return keys_call(c, &of_gateway, "GET"); }
+static int gtw_key_update(struct cli *c) { return keys_update(c, &of_gateway); }
+static int gtw_key_delete(struct cli *c) { return keys_call(c, &of_gateway, "DELETE"); }
 
 /* ---- an application's link ---- */
 
@@ -419,6 +434,8 @@ static int trace(struct cli *c)
 	return cli_call(c, "GET", buf, STR(""), "events");
 }
 
+enum { APP_KEY = IN_KEY | IN_KEY_OF_APP, GTW_KEY = IN_KEY | IN_KEY_OF_GTW };
+
 const struct command cli_commands[] = {
 	{ "applications create", "APP", "create an application", IN_APP, app_create },
 	{ "applications list", "", "list the applications", IN_LIST, app_list },
@@ -427,12 +444,12 @@ const struct command cli_commands[] = {
 	{ "applications set", "APP", "the same", IN_APP, app_update },
 	{ "applications delete", "APP", "delete an application with its devices and keys", 0, app_delete },
 	{ "applications api-keys create", "[APP]", "make a key; its secret is shown this once. --right-application-traffic-read, "
-		"--right-application-traffic-down-write, …, --right-application-all", IN_KEY, keys_create },
-	{ "applications api-keys list", "[APP]", "list an application's keys, without secrets", IN_KEY | IN_LIST, keys_list },
-	{ "applications api-keys get", "[APP [ID]]", "show a key, without its secret", IN_KEY, keys_get },
+		"--right-application-traffic-down-write, …, --right-application-all", APP_KEY, app_key_create },
+	{ "applications api-keys list", "[APP]", "list an application's keys, without secrets", APP_KEY | IN_LIST, app_key_list },
+	{ "applications api-keys get", "[APP [ID]]", "show a key, without its secret", APP_KEY, app_key_get },
 	{ "applications api-keys update", "[APP [ID]]", "change a key's name, end or rights (all that it is to have); connections that lose a right end at once",
-		IN_KEY, keys_update },
-	{ "applications api-keys delete", "[APP [ID]]", "delete a key; its connections end at once", IN_KEY, keys_delete },
+		APP_KEY, app_key_update },
+	{ "applications api-keys delete", "[APP [ID]]", "delete a key; its connections end at once", APP_KEY, app_key_delete },
 	{ "applications mqtt-info", "APP", "say how an application logs in to MQTT: addresses, user name, what makes a password", 0, app_mqtt_info },
 	{ "applications link set", "APP", "link an application, with a key of it that has RIGHT_APPLICATION_LINK as --api-key, or the operator's: what waited is published",
 		0, link_set },
@@ -464,6 +481,13 @@ const struct command cli_commands[] = {
 	{ "gateways update", "GTW", "change a gateway", IN_GTW, gtw_update },
 	{ "gateways set", "GTW", "the same", IN_GTW, gtw_update },
 	{ "gateways delete", "GTW", "delete a gateway", 0, gtw_delete },
+	{ "gateways api-keys create", "[GTW]", "make a key; its secret is shown this once. --right-gateway-info, "
+		"--right-gateway-status-read, …, --right-gateway-all", GTW_KEY, gtw_key_create },
+	{ "gateways api-keys list", "[GTW]", "list a gateway's keys, without secrets", GTW_KEY | IN_LIST, gtw_key_list },
+	{ "gateways api-keys get", "[GTW [ID]]", "show a key, without its secret", GTW_KEY, gtw_key_get },
+	{ "gateways api-keys update", "[GTW [ID]]", "change a key's name, end or rights (all that it is to have)",
+		GTW_KEY, gtw_key_update },
+	{ "gateways api-keys delete", "[GTW [ID]]", "delete a key", GTW_KEY, gtw_key_delete },
 	{ "gateways get-connection-stats", "GTW", "show a gateway's connection, round trips and airtime", 0, gtw_stats },
 	{ "events", "", "what happens, as it happens with --follow", IN_EVENT, events },
 	{ "trace", "CORRELATION-ID", "the story of one message", 0, trace },

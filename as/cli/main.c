@@ -65,6 +65,28 @@ static void list_flags(FILE *out, int groups, bool common)
 			fprintf(out, "  --%-34s %s\n", f->name, f->doc);
 }
 
+/** The rights that a key may have, as flags. */
+static void list_rights(int groups)
+{
+	enum { APPLICATION = IN_KEY_OF_APP, GATEWAY = IN_KEY_OF_GTW };
+	static const struct {
+		const char *name;
+		int groups;
+	} rights[] = {
+#define RIGHT(name, scope) { "right-" #name, scope },
+#include "as/core/registry/rights.def"
+#undef RIGHT
+	};
+	for (size_t i = 0; i < COUNT(rights); i++) {
+		if (!(rights[i].groups & groups))
+			continue;
+		fputs("  --", stdout);
+		for (const char *p = rights[i].name; *p; p++)
+			putchar(*p == '_' ? '-' : *p >= 'A' && *p <= 'Z' ? *p + 32 : *p);
+		putchar('\n');
+	}
+}
+
 static int help(const struct args *a)
 {
 	size_t n;
@@ -72,6 +94,7 @@ static int help(const struct args *a)
 	if (cmd) {
 		printf("godwit %s %s\n  %s\n\n", cmd->words, cmd->operands, cmd->about);
 		list_flags(stdout, cmd->groups, false);
+		list_rights(cmd->groups);
 		if (cmd->groups & IN_DEV)
 			printf("  --%-34s %s\n", "mac-settings.FIELD", "any of the MAC settings, e.g. --mac-settings.desired-rx1-delay 1");
 	} else {

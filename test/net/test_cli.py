@@ -108,6 +108,32 @@ class Commands(Case):
         self.fails(2, "applications", "api-keys", "create", "--right-application-all", says="--application-id")
         self.fails(2, "applications", "api-keys", "delete", "--application-id", "app1", says="--api-key-id")
 
+    def test_keys_of_gateways(self):
+        self.cli("gateways", "create", "keyed", "--gateway-eui", "0242020000247805", "--frequency-plan-id", PLAN)
+        made = self.cli("gateways", "api-keys", "create", "--gateway-id", "keyed", "--name", "watch", "--right-gateway-info",
+                        "--right-gateway-status-read")
+        self.assertEqual((made["name"], sorted(made["rights"])), ("watch", ["RIGHT_GATEWAY_INFO", "RIGHT_GATEWAY_STATUS_READ"]))
+        self.assertEqual(self.cli("gateways", "get", "keyed", "--api-key", made["key"])["ids"]["gateway_id"], "keyed")
+        self.fails(1, "gateways", "update", "keyed", "--name", "N", "--api-key", made["key"], says="RIGHT-GATEWAY-SETTINGS-BASIC")
+        listed = self.cli("gateways", "api-keys", "list", "keyed")
+        self.assertEqual([(k["id"], "key" in k) for k in listed], [(made["id"], False)])
+        self.assertEqual(self.cli("gateways", "api-keys", "get", "keyed", made["id"]), listed[0])
+        of = ["--gateway-id", "keyed", "--api-key-id", made["id"]]
+        changed = self.cli("gateways", "api-keys", "update", *of, "--name", "renamed", "--right-gateway-info", "--expires-at", "2126-01-01T00:00:00Z")
+        self.assertEqual((changed["name"], changed["rights"], changed["expires_at"]), ("renamed", ["RIGHT_GATEWAY_INFO"], "2126-01-01T00:00:00Z"))
+        self.fails(2, "gateways", "api-keys", "update", *of, says="nothing to change")
+        self.fails(2, "gateways", "api-keys", "get", "keyed", says=("--api-key-id", "gateways api-keys list"))
+        self.fails(2, "gateways", "api-keys", "list", says="--gateway-id")
+        self.fails(2, "gateways", "api-keys", "list", "keyed", "--application-id", "app1", says="--application-id")
+        self.fails(2, "applications", "api-keys", "list", "app1", "--gateway-id", "keyed", says="--gateway-id")
+        self.fails(1, "gateways", "api-keys", "create", "keyed", "--right-application-info", says="RIGHT-APPLICATION-INFO")
+        self.fails(1, "gateways", "api-keys", "create", "nowhere", "--right-gateway-info", says="nowhere")
+        self.fails(1, "applications", "api-keys", "get", "app1", made["id"], says=made["id"])
+        self.assertEqual(self.cli("gateways", "api-keys", "delete", *of), {})
+        self.fails(1, "gateways", "api-keys", "get", *of, says=made["id"])
+        self.fails(1, "gateways", "get", "keyed", "--api-key", made["key"])
+        self.cli("gateways", "delete", "keyed")
+
     def test_what_mqtt_info_says_lets_a_client_in(self):
         self.cli("applications", "create", "told", "--tenant-id", "tenant1")
         info = self.cli("applications", "mqtt-info", "told@tenant1")
