@@ -17,6 +17,7 @@ static const struct flag flags[] = {
 #define FLEET IN_FLEET
 #define APP_KEY IN_KEY_OF_APP
 #define GTW_KEY IN_KEY_OF_GTW
+#define LINK  IN_LINK
 #include "as/cli/flags.def"
 #undef FLAG
 };

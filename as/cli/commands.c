@@ -217,7 +217,16 @@ static int app_mqtt_info(struct cli *c)
 	return call_plain(c, "GET", "/api/v3/as/applications", c->operand[0], NULL, NULL, "/mqtt-connection-info");
 }
 /** The link's key is --api-key: it asks, and so proves its right. */
-static int link_set(struct cli *c) { return link_call(c, "PUT", STR("{\"link\":{}}")); }
+static int link_set(struct cli *c)
+{
+	__attribute__((cleanup(text_done_auto))) struct text body = text_growing(BODY_MAX_);
+	int status = cli_body(c, IN_LINK, "link", NULL, 0, &body);
+	if (!status)
+		status = link_call(c, "PUT", text_str(&body));
+	if (!status && (args_get(&c->args, "default-formatters.up-formatter") || args_get(&c->args, "default-formatters.down-formatter")))
+		fputs("note: formatters are kept, and not run: payloads stay in frm_payload\n", stderr);
+	return status;
+}
 static int link_get(struct cli *c) { return link_call(c, "GET", STR("")); }
 static int link_delete(struct cli *c) { return link_call(c, "DELETE", STR("")); }
 
@@ -452,7 +461,7 @@ const struct command cli_commands[] = {
 	{ "applications api-keys delete", "[APP [ID]]", "delete a key; its connections end at once", APP_KEY, app_key_delete },
 	{ "applications mqtt-info", "APP", "say how an application logs in to MQTT: addresses, user name, what makes a password", 0, app_mqtt_info },
 	{ "applications link set", "APP", "link an application, with a key of it that has RIGHT_APPLICATION_LINK as --api-key, or the operator's: what waited is published",
-		0, link_set },
+		IN_LINK, link_set },
 	{ "applications link get", "APP", "show an application's link", 0, link_get },
 	{ "applications link delete", "APP", "cut an application's link: what its devices send waits until it is linked again", 0, link_delete },
 	{ "end-devices create", "APP DEV", "create a device: OTAA, --abp, or (without EUI) one that speaks IP", IN_DEV, dev_create },

@@ -164,6 +164,25 @@ class Commands(Case):
         self.assertEqual(self.cli("applications", "link", "delete", "app1"), {})
         self.fails(1, "applications", "link", "get", "app1", says="app1")
 
+    def test_default_formatters_are_kept_and_said_not_to_run(self):
+        self.cli("applications", "create", "formats")
+        link = ["applications", "link", "set", "formats"]
+        set_up = [*link, "--default-formatters.up-formatter", "FORMATTER_JAVASCRIPT", "--default-formatters.up-formatter-parameter",
+                  "function decodeUplink(i) { return {data: i.bytes}; }", "--default-formatters.down-formatter=FORMATTER_NONE"]
+        p = self.stack.run(*set_up)
+        kept = {"up_formatter": "FORMATTER_JAVASCRIPT", "up_formatter_parameter": "function decodeUplink(i) { return {data: i.bytes}; }",
+                "down_formatter": "FORMATTER_NONE"}
+        self.assertEqual(json.loads(p.stdout), {"default_formatters": kept, "skip_payload_crypto": False})
+        self.assertIn("not run", p.stderr)
+        self.assertEqual(self.cli(*link)["default_formatters"], kept, "a link that is set without says nothing of them")
+        for which in ("up", "down"):
+            flag = "--default-formatters.%s-formatter" % which
+            for wrong in ("FORMATTER_COBOL", "JAVASCRIPT", "FORMATTER_", ""):
+                self.fails(1, *link, flag + "=" + wrong, says=(flag[2:], "FORMATTER-NONE"))
+        self.assertEqual(self.cli("applications", "link", "get", "formats")["default_formatters"], kept)
+        self.fails(2, "applications", "create", "f2", "--default-formatters.up-formatter", "FORMATTER_NONE")
+        self.cli("applications", "delete", "formats")
+
     def test_otaa_devices(self):
         made = self.cli("end-devices", "create", "app1", "o1", *otaa("70B3D57ED0051234", "--supports-class-c", "--name", "N"))
         self.assertEqual(made["ids"], {"device_id": "o1", "application_ids": {"application_id": "app1"}, "dev_eui": "70B3D57ED0051234",
