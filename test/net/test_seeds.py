@@ -92,8 +92,8 @@ class Pages(unittest.TestCase):
         words = shlex.split(command.replace(PRINTED_KEY, self.key).replace("-h localhost", "-h %s -p %d" % (host, port)))
         return subprocess.run(["stdbuf", "-oL"] + words, capture_output=True, text=True, timeout=60, check=False)
 
-    def gateway(self, eui=0x0242020000247803):
-        gateway = Gateway(self.stack.address("gs.udp"), eui=eui)
+    def gateway(self, eui=None):
+        gateway = Gateway(self.stack.address("gs.udp"), eui=eui or int.from_bytes(os.urandom(7), "big") | 0xAA << 56)
         self.addCleanup(gateway.close)
         gateway.wait_path()
         return gateway
@@ -195,7 +195,7 @@ class Pages(unittest.TestCase):
         self.check_session(join["join_accept"])
 
     def test_the_example_of_an_uplink(self):
-        device, gateway = self.abp(0x01DA1F15), self.gateway()
+        device, gateway = self.abp(0x01DA1F15), self.gateway(0x0242020000247803)
         gateway.uplink(device.uplink(15, b"Temperature = 0.0"), tmst=1283325000, time="2019-01-29T13:02:34.981Z", rssi=-35, snr=5, freq=868.5, chan=2,
                        codr="4/6")
         up = self.sub.wait("v3/app1/devices/dev1/up", timeout=30)
