@@ -18,6 +18,7 @@ static const struct flag flags[] = {
 #define APP_KEY IN_KEY_OF_APP
 #define GTW_KEY IN_KEY_OF_GTW
 #define LINK  IN_LINK
+#define UP    IN_UP
 #include "as/cli/flags.def"
 #undef FLAG
 };
@@ -171,6 +172,14 @@ int args_parse(int argc, char *const *argv, struct args *ret, struct text *err)
 		}
 	}
 	return 0;
+}
+
+void args_resolve(struct args *a, int groups)
+{
+	for (struct arg *g = a->flags; g < a->flags + a->n_flags; g++)
+		for (size_t i = 0; g->flag && !(g->flag->groups & groups) && i < COUNT(flags); i++)
+			if ((flags[i].groups & groups) && same_name(g->name, g->name_n, flags[i].name))
+				g->flag = &flags[i];
 }
 
 const char *args_get(const struct args *a, const char *name)

@@ -4,12 +4,12 @@
 #include <stdbool.h>
 
 enum { ARGS_WORDS = 512, ARGS_FLAGS = 96 };
-enum flag_kind { FLAG_VALUE, FLAG_TRUTH, FLAG_HEX, FLAG_JSON, FLAG_LIST_OF, FLAG_GATEWAYS };
+enum flag_kind { FLAG_VALUE, FLAG_TRUTH, FLAG_HEX, FLAG_BASE64, FLAG_JSON, FLAG_LIST_OF, FLAG_GATEWAYS };
 /** Groups of commands that take a flag. */
 enum flag_group {
 	IN_APP = 1, IN_DEV = 2, IN_DOWN = 4, IN_GTW = 8, IN_KEY = 16, IN_EVENT = 32, IN_LIST = 64,
 	IN_HOST = 128, /**< of commands that work on this host's state directory, and do not ask the API */
-	IN_FLEET = 256, IN_KEY_OF_APP = 512, IN_KEY_OF_GTW = 1024, IN_LINK = 2048,
+	IN_FLEET = 256, IN_KEY_OF_APP = 512, IN_KEY_OF_GTW = 1024, IN_LINK = 2048, IN_UP = 8192,
 	IN_NAMED = IN_APP | IN_DEV | IN_GTW | IN_KEY, IN_ANY = -1
 };
 
@@ -35,6 +35,8 @@ struct args {
 /** Sort argv into words and flags; strings are borrowed.
  * @return 0; -EINVAL with one line in *err */
 int args_parse(int argc, char *const *argv, struct args *ret, struct text *err);
+/** Several flags may have one name, for different commands: let those mean what they do for a command that takes `groups`. */
+void args_resolve(struct args *a, int groups);
 /** The value of a flag: the last one given; NULL if none was. */
 const char *args_get(const struct args *a, const char *name);
 bool args_on(const struct args *a, const char *name);

@@ -29,12 +29,14 @@ static void path_of(const struct arg *a, char *ret)
 			*p = '_';
 }
 
-static int write_hex(struct text *t, const struct arg *a, struct text *err)
+/** Octets, given as hex or base64. */
+static int write_octets(struct text *t, const struct arg *a, struct text *err)
 {
 	uint8_t bytes[512];
 	size_t n;
-	if (hex_decode(str_of(a->value), bytes, sizeof bytes, &n)) {
-		text_printf(err, "--%s: %s is not hex of at most %zu octets", a->flag->name, a->value, sizeof bytes);
+	bool is_hex = a->flag->kind == FLAG_HEX;
+	if (is_hex ? hex_decode(str_of(a->value), bytes, sizeof bytes, &n) : base64_decode(str_of(a->value), bytes, sizeof bytes, &n)) {
+		text_printf(err, "--%s: %s is not %s of at most %zu octets", a->flag->name, a->value, is_hex ? "hex" : "base64", sizeof bytes);
 		return CLI_USAGE;
 	}
 	json_b64(t, bytes, n);
@@ -82,7 +84,8 @@ static int write_value(struct text *t, const struct arg *a, struct text *err)
 	bool no = !strcmp(a->value, "false") || !strcmp(a->value, "0") || !strcmp(a->value, "no");
 	bool yes = !strcmp(a->value, "true") || !strcmp(a->value, "1") || !strcmp(a->value, "yes");
 	switch (kind) {
-	case FLAG_HEX:      return write_hex(t, a, err);
+	case FLAG_HEX:
+	case FLAG_BASE64:   return write_octets(t, a, err);
 	case FLAG_JSON:     return write_json(t, a, err);
 	case FLAG_LIST_OF:
 	case FLAG_GATEWAYS: write_list(t, a); return CLI_OK;

@@ -371,6 +371,16 @@ static int down_list(struct cli *c)
 	return cli_call(c, "GET", buf, STR(""), "downlinks");
 }
 
+static int simulate_up(struct cli *c)
+{
+	__attribute__((cleanup(text_done_auto))) struct text body = text_growing(BODY_MAX_);
+	char buf[PATH_MAX_];
+	struct text path = path_buffer(&buf, "/api/v3/as/applications");
+	cli_path(&path, c->operand[0], "devices", c->operand[1], "up", "simulate", NULL);
+	int status = cli_body(c, IN_UP, "uplink_message", NULL, 0, &body);
+	return status ? status : cli_call(c, "POST", buf, text_str(&body), NULL);
+}
+
 /* ---- gateways ---- */
 
 static int gtw_create(struct cli *c)
@@ -483,6 +493,7 @@ const struct command cli_commands[] = {
 	{ "end-devices downlink replace", "APP DEV", "replace the queue by one downlink", IN_DOWN, down_replace },
 	{ "end-devices downlink clear", "APP DEV", "empty the queue", 0, down_clear },
 	{ "end-devices downlink list", "APP DEV", "show the queue in the order in which it will be sent", 0, down_list },
+	{ "simulate application-uplink", "APP DEV", "make up an uplink: applications get it as if the device had sent it, marked as simulated", IN_UP, simulate_up },
 	{ "gateways create", "GTW", "register a gateway", IN_GTW, gtw_create },
 	{ "gateways adopt", "EUI [GTW]", "register a gateway that is heard, with the plan it works by or --frequency-plan-id", IN_GTW, gtw_adopt },
 	{ "gateways list", "", "list the gateways, the unregistered ones that are heard too", IN_LIST, gtw_list },

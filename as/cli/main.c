@@ -146,6 +146,7 @@ static int run(const struct command *cmd, size_t words, struct cli *c)
 {
 	c->operand = c->args.words + words;
 	c->n_operands = c->args.n_words - words;
+	args_resolve(&c->args, cmd->groups);
 	int status = check_words(cmd, c);
 	if (!status && !(cmd->groups & IN_HOST) && client_find(&c->client, args_get(&c->args, "address"), args_get(&c->args, "api-key"), args_get(&c->args, "state-dir"), &c->err))
 		status = CLI_FAILED;

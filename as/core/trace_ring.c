@@ -104,6 +104,8 @@ static bool names_own(const struct trace_event *e, const char *own)
 void story_seed(struct story *s, const struct trace_event *e)
 {
 	const struct cid *c = MSG_HAS(e, cids) ? cids_find(e->cids.v, e->cids.len, CID_AS_DOWNLINK) : NULL;
+	if (!c && MSG_HAS(e, cids))
+		c = cids_find(e->cids.v, e->cids.len, CID_AS_UP); /* an uplink that the application made up */
 	if (!c || !s->own || !names_own(e, s->own))
 		return;
 	add_cid(s, c);

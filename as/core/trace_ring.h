@@ -28,7 +28,7 @@ struct story {
 	uint16_t n_seeds, n;
 	const char *own; /**< an application's id, which stands in the events' data; NULL: none */
 };
-/** First visit, where `own` is asked for: the ids of the downlinks that the application gave this id. */
+/** First visit, where `own` is asked for: the ids of the downlinks, and of the made-up uplinks, that the application gave this id. */
 void story_seed(struct story *s, const struct trace_event *e);
 /** Second visit: add the ids of an event that has a seed, those that stand for one message only (not a
  * gateway's connection). @return whether it has one */

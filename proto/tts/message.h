@@ -25,7 +25,7 @@ struct tts_up {
 	const char *own_cids;   /**< the application's: texts one after another, each terminated; may be NULL */
 	size_t own_cids_n;      /**< octets of them, terminators included */
 	uint64_t received_unix_ns;
-	bool is_simulated;
+	bool is_simulated;      /**< somebody made it up: what nobody said of it is left out */
 };
 
 /** What the registry adds to an uplink: JSON objects, or NULL. */

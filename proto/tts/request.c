@@ -65,9 +65,9 @@ static int read_cid(const struct json *j, json_val v, char *ret, size_t cap)
 	return n > TTS_OWN_CID ? -EINVAL : 0;
 }
 
-static int read_cids(const struct json *j, json_val item, struct tts_item *ret, struct tts_error *err)
+int tts_request_cids(const struct json *j, json_val object, struct tts_item *ret, struct tts_error *err)
 {
-	json_val list = json_get(j, item, "correlation_ids");
+	json_val list = json_get(j, object, "correlation_ids");
 	size_t n = 0;
 	if (list < 0 || json_type(j, list) == JSON_NULL)
 		return 0;
@@ -286,7 +286,7 @@ int tts_request_item(const struct json *j, json_val item, struct tts_item *ret, 
 	/* All are read even after one was refused, so that what goes back is what was asked for. */
 	static int (*const readers[])(
 		const struct json *, json_val, struct tts_item *, struct tts_error *) = {
-		read_cids,
+		tts_request_cids,
 		read_port,
 		read_payload,
 		read_priority,

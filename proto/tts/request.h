@@ -44,6 +44,9 @@ int tts_class_b_c_read(const char *object, struct tts_class_b_c *ret);
 json_val tts_request_items(const struct json *j, const char **ret_reason);
 /** Whose queue, where the request names it itself (pub/sub): "" where it does not. @return 0; -EINVAL */
 int tts_request_device(const struct json *j, char *ret_application, char *ret_device, size_t cap);
+/** The application's own correlation ids: the object's correlation_ids, if it has any, are added to ret->own_cids.
+ * @return 0; TTS_E_REFUSED */
+int tts_request_cids(const struct json *j, json_val object, struct tts_item *ret, struct tts_error *err);
 /** Read one item.
  * @param ret  also set, as far as it could be read, when the item is refused: its correlation ids go back with the error
  * @param err  row set on refusal: what is wrong; its texts are static or borrowed from *ret

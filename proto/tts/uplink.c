@@ -94,16 +94,23 @@ static uint64_t gateway_time_ns(const struct rx_meta *rx)
 	return MSG_HAS(rx, gps_ms) ? clock_unix_us_of_gps(rx->gps_ms * MS_US) * 1000 : 0;
 }
 
-static void write_meta(struct text *t, const struct rx_meta *rx)
+static void write_gateway_ids(struct text *t, const struct rx_meta *rx, bool is_simulated)
 {
-	json_open(t, '{');
 	json_name(t, "gateway_ids");
 	json_open(t, '{');
 	json_name(t, "gateway_id");
 	json_puts(t, rx->gateway_id);
-	json_name(t, "eui");
-	json_eui(t, rx->gateway_eui);
+	if (rx->gateway_eui || !is_simulated) {
+		json_name(t, "eui");
+		json_eui(t, rx->gateway_eui);
+	}
 	json_close(t, '}');
+}
+
+static void write_meta(struct text *t, const struct rx_meta *rx, bool is_simulated)
+{
+	json_open(t, '{');
+	write_gateway_ids(t, rx, is_simulated);
 	if (MSG_HAS(rx, antenna))
 		write_nonzero(t, "antenna_index", rx->antenna);
 	if (gateway_time_ns(rx)) {
@@ -122,7 +129,7 @@ static void write_meta(struct text *t, const struct rx_meta *rx)
 	if (MSG_HAS(rx, foff_hz) && rx->foff_hz)
 		write_signed_text(t, "frequency_offset", rx->foff_hz);
 	write_location(t, rx);
-	if (!MSG_HAS(rx, antenna) || !rx->antenna)
+	if (!is_simulated && (!MSG_HAS(rx, antenna) || !rx->antenna))
 		write_token(t, rx);
 	if (MSG_HAS(rx, channel))
 		write_nonzero(t, "channel_index", rx->channel);
@@ -140,14 +147,16 @@ static void write_settings(struct text *t, const struct up_data *d)
 	const struct rx_meta *first = d->rx.len ? &d->rx.v[0] : NULL;
 	json_name(t, "settings");
 	json_open(t, '{');
-	tts_data_rate(t, &d->mod);
+	if (d->mod.bw_hz || d->mod.bit_rate)
+		tts_data_rate(t, &d->mod);
 	/* The seeds' members stand beside today's: clients were written against both. */
 	write_nonzero(t, "data_rate_index", d->dr);
 	if (d->mod.coding_rate[0]) {
 		json_name(t, "coding_rate");
 		json_puts(t, d->mod.coding_rate);
 	}
-	write_signed_text(t, "frequency", d->freq_hz);
+	if (d->freq_hz)
+		write_signed_text(t, "frequency", d->freq_hz);
 	if (first && MSG_HAS(first, channel))
 		write_nonzero(t, "gateway_channel_index", first->channel);
 	if (MSG_HAS(d, device_channel))
@@ -188,7 +197,8 @@ void tts_uplink(struct text *t, const struct tts_up *u, const struct up_data *d,
 	tts_envelope(t, u);
 	json_name(t, "uplink_message");
 	json_open(t, '{');
-	tts_bytes(t, "session_key_id", d->session_key_id.b, sizeof d->session_key_id.b);
+	if (!u->is_simulated || !ulid_is_none(&d->session_key_id))
+		tts_bytes(t, "session_key_id", d->session_key_id.b, sizeof d->session_key_id.b);
 	if (MSG_HAS(d, f_port))
 		write_nonzero(t, "f_port", d->f_port);
 	write_nonzero(t, "f_cnt", d->f_cnt);
@@ -199,7 +209,7 @@ void tts_uplink(struct text *t, const struct tts_up *u, const struct up_data *d,
 	json_name(t, "rx_metadata");
 	json_open(t, '[');
 	for (size_t i = 0; i < d->rx.len; i++)
-		write_meta(t, &d->rx.v[i]);
+		write_meta(t, &d->rx.v[i], u->is_simulated);
 	json_close(t, ']');
 	write_settings(t, d);
 	json_name(t, "received_at");
@@ -208,8 +218,10 @@ void tts_uplink(struct text *t, const struct tts_up *u, const struct up_data *d,
 		json_name(t, "confirmed");
 		json_truth(t, true);
 	}
-	json_name(t, "consumed_airtime");
-	tts_duration(t, d->airtime_us);
+	if (d->airtime_us || !u->is_simulated) {
+		json_name(t, "consumed_airtime");
+		tts_duration(t, d->airtime_us);
+	}
 	if (MSG_HAS(d, per_e4) && d->per_e4) {
 		json_name(t, "packet_error_rate");
 		json_dec(t, d->per_e4, 4);

@@ -285,6 +285,21 @@ class Api(unittest.TestCase):
         message = self.refuse(403, "POST", "/a/applications/%s/api-keys" % app, {"rights": ["RIGHT_APPLICATION_TRAFFIC_READ"]}, key=keys)
         self.assertIn("lacks", message)
 
+    def test_simulating_takes_its_right_and_says_what_is_wrong(self):
+        app = self.app()
+        path = "/a/as/applications/%s/devices/%s/up/simulate" % (app, "dev1")
+        self.ask("POST", "/a/applications/%s/devices" % app, otaa("dev1", "70B3D57ED00500FE"))
+        up = {"uplink_message": {"f_port": 1, "frm_payload": "AQI="}}
+        may, reads = self.key(app, "TRAFFIC_UP_WRITE")["key"], self.key(app, "TRAFFIC_READ", "TRAFFIC_DOWN_WRITE")["key"]
+        self.assertEqual(self.ask("POST", path, up, key=may), {})
+        self.assertIn("RIGHT_APPLICATION_TRAFFIC_UP_WRITE", self.refuse(403, "POST", path, up, key=reads))
+        self.refuse(404, "POST", path.replace("dev1", "nobody"), up, key=may)
+        for body, field in (({}, "uplink_message"), ({"join_accept": {}}, "uplink_message"), ({"uplink_message": {"f_port": 256}}, "f_port"),
+                            ({"uplink_message": {"frm_payload": "?"}}, "frm_payload"),
+                            ({"uplink_message": {"decoded_payload": 1}}, "decoded_payload"),
+                            ({"uplink_message": {}, "correlation_ids": "a"}, "correlation_ids")):
+            self.assertIn(field, self.refuse(400, "POST", path, body, key=may))
+
     def test_lists_have_pages(self):
         app = self.app()
         for i in range(7):

@@ -994,6 +994,47 @@ class Queue(Case):
         key = self.stack.create_key("app1", WRITE)
         self.assertEqual(self.http("GET", path, key=key)[0], 403)
 
+    def test_an_uplink_is_simulated(self):
+        device = self.abp()
+        path = "/as/applications/app1/devices/%s/up/simulate" % self.dev
+        self.assertEqual(self.http("POST", path, {"correlation_ids": ["my-id"], "uplink_message": {
+            "f_port": 3, "f_cnt": 9, "frm_payload": "AQI=", "decoded_payload": {"t": 21.5},
+            "rx_metadata": [{"gateway_ids": {"gateway_id": "gtw1"}, "rssi": -35}],
+            "settings": {"data_rate": {"lora": {"bandwidth": 125000, "spreading_factor": 7}}, "frequency": "868100000"}}}), (200, {}))
+        up = self.wait("up")
+        self.assertEqual(list(up), ["end_device_ids", "correlation_ids", "received_at", "uplink_message", "simulated"])
+        self.assertIs(up["simulated"], True)
+        self.check_ids(up["correlation_ids"], ["my-id", "as:up:"])
+        self.assertEqual(up["end_device_ids"]["dev_addr"], "%08X" % device.dev_addr)
+        message = up["uplink_message"]
+        self.assertEqual((message["f_port"], message["f_cnt"], message["frm_payload"], message["decoded_payload"]), (3, 9, "AQI=", {"t": 21.5}))
+        self.assertEqual((message["rx_metadata"][0]["rssi"], message["settings"]["frequency"]), (-35, "868100000"))
+        self.assertEqual([e["name"] for e in self.stack.cli("trace", "my-id")], ["as.up.data.receive", "as.up.data.forward"])
+        # Nothing of the device has changed: a real uplink with a lower counter is taken.
+        gateway = self.gateway()
+        gateway.uplink(device.uplink(1, b"real"))
+        real = self.wait("up", 2)
+        self.assertNotIn("simulated", real)
+        self.assertEqual(real["uplink_message"]["session_key_id"], message["session_key_id"])
+
+    def test_the_command_line_simulates_an_uplink(self):
+        self.abp()
+        words = ["simulate", "application-uplink", "app1", self.dev]
+        self.assertEqual(self.stack.cli(*words, "--f-port", "3", "--frm-payload", "AQI=", "--confirmed", "--settings.frequency", "868100000",
+                                        "--settings.data-rate.lora.bandwidth", "125000", "--settings.data-rate.lora.spreading-factor", "9"), {})
+        up = self.wait("up")
+        self.assertIs(up["simulated"], True)
+        message = up["uplink_message"]
+        self.assertEqual((message["f_port"], message["frm_payload"], message["confirmed"]), (3, "AQI=", True))
+        self.assertEqual(message["settings"], {"data_rate": {"lora": {"bandwidth": 125000, "spreading_factor": 9}}, "frequency": "868100000"})
+        self.stack.cli(*words, "--f-port", "4", "--frm-payload-hex", "beef", "--decoded-payload", '{"a":1}')
+        message = self.wait("up", 2)["uplink_message"]
+        self.assertEqual((message["f_port"], message["frm_payload"], message["decoded_payload"]), (4, "vu8=", {"a": 1}))
+        with self.assertRaisesRegex(CommandError, "--frm-payload.*base64"):
+            self.stack.cli(*words, "--frm-payload", "?")
+        with self.assertRaisesRegex(CommandError, "takes no flag --priority"):
+            self.stack.cli(*words, "--priority", "LOW")
+
     def test_askers_who_leave_before_the_answer(self):
         self.abp()
         host, port = self.stack.address("as.http")
