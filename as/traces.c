@@ -8,7 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
+static const char sse[] = "text/event-stream";
 enum { PROCESS_AS = 2 };
 enum { ANSWER_MAX = 32 << 20, ROWS_MAX = 20000, LIST_ROWS = 1000 };
 
@@ -25,6 +27,7 @@ struct follower {
 	uint64_t expires_unix_us; /* of the key; 0: never */
 	struct http_request *request;
 	struct view view;
+	bool is_sse; /* as server-sent events; else a line of JSON each */
 	struct follower *next;
 	uint64_t lost;
 };
@@ -131,8 +134,9 @@ static bool send_line(struct as *as, struct follower *f, const struct trace_even
 {
 	struct text *line = &as->traces->line;
 	text_reset(line);
+	text_puts(line, f->is_sse ? "data: " : "");
 	write_event(as, line, e);
-	text_putc(line, '\n');
+	text_puts(line, f->is_sse ? "\n\n" : "\n");
 	return !http_stream_send(f->request, text_str(line));
 }
 
@@ -433,6 +437,21 @@ static void follower_gone(void *ctx)
 	free(f);
 }
 
+/** Does the asker name server-sent events among what it takes? */
+static bool accepts_sse(const struct http_request *r)
+{
+	const char *accept = http_header(r, "Accept");
+	struct str rest = str_of(accept ? accept : ""), one;
+	while (rest.n) {
+		rest = str_cut(rest, ',', &one);
+		str_cut(one, ';', &one);
+		one = str_trim(one);
+		if (one.n == sizeof sse - 1 && !strncasecmp(one.p, sse, one.n))
+			return true;
+	}
+	return false;
+}
+
 static void follow(struct api_call *c, const struct view *view)
 {
 	struct traces *t = c->as->traces;
@@ -445,11 +464,12 @@ static void follow(struct api_call *c, const struct view *view)
 		.expires_unix_us = c->key->expires_unix_us,
 		.request = c->r,
 		.view = *view,
+		.is_sse = accepts_sse(c->r),
 		.next = t->followers};
 	str_copy(str_of(c->key->id), f->key_id, sizeof f->key_id);
 	t->followers = f;
 	t->n_followers++;
-	http_stream_begin(c->r, "application/x-ndjson", follower_gone, f);
+	http_stream_begin(c->r, f->is_sse ? sse : "application/x-ndjson", follower_gone, f);
 }
 
 static void get_events(void *ctx, struct http_request *r)

@@ -457,6 +457,22 @@ class Traces(Case):
         self.assertIn("v3/other/devices/x/down/push", [e["data"]["topic"] for e in drops])
         self.assertIn("as.mqtt.connect.fail", [e["name"] for e in events])
 
+    def test_events_come_as_server_sent_events_too(self):
+        host, port = self.stack.address("as.http")
+        for accept, kind in (("text/html, Text/Event-Stream;q=0.9", "text/event-stream"), ("*/*", "application/x-ndjson")):
+            rq = urllib.request.Request("http://%s:%d/api/v3/events?follow=true&application_id=app1" % (host, port),
+                                        headers={"Authorization": "Bearer " + self.key, "Accept": accept})
+            with urllib.request.urlopen(rq, timeout=30) as stream:
+                self.assertEqual(stream.headers["Content-Type"].split(";")[0], kind)
+                with self.assertRaises(CommandError):  # an event of the application
+                    self.stack.cli("end-devices", "downlink", "push", "app1", "nobody", "--f-port", "1", "--frm-payload", "00")
+                line = stream.readline()
+                if kind == "text/event-stream":
+                    self.assertTrue(line.startswith(b"data: "), line)
+                    self.assertEqual(stream.readline(), b"\n")
+                    line = line[len("data: "):]
+                self.assertEqual(json.loads(line)["identifiers"]["application_id"], "app1")
+
     def test_a_follower_that_does_not_read_holds_nobody_up_and_its_key_ends_it(self):
         made = self.stack.cli("applications", "api-keys", "create", "--application-id", "app1", READ)
         host, port = self.stack.address("as.http")
