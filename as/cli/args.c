@@ -52,6 +52,24 @@ bool args_is_right(const struct arg *a)
 	return !a->flag && a->name_n > 6 && !strncmp(a->name, "right-", 6);
 }
 
+int args_right(size_t i, char ret[ARGS_RIGHT])
+{
+	enum { APPLICATION = IN_KEY_OF_APP, GATEWAY = IN_KEY_OF_GTW };
+	static const struct {
+		const char *name;
+		int groups;
+	} rights[] = {
+#define RIGHT(name, scope) { "right-" #name, scope },
+#include "as/core/registry/rights.def"
+#undef RIGHT
+	};
+	if (i >= COUNT(rights) || str_copy(str_of(rights[i].name), ret, ARGS_RIGHT))
+		return 0;
+	for (char *p = ret; *p; p++)
+		*p = *p == '_' ? '-' : *p >= 'A' && *p <= 'Z' ? (char)(*p + 'a' - 'A') : *p;
+	return rights[i].groups;
+}
+
 /** The Things Stack's; those with a point have members of their own. */
 static const char *const mac_settings[] = {
 	"adr.",
@@ -92,6 +110,11 @@ static const char *const mac_settings[] = {
 	"uplink-dwell-time",
 	"use-adr",
 };
+
+const char *args_mac_setting(size_t i)
+{
+	return i < COUNT(mac_settings) ? mac_settings[i] : NULL;
+}
 
 bool args_is_mac_setting(const struct arg *a)
 {

@@ -10,6 +10,7 @@ enum flag_group {
 	IN_APP = 1, IN_DEV = 2, IN_DOWN = 4, IN_GTW = 8, IN_KEY = 16, IN_EVENT = 32, IN_LIST = 64,
 	IN_HOST = 128, /**< of commands that work on this host's state directory, and do not ask the API */
 	IN_FLEET = 256, IN_KEY_OF_APP = 512, IN_KEY_OF_GTW = 1024, IN_LINK = 2048, IN_UP = 8192,
+	IN_SHELL = 4096, /**< of commands that ask nobody */
 	IN_NAMED = IN_APP | IN_DEV | IN_GTW | IN_KEY, IN_ANY = -1
 };
 
@@ -45,3 +46,8 @@ const struct flag *args_flag(size_t i); /**< NULL beyond the end */
 /** A right ("right-application-traffic-read") or a MAC setting ("mac-settings.rx1-delay")? */
 bool args_is_right(const struct arg *a);
 bool args_is_mac_setting(const struct arg *a);
+enum { ARGS_RIGHT = 64 };
+/** A right as a flag, without dashes: "right-application-info". @return the groups of commands that take it; 0 beyond the end */
+int args_right(size_t i, char ret[ARGS_RIGHT]);
+/** Names of MAC settings, for completion; one that ends with a point has members. */
+const char *args_mac_setting(size_t i); /**< NULL beyond the end */

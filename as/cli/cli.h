@@ -49,4 +49,5 @@ int cli_programs(char ret[4096]);
 
 int backup_main(struct cli *c);
 int restore_main(struct cli *c);
+int completion(struct cli *c);
 int up_main(int argc, char **argv);

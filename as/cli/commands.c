@@ -513,5 +513,6 @@ const struct command cli_commands[] = {
 	{ "trace", "CORRELATION-ID", "the story of one message", 0, trace },
 	{ "backup", "DIR", "copy this host's state as it stands at this moment, processes running or not, into a new directory", IN_HOST, backup_main },
 	{ "restore", "DIR", "put that copy in the place of this host's state, raise all downlink counters by 1024, and list them", IN_HOST, restore_main },
+	{ "completion", "SHELL", "print what a shell (bash) is to know to complete this command line: eval \"$(godwit completion bash)\"", IN_SHELL, completion },
 	{ .words = NULL },
 };

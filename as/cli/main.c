@@ -68,23 +68,10 @@ static void list_flags(FILE *out, int groups, bool common)
 /** The rights that a key may have, as flags. */
 static void list_rights(int groups)
 {
-	enum { APPLICATION = IN_KEY_OF_APP, GATEWAY = IN_KEY_OF_GTW };
-	static const struct {
-		const char *name;
-		int groups;
-	} rights[] = {
-#define RIGHT(name, scope) { "right-" #name, scope },
-#include "as/core/registry/rights.def"
-#undef RIGHT
-	};
-	for (size_t i = 0; i < COUNT(rights); i++) {
-		if (!(rights[i].groups & groups))
-			continue;
-		fputs("  --", stdout);
-		for (const char *p = rights[i].name; *p; p++)
-			putchar(*p == '_' ? '-' : *p >= 'A' && *p <= 'Z' ? *p + 32 : *p);
-		putchar('\n');
-	}
+	char name[ARGS_RIGHT];
+	for (int i = 0, of; (of = args_right((size_t)i, name)); i++)
+		if (of & groups)
+			printf("  --%s\n", name);
 }
 
 static int help(const struct args *a)
@@ -148,7 +135,7 @@ static int run(const struct command *cmd, size_t words, struct cli *c)
 	c->n_operands = c->args.n_words - words;
 	args_resolve(&c->args, cmd->groups);
 	int status = check_words(cmd, c);
-	if (!status && !(cmd->groups & IN_HOST) && client_find(&c->client, args_get(&c->args, "address"), args_get(&c->args, "api-key"), args_get(&c->args, "state-dir"), &c->err))
+	if (!status && !(cmd->groups & (IN_HOST | IN_SHELL)) && client_find(&c->client, args_get(&c->args, "address"), args_get(&c->args, "api-key"), args_get(&c->args, "state-dir"), &c->err))
 		status = CLI_FAILED;
 	if (!status)
 		status = cmd->run(c);

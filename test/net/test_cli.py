@@ -366,6 +366,36 @@ class Commands(Case):
             self.assertLessEqual(len({line.find("  ") < 0 for line in out.splitlines()}), 2)
         self.assertEqual(self.stack.run("end-devices", "list", "app1", "--limit", "1", "--page", "9999", "--table").returncode, 0)
 
+    def complete(self, script, *words):
+        """What bash offers for the last of the words, by what the program says."""
+        ask = 'eval "$1"; shift; COMP_WORDS=(godwit "$@"); COMP_CWORD=$#; _godwit; printf "%s\\n" "${COMPREPLY[@]}"'
+        p = subprocess.run(["bash", "-c", ask, "bash", script, *words], capture_output=True, text=True, timeout=60)
+        self.assertEqual((p.returncode, p.stderr), (0, ""), words)
+        return p.stdout.split()
+
+    def test_bash_completes_commands_and_flags(self):
+        # It asks nobody: there need be no server.
+        script = self.stack.run("completion", "bash", "--address", "127.0.0.1:1").stdout
+        for words, offered in (
+                (["app"], ["applications"]),
+                (["applications", "api-keys", ""], ["create", "delete", "get", "list", "update"]),
+                (["--table", "applications", "api"], ["api-keys"]),
+                (["--name", "create", "applications", "cr"], ["create"]),  # a flag's value is no word of the command
+                (["--name", "=", "x", "end-devices", "downlink", "c"], ["clear"]),
+                (["applications", "create", "--des"], ["--description"]),
+                (["end-devices", "create", "app1", "dev1", "--mac-settings.use"], ["--mac-settings.use-adr"]),
+                (["applications", "api-keys", "create", "--right-application-traffic-d"], ["--right-application-traffic-down-write"]),
+                (["gateways", "list", "--ta"], ["--table"]),
+                (["gateways", "list", "--right"], []),
+                (["applications", "create", "--name", ""], []),
+                (["applications", "create", "--name", "="], []),
+                (["applications", "create", ""], [])):
+            self.assertEqual(self.complete(script, *words), offered, words)
+        # All that help knows is offered, and the other way round.
+        commands = re.findall(r"^  godwit ([a-z-]+)", self.stack.run("--help").stdout, re.M)
+        self.assertEqual(sorted(set(commands) | {"help"}), self.complete(script, ""))
+        self.fails(2, "completion", "fish", says="bash")
+
     def test_help_is_help(self):
         for args in ((), ("--help",), ("-h",), ("help",), ("applications", "--help"), ("end-devices", "create", "--help"), ("downlink", "-h")):
             p = self.stack.run(*args, check=False)
