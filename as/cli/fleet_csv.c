@@ -251,7 +251,7 @@ static void one_text(const struct json *j, json_val v, struct text *t)
 		text_puts(t, whole);
 }
 
-/* A list is its elements with commas between. */
+/* A list is its elements with commas between; one that says nothing is none, as it is read. */
 static void value_text(const struct json *j, json_val v, struct text *t)
 {
 	if (json_type(j, v) != JSON_ARRAY) {
@@ -259,9 +259,12 @@ static void value_text(const struct json *j, json_val v, struct text *t)
 		return;
 	}
 	for (json_val e = json_first(j, v); e >= 0; e = json_next(j, e)) {
-		if (t->len)
+		AUTO(text_done) struct text one = text_growing(CSV_CELL_MAX);
+		one_text(j, e, &one);
+		if (t->len && one.len)
 			text_putc(t, ',');
-		one_text(j, e, t);
+		text_put(t, text_str(&one));
+		t->failed |= one.failed;
 	}
 }
 
