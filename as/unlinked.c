@@ -19,6 +19,7 @@ enum { AT_ONCE = 50, PAUSE_US = 50000, WAITING_KEY = 1 + APP_KEY_TEXT + 8, TAIL_
 struct waiter {
 	char app[APP_KEY_TEXT];
 	uint64_t first, next;
+	bool has_lost; /**< said in the log */
 	UT_hash_handle hh;
 };
 
@@ -76,16 +77,20 @@ static int drop_first(struct unlinked *w, struct waiter *a)
 	return 0;
 }
 
-/** The newest messages are worth more than the oldest. */
+/** The newest messages are worth more than the oldest. A bound that was lowered is reached step by step. */
 static void keep_bounded(struct unlinked *w, struct waiter *a, const struct app *app)
 {
 	struct as *as = w->as;
-	if (a->next - a->first <= as->settings->waiting_messages || drop_first(w, a))
-		return;
-	if (!as->metrics.waiting_lost++)
-		LOG(LOG_ERROR, "waiting_lost", KV_Z("application", a->app), KV_U("waiting", a->next - a->first),
-			KV_Z("why", "the application is not linked: godwit applications link set"));
-	traces_add_app(as, "as.up.data.drop", app, "{\"reason\":\"not_linked\"}");
+	for (size_t i = 0; i < AT_ONCE && a->next - a->first > as->settings->waiting_messages; i++) {
+		if (drop_first(w, a))
+			return;
+		as->metrics.waiting_lost++;
+		traces_add_app(as, "as.up.data.drop", app, "{\"reason\":\"not_linked\"}");
+		if (!a->has_lost)
+			LOG(LOG_ERROR, "waiting_lost", KV_Z("application", a->app), KV_U("waiting", a->next - a->first),
+				KV_Z("why", "the application is not linked: godwit applications link set"));
+		a->has_lost = true;
+	}
 }
 
 /** @return 0; -errno */

@@ -323,6 +323,7 @@ static void leg_try(struct ns *ns, struct exchange *x, struct leg *l, const stru
 		leg_later(ns, c, l, weight_of(why) == 0 ? ns->now.mono_us + UNRESERVED_US : s.hand_us);
 	} else {
 		s.shot.skipped = &skipped;
+		s.shot.leg = l;
 		leg_emit(ns, x, l, y, &s);
 		return;
 	}

@@ -62,6 +62,7 @@ struct shot {
 	uint32_t tmst_us;
 	uint64_t gps_ms;
 	const struct skipped *skipped; /**< for the trace */
+	const struct leg *leg;         /**< of a cast, else NULL; for the trace */
 };
 /** Gateways that were thought of first, and why they do not send. */
 struct skipped {

@@ -215,14 +215,14 @@ static void skipped_write(struct text *t, const struct skipped *s)
 }
 
 /* The gateways that could have been chosen, as they are preferred. */
-static void considered_write(struct text *t, const struct exchange *x)
+static void considered_write(struct text *t, const struct exchange *x, const struct leg *leg)
 {
 	enum { NAMED_MAX = 5 };
-	size_t n = x->cast ? x->cast->n_ways : x->n_paths;
+	size_t n = leg ? leg->n : x->n_paths;
 	json_name(t, "considered");
 	json_open(t, '[');
 	for (size_t i = 0; i < n && i < NAMED_MAX; i++)
-		json_puts(t, x->cast ? x->cast->way[i].gateway->id : x->path[i].gateway->id);
+		json_puts(t, leg ? x->cast->way[leg->first + i].gateway->id : x->path[i].gateway->id);
 	json_close(t, ']');
 	if (n > NAMED_MAX) {
 		json_name(t, "considered_count");
@@ -246,7 +246,7 @@ static void tell(struct ns *ns, const struct exchange *x, const struct shot *s, 
 	json_num(t, m->eirp_dbm);
 	json_name(t, "due");
 	json_time(t, (ns->now.unix_us + m->wait_us) * 1000);
-	considered_write(t, x);
+	considered_write(t, x, s->leg);
 	skipped_write(t, s->skipped);
 	trace_end(ns);
 }
