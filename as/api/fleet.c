@@ -82,9 +82,9 @@ static int device_difference(const struct device *d, const struct device *wish, 
 		first_difference(&b, &a, ret, cap);
 		if (!*ret)
 			first_difference(&a, &b, ret, cap);
-		crypto_forget(now.p, now.len);
-		crypto_forget(then.p, then.len);
 	}
+	crypto_forget(now.p, now.len);
+	crypto_forget(then.p, then.len);
 	free(tok);
 	return e;
 }

@@ -20,6 +20,7 @@ sys.path.insert(0, os.path.dirname(__file__))
 from gateway import Gateway  # noqa: E402
 from godwit import ULID, CommandError, Stack, Subscriber  # noqa: E402
 from lorawan import Device  # noqa: E402
+from octets import packet, text  # noqa: E402
 
 RPC = "rpc:/ttn.lorawan.v3."
 OF_UPLINK = ["gs:conn:", "gs:uplink:", "ns:uplink:", RPC + "GsNs/HandleUplink:", RPC + "NsAs/HandleUplink:"]
@@ -585,29 +586,18 @@ class Raw:
     def __init__(self, stack, user, key, client_id="", will=None, clean=True):
         self.s = socket.create_connection(stack.address("as.mqtt"), timeout=10)
         flags = 0xC0 | (2 if clean else 0)
-        body = self.text("MQTT") + bytes([4])
-        tail = self.text(client_id)
+        body = text("MQTT") + bytes([4])
+        tail = text(client_id)
         if will:
             flags |= 0x04 | 1 << 3
-            tail += self.text(will[0]) + self.text(will[1])
-        body += bytes([flags]) + b"\0\x3c" + tail + self.text(user) + self.text(key)
+            tail += text(will[0]) + text(will[1])
+        body += bytes([flags]) + b"\0\x3c" + tail + text(user) + text(key)
         self.send(0x10, body)
         self.code = self.read()[1][1]
         self.next_id = 0
 
-    @staticmethod
-    def text(t):
-        b = t.encode() if isinstance(t, str) else t
-        return struct.pack(">H", len(b)) + b
-
     def send(self, head, body):
-        n, length = len(body), b""
-        while True:
-            n, digit = n // 128, n % 128
-            length += bytes([digit | (0x80 if n else 0)])
-            if not n:
-                break
-        self.s.sendall(bytes([head]) + length + body)
+        self.s.sendall(packet(head, body))
 
     def _exactly(self, n):
         out = b""
@@ -640,15 +630,15 @@ class Raw:
         return struct.pack(">H", self.next_id)
 
     def subscribe(self, *filters):
-        self.send(0x82, self._id() + b"".join(self.text(f) + b"\1" for f in filters))
+        self.send(0x82, self._id() + b"".join(text(f) + b"\1" for f in filters))
         return list(self.answer(9)[2:])
 
     def unsubscribe(self, *filters):
-        self.send(0xA2, self._id() + b"".join(self.text(f) for f in filters))
+        self.send(0xA2, self._id() + b"".join(text(f) for f in filters))
         self.answer(11)
 
     def publish(self, topic, body, qos=1):
-        self.send(0x30 | qos << 1, self.text(topic) + (self._id() if qos else b"") + (body if isinstance(body, bytes) else body.encode()))
+        self.send(0x30 | qos << 1, text(topic) + (self._id() if qos else b"") + (body if isinstance(body, bytes) else body.encode()))
         if qos == 1:
             self.answer(4)
 

@@ -12,24 +12,11 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from octets import packet, text  # noqa: E402
 from test_api import BUILD, Server  # noqa: E402
 
 ACCEPTED, REFUSED = b"\x20\2\0\0", b"\x20\2\0\5"
 PUSH = "v3/app1/devices/%s/down/push"
-
-
-def text(s):
-    s = s if isinstance(s, bytes) else s.encode()
-    return struct.pack(">H", len(s)) + s
-
-
-def packet(first, body):
-    n, head = len(body), bytes([first])
-    while True:
-        head += bytes([n % 128 | (0x80 if n > 127 else 0)])
-        n //= 128
-        if not n:
-            return head + body
 
 
 class Mqtt(socket.socket):

@@ -15,22 +15,10 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCodes
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from octets import packet, text
 from test_mqtt_clients import SOURCE, Broker, Client, properties
 
 BOTH = (paho.MQTTv311, paho.MQTTv5)
-
-
-def text(s):
-    return struct.pack(">H", len(s)) + s
-
-
-def packet(first, body):
-    n, length = len(body), b""
-    while True:
-        length += bytes([n % 128 | (128 if n > 127 else 0)])
-        n //= 128
-        if n == 0:
-            return bytes([first]) + length + body
 
 
 class Raw:

@@ -17,6 +17,7 @@ import paho.mqtt.client as paho
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from godwit import environment, program  # noqa: E402
+from octets import packet  # noqa: E402
 from test_api import Server  # noqa: E402
 
 
@@ -131,7 +132,7 @@ class Mqtts(unittest.TestCase):
         try:
             with socket.create_connection(("127.0.0.1", port), timeout=20) as plain:
                 with context.wrap_socket(plain, server_hostname="localhost", session=session and session[1]) as s:
-                    s.sendall(b"\x10" + bytes([len(body) % 128 | 128, len(body) // 128]) + body if len(body) > 127 else b"\x10" + bytes([len(body)]) + body)
+                    s.sendall(packet(0x10, body))
                     answer = s.recv(4)
                     self.kept = (context, s.session, s.session_reused)
                     return answer

@@ -14,20 +14,11 @@ import paho.mqtt.client as paho
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from npm import folder_with  # noqa: E402
+from octets import packet, text  # noqa: E402
 from test_api import Server  # noqa: E402
 
 PUSH, FAILED = "v3/app1/devices/dev1/down/push", "v3/app1/devices/dev1/down/failed"
 BINARY, TEXT, CONTINUATION, CLOSE, PING, PONG = 2, 1, 0, 8, 9, 10
-
-
-def packet(first, body):
-    assert len(body) < 128
-    return bytes([first, len(body)]) + body
-
-
-def text(s):
-    s = s.encode()
-    return struct.pack(">H", len(s)) + s
 
 
 class Raw:
@@ -193,11 +184,7 @@ class Websocket(unittest.TestCase):
 
     def test_a_large_packet_in_one_frame(self):
         w = self.logged_in()
-        body = text(PUSH) + b"\0\7" + b"x" * 300000
-        n, head = len(body), b"\x32"
-        while n:
-            head, n = head + bytes([n % 128 | (0x80 if n > 127 else 0)]), n // 128
-        w.send(BINARY, head + body)
+        w.send(BINARY, packet(0x32, text(PUSH) + b"\0\7" + b"x" * 300000))
         self.assertEqual(w.receive(), (BINARY, b"\x40\2\0\7"))
         self.is_alive(w)
 
@@ -238,7 +225,7 @@ class Websocket(unittest.TestCase):
         for device, how in (("bye", b"\xe0\0"), ("lost", b"")):
             will = body.replace(text("v3/app1/devices/%s/down/push"), text("v3/app1/devices/%s/down/push" % device))
             w = self.opened()
-            w.send(BINARY, b"\x10" + bytes([len(will) % 128 | 128, len(will) // 128]) + will)
+            w.send(BINARY, packet(0x10, will))
             self.assertEqual(w.receive()[1], b"\x20\2\0\0")
             w.sock.sendall(w.frame(BINARY, how) + w.frame(CLOSE, b"\3\xe8"))
             self.assertEqual(w.code(), 1000)
