@@ -5,13 +5,18 @@
 
 enum { COMMAND_MAX = 200, ADDRESS_MAX = 80, MOVES_MANY = 3 };
 
-/** What the operator types to register a gateway. */
-static void command_text(struct text *t, uint64_t eui)
+/** What the operator types to register a gateway: nobody but us knows one that is refused, so it cannot be adopted. */
+static void create_text(struct text *t, uint64_t eui)
 {
 	text_printf(t,
 		"godwit gateways create eui-%016" PRIx64 " --gateway-eui %016" PRIX64
 		" --frequency-plan-id EU_863_870",
 		eui, eui);
+}
+
+static void adopt_text(struct text *t, uint64_t eui)
+{
+	text_printf(t, "godwit gateways adopt %016" PRIX64 " --frequency-plan-id EU_863_870", eui);
 }
 
 /** What happens all the time at any gateway is for those who look for it. */
@@ -35,7 +40,7 @@ static void drop_log(const struct gs_note *note, const char *address)
 	char buf[COMMAND_MAX];
 	struct text command = text_fixed(buf, sizeof buf);
 	if (note->drop == GS_DROP_UNREGISTERED) {
-		command_text(&command, note->eui);
+		create_text(&command, note->eui);
 		LOG(LOG_WARN, "gateway_refused", KV_EUI("eui", note->eui), KV_Z("address", address),
 			KV_Z("why", "not registered, and gs.require-registered is on"), KV_Z("command", buf));
 		return;
@@ -49,7 +54,7 @@ static void no_plan_log(const struct gs_note *note, const char *address)
 {
 	char buf[COMMAND_MAX];
 	struct text command = text_fixed(buf, sizeof buf);
-	command_text(&command, note->eui);
+	adopt_text(&command, note->eui);
 	LOG(LOG_WARN, "gateway_without_plan", KV_Z("gateway", note->gateway->id), KV_EUI("eui", note->eui),
 		KV_Z("address", address),
 		KV_Z("why",

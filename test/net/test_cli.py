@@ -552,7 +552,8 @@ class NoPlan(Case):
         command = re.search(r"godwit (gateways adopt \S+ --frequency-plan-id \S+)", found[0]["hint"]).group(1).rstrip(",;.")
         self.assertIn("gs.default-frequency-plan", found[0]["hint"])
         self.assertIn("AA555A0000000999", self.stack.log_text().upper())
-        self.assertRegex(self.stack.log_text(), "godwit gateways create|gs.default-frequency-plan")
+        logged = re.search(r'gateway_without_plan.*command="godwit ([^"]*)"', self.stack.log_text()).group(1)
+        self.assertEqual(logged, command)
         self.assertIn("godwit gateways adopt", self.stack.run("gateways", "list", "--table").stdout)
         self.fails(1, "gateways", "adopt", "AA555A0000000999", "mine", says="frequency-plan-id: is missing")
         device = Device(dev_addr=0x01DA1F15, nwk_s_key=os.urandom(16), app_s_key=os.urandom(16))
@@ -566,6 +567,25 @@ class NoPlan(Case):
             gateway.uplink(device.uplink(1, b"x", confirmed=True))
             time.sleep(1.5)
         self.assertTrue(gateway.emissions, "the command that was named has helped")
+
+
+class Strangers(Case):
+    settings = ("--gs.require-registered=true",)
+
+    def test_the_command_in_the_log_lets_a_refused_gateway_in(self):
+        gateway = Gateway(self.stack.address("gs.udp"), eui=0xAA555A0000000998)
+        self.addCleanup(gateway.close)
+        end = time.time() + 60
+        command = None
+        while not command and time.time() < end:
+            gateway.uplink(bytes([0x40]) + os.urandom(13))
+            time.sleep(0.2)
+            command = re.search(r'gateway_refused.*command="godwit ([^"]*)"', self.stack.log_text())
+        self.cli(*command.group(1).split())
+        gateway.wait_path()
+        while time.time() < end and not self.stack.run("gateways", "get-connection-stats", "eui-aa555a0000000998", check=False).stdout:
+            time.sleep(0.2)
+        self.assertEqual(self.cli("gateways", "get-connection-stats", "eui-aa555a0000000998")["protocol"], "udp")
 
 
 if __name__ == "__main__":

@@ -273,7 +273,7 @@ class WithoutPlan(Stories):
         up = s.wait(d, "up")
         time.sleep(2.5)
         self.assertEqual(g.emissions, [])
-        self.assertRegex(s.stack.log_text(), "gateway_without_plan.*%s.*godwit gateways create.*--frequency-plan-id" % gateway_id)
+        self.assertRegex(s.stack.log_text(), "gateway_without_plan.*%s.*godwit gateways adopt.*--frequency-plan-id" % gateway_id)
         self.assertIn("no_downlink_path", [e.get("data", {}).get("reason") for e in s.events(up)])
         listed = [x for x in s.stack.cli("gateways", "list") if x["ids"]["gateway_id"] == gateway_id]
         self.assertEqual(len(listed), 1)

@@ -366,7 +366,7 @@ class GsTest(Base):
         gw = self.gateway()
         gw.wait_path()
         gs.wait_log("gateway_without_plan")
-        self.assertIn("godwit gateways create", gs.text())
+        self.assertIn("godwit gateways adopt %016X --frequency-plan-id" % EUI, gs.text())
         status = ns.wait("GsNs/ReportGatewayStatus", 5)
         self.assertEqual((status[3], status[4], status.get(5)), (True, False, None))
 
