@@ -1,5 +1,6 @@
 /** @file Starting and ending the application server: secrets, store, registry, rooms, listeners. */
 #include "as/as.h"
+#include "as/api/routes.h"
 #include "as/applications.h"
 #include "as/doors.h"
 #include "as/downlinks.h"
@@ -139,6 +140,8 @@ static int start_http(struct as *as, struct text *err)
 		text_printf(err, "; choose another one with as.http-listen");
 		return r;
 	}
+	as->health = api_health(as);
+	health_serve(as->http, &as->health);
 	LOG(LOG_INFO, "listen", KV_Z("what", "http"), KV_Z("address", http_address(as->http)));
 	return daemon_address(as->daemon, "as.http", http_address(as->http));
 }

@@ -9,7 +9,7 @@
 #include "as/core/registry/registry.h"
 #include "as/core/registry/rights.h"
 #include "common/daemon.h"
-#include "common/http.h"
+#include "common/health.h"
 #include "common/metrics.h"
 #include "common/store.h"
 #include "proto/bus/bus.h"
@@ -57,6 +57,7 @@ struct as {
 		void (*down)(struct as *as);
 	} links[AS_LINKS_MAX];
 	size_t n_links;
+	struct health health;
 	struct http_server *http;
 	size_t n_rooms; /**< started */
 	void (*stopped)(void *ctx);

@@ -73,6 +73,20 @@ static bool has_method(const struct http_route *route, const char *method)
 	return is_head || !strcmp(method, method_names[route->method]);
 }
 
+/** Find the route in one table. @return it; NULL: none, *ret_allowed grows by the methods that the path has */
+static const struct http_route *find(const struct http_route *route, const struct segments *segments, struct http_request *r,
+	struct text *ret_allowed)
+{
+	for (; route->path; route++) {
+		if (!match(route->path, segments, r))
+			continue;
+		if (has_method(route, r->head.method))
+			return route;
+		text_printf(ret_allowed, "%s%s", ret_allowed->len ? ", " : "", method_names[route->method]);
+	}
+	return NULL;
+}
+
 void http_dispatch(struct http_request *r)
 {
 	struct segments segments;
@@ -83,14 +97,12 @@ void http_dispatch(struct http_request *r)
 		http_reply_error(r, rc == -EINVAL ? 400 : 404, rc == -EINVAL ? "malformed escape in the path" : "no such path");
 		return;
 	}
-	for (const struct http_route *route = r->server->routes; route->path; route++) {
-		if (!match(route->path, &segments, r))
+	for (size_t i = 0; i < r->server->table_n; i++) {
+		const struct http_route *route = find(r->server->tables[i].routes, &segments, r, &allowed);
+		if (!route)
 			continue;
-		if (has_method(route, r->head.method)) {
-			route->fn(r->server->ctx, r);
-			return;
-		}
-		text_printf(&allowed, "%s%s", allowed.len ? ", " : "", method_names[route->method]);
+		route->fn(r->server->tables[i].ctx, r);
+		return;
 	}
 	if (allowed.len)
 		http_conn_refuse_method(r, allow);
@@ -168,8 +180,7 @@ int http_listen(struct loop *l, const char *address, const struct http_route *ro
 	if (!s)
 		return -ENOMEM;
 	s->loop = l;
-	s->routes = routes;
-	s->ctx = ctx;
+	http_add_routes(s, routes, ctx);
 	s->fd = -1;
 	TAILQ_INIT(&s->requests);
 	int rc = open_listener(s, address);
@@ -180,6 +191,13 @@ int http_listen(struct loop *l, const char *address, const struct http_route *ro
 		*ret = s;
 	}
 	return rc;
+}
+
+void http_add_routes(struct http_server *s, const struct http_route *routes, void *ctx)
+{
+	assert(s->table_n < HTTP_TABLES_MAX);
+	s->tables[s->table_n].routes = routes;
+	s->tables[s->table_n++].ctx = ctx;
 }
 
 const char *http_address(const struct http_server *s)

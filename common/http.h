@@ -13,7 +13,7 @@ struct http_server;
 struct http_request;
 
 enum http_method { HTTP_GET, HTTP_POST, HTTP_PUT, HTTP_PATCH, HTTP_DELETE };
-enum { HTTP_PARAMS_MAX = 8, HTTP_BODY_MAX = 1 << 20 };
+enum { HTTP_PARAMS_MAX = 8, HTTP_TABLES_MAX = 4, HTTP_BODY_MAX = 1 << 20 };
 
 struct http_route {
 	enum http_method method;
@@ -27,6 +27,9 @@ struct http_route {
  * @return 0; -errno with one line in *ret_error that names the address */
 int http_listen(struct loop *l, const char *address, const struct http_route *routes, void *ctx,
 	struct http_server **ret, struct text *ret_error);
+/** Serve more paths, with a ctx of their own; earlier tables go first. At most HTTP_TABLES_MAX tables, the first one included.
+ * @param routes  terminated by path NULL; borrowed */
+void http_add_routes(struct http_server *s, const struct http_route *routes, void *ctx);
 const char *http_address(const struct http_server *s); /**< as bound, port included */
 void http_free(struct http_server *s);
 

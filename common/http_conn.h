@@ -48,8 +48,11 @@ TAILQ_HEAD(http_list, http_request);
 
 struct http_server {
 	struct loop *loop;
-	const struct http_route *routes;
-	void *ctx;
+	struct {
+		const struct http_route *routes;
+		void *ctx;
+	} tables[HTTP_TABLES_MAX];
+	size_t table_n;
 	struct loop_watch *watch;
 	struct loop_timer *accept_again;
 	int fd;

@@ -1,6 +1,6 @@
 /** @file The gateway server as a process. */
 #include "gs/process.h"
-#include "common/http.h"
+#include "common/health.h"
 #include "common/log.h"
 #include "common/metrics.h"
 #include "gs/bus.h"
@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STOP_WAIT_US = 3 * 1000 * 1000, METRICS_MAX_BYTES = 64 << 10, PENDING_MIN = 1024 };
+enum { STOP_WAIT_US = 3 * 1000 * 1000, PENDING_MIN = 1024 };
 
 static const struct setting rows[] = {
 #define SETTING(member, name, kind, dflt, min, max, doc)                                                     \
@@ -39,6 +39,7 @@ struct process {
 	struct gs *gs;
 	struct gs_bus *bus;
 	struct udp *udp;
+	struct health health;
 	struct http_server *http;
 	struct loop_timer *timer, *stop_timer;
 	struct chance chance;
@@ -131,47 +132,16 @@ static void on_stop_timer(void *ctx)
 	stop_finish(p);
 }
 
-static void on_metrics(void *ctx, struct http_request *r)
+static void write_metrics(void *ctx, struct text *t)
 {
-	struct process *p = ctx;
-	AUTO(text_done) struct text t = text_growing(METRICS_MAX_BYTES);
-	metrics_render(&t, metrics, COUNT(metrics), &p->gs->metrics);
-	http_reply_text(r, 200, "text/plain; version=0.0.4", text_str(&t));
+	const struct process *p = ctx;
+	metrics_render(t, metrics, COUNT(metrics), &p->gs->metrics);
 }
 
-static void on_live(void *ctx, struct http_request *r)
+static const char *why_not_ready(void *ctx)
 {
-	(void)ctx;
-	http_reply_text(r, 200, "text/plain", STR("alive\n"));
-}
-
-static void on_ready(void *ctx, struct http_request *r)
-{
-	struct process *p = ctx;
-	bool up = gs_bus_is_up(p->bus);
-	http_reply_text(r, up ? 200 : 503, "text/plain",
-		up ? STR("ready\n") : STR("not connected to the network server\n"));
-}
-
-static const struct http_route routes[] = {
-	{HTTP_GET, "/metrics", on_metrics},
-	{HTTP_GET, "/healthz/live", on_live},
-	{HTTP_GET, "/healthz/ready", on_ready},
-	{.path = NULL},
-};
-
-static int http_open(struct process *p, const struct gs_settings *s, struct text *err)
-{
-	if (!s->http_listen || !s->http_listen[0])
-		return 0;
-	int rc = http_listen(p->loop, s->http_listen, routes, p, &p->http, err);
-	if (rc) {
-		text_puts(err, " (");
-		daemon_where(p->daemon, err, "gs.http-listen");
-		text_puts(err, ")");
-		return rc;
-	}
-	return daemon_address(p->daemon, "gs.http", http_address(p->http));
+	const struct process *p = ctx;
+	return gs_bus_is_up(p->bus) ? NULL : "not connected to the network server";
 }
 
 static int sockets_open(struct process *p, const struct gs_settings *s, struct text *err)
@@ -234,6 +204,7 @@ static int gs_process_start(struct daemon *d, const void *settings, void **ret_s
 		return -ENOMEM;
 	p->daemon = d;
 	p->loop = daemon_loop(d);
+	p->health = (struct health){write_metrics, why_not_ready, p};
 	int rc = gs_bus_open(d, s->buffer, &p->bus, err);
 	if (!rc)
 		rc = core_open(p, s);
@@ -242,7 +213,7 @@ static int gs_process_start(struct daemon *d, const void *settings, void **ret_s
 		rc = sockets_open(p, s, err);
 	}
 	if (!rc)
-		rc = http_open(p, s, err);
+		rc = health_open(d, "gs.http", s->http_listen, &p->health, &p->http, err);
 	if (rc) {
 		gs_process_free(p);
 		return rc;

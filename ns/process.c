@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { METRICS_MAX_BYTES = 64 << 10, PATH_CAP = 4096 };
+enum { PATH_CAP = 4096 };
 
 static const struct setting rows[] = {
 #define SETTING(member, name, kind, dflt, min, max, doc) { name, dflt, doc, offsetof(struct ns_settings, member), min, max, SETTING_##kind },
@@ -83,36 +83,20 @@ static void on_wake_end(void *ctx)
 	loop_timer_at(p->timer, ns_deadline_us(p->ns));
 }
 
-/* ---- HTTP ---- */
+/* ---- health ---- */
 
-static void on_metrics(void *ctx, struct http_request *r)
+static void write_metrics(void *ctx, struct text *t)
 {
 	struct process *p = ctx;
-	AUTO(text_done) struct text t = text_growing(METRICS_MAX_BYTES + USAGE_MAX_BYTES);
-	metrics_render(&t, metrics, COUNT(metrics), ns_counters(p->ns));
-	usage_render(&t, p->ns, loop_now(p->loop));
-	http_reply_text(r, 200, "text/plain; version=0.0.4", text_str(&t));
+	metrics_render(t, metrics, COUNT(metrics), ns_counters(p->ns));
+	usage_render(t, p->ns, loop_now(p->loop));
 }
 
-static void on_live(void *ctx, struct http_request *r)
+static const char *why_not_ready(void *ctx)
 {
-	(void)ctx;
-	http_reply_text(r, 200, "text/plain", STR("alive\n"));
+	const struct process *p = ctx;
+	return store_failing(p->store) ? "the store fails" : NULL;
 }
-
-static void on_ready(void *ctx, struct http_request *r)
-{
-	struct process *p = ctx;
-	bool is_failing = store_failing(p->store);
-	http_reply_text(r, is_failing ? 503 : 200, "text/plain", is_failing ? STR("the store fails\n") : STR("ready\n"));
-}
-
-static const struct http_route routes[] = {
-	{ HTTP_GET, "/metrics", on_metrics },
-	{ HTTP_GET, "/healthz/live", on_live },
-	{ HTTP_GET, "/healthz/ready", on_ready },
-	{ .path = NULL },
-};
 
 /* ---- start ---- */
 
@@ -178,21 +162,6 @@ static int open_core(struct process *p, struct text *err)
 	return rc ? rc : ns_loaded(p->ns, loop_now(p->loop));
 }
 
-static int open_http(struct process *p, struct text *err)
-{
-	const char *address = p->settings->http_listen;
-	if (!address || !address[0])
-		return 0;
-	int rc = http_listen(p->loop, address, routes, p, &p->http, err);
-	if (rc) {
-		text_puts(err, " (");
-		daemon_where(p->daemon, err, "ns.http-listen");
-		text_puts(err, ")");
-		return rc;
-	}
-	return daemon_address(p->daemon, "ns.http", http_address(p->http));
-}
-
 void process_free(void *state)
 {
 	struct process *p = state;
@@ -235,7 +204,8 @@ int process_load(struct daemon *d, const void *settings, struct process **ret, s
 
 static int open_doors(struct process *p, struct text *err)
 {
-	TRY(open_http(p, err));
+	p->health = (struct health){ write_metrics, why_not_ready, p };
+	TRY(health_open(p->daemon, "ns.http", p->settings->http_listen, &p->health, &p->http, err));
 	TRY(ns_bus_open(p, &p->bus, err));
 	return loop_after_wake(p->loop, on_wake_end, p);
 }

@@ -1,7 +1,7 @@
 /** @file The network server as a process: the core between its store, the bus, the log and the clock. */
 #pragma once
 #include "common/daemon.h"
-#include "common/http.h"
+#include "common/health.h"
 #include "common/store.h"
 #include "ns/core/ns.h"
 
@@ -20,6 +20,7 @@ struct process {
 	struct crypto *crypto;
 	struct ns *ns;
 	struct ns_bus *bus;
+	struct health health;
 	struct http_server *http;
 	struct loop_timer *timer;
 	uint64_t committed; /**< batches on disk */

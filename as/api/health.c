@@ -1,7 +1,7 @@
-/** @file Metrics and health over HTTP; no key is needed. */
-#include "as/doors.h"
+/** @file What the application server says of itself at /metrics and /healthz. */
 #include "as/api/routes.h"
 #include "as/as.h"
+#include "as/doors.h"
 
 static const struct metric metrics[] = {
 #define METRIC(member, kind, name, help)                                                                     \
@@ -10,11 +10,10 @@ static const struct metric metrics[] = {
 #undef METRIC
 };
 
-static void get_metrics(void *ctx, struct http_request *r)
+static void write_metrics(void *ctx, struct text *t)
 {
 	struct as *as = ctx;
 	struct store_stats s;
-	AUTO(text_done) struct text t = text_growing(1 << 20);
 	store_stats(as->store, &s);
 	as->metrics.store_commits = s.commits;
 	as->metrics.store_failures = s.failures;
@@ -24,33 +23,20 @@ static void get_metrics(void *ctx, struct http_request *r)
 	as->metrics.devices = HASH_CNT(by_uid, as->registry.by_uid);
 	as->metrics.gateways = HASH_CNT(by_uid, as->registry.gtw_by_uid);
 	doors_count(as);
-	metrics_render(&t, metrics, COUNT(metrics), &as->metrics);
-	http_reply_text(r, 200, "text/plain; version=0.0.4; charset=utf-8", text_str(&t));
+	metrics_render(t, metrics, COUNT(metrics), &as->metrics);
 }
 
-static void get_live(void *ctx, struct http_request *r)
-{
-	(void)ctx;
-	http_reply_text(r, 200, "text/plain; charset=utf-8", STR("ok\n"));
-}
-
-static void get_ready(void *ctx, struct http_request *r)
+static const char *why_not_ready(void *ctx)
 {
 	const struct as *as = ctx;
-	const char *why = NULL;
 	if (store_failing(as->store))
-		why = "the disk is full or failing\n";
-	else if (!as_ns(as))
-		why = "not connected to the network server\n";
-	else if (!as->metrics.gs_connected)
-		why = "no gateway server is connected to the network server\n";
-	http_reply_text(r, why ? 503 : 200, "text/plain; charset=utf-8", why ? str_of(why) : STR("ready\n"));
+		return "the disk is full or failing";
+	if (!as_ns(as))
+		return "not connected to the network server";
+	return as->metrics.gs_connected ? NULL : "no gateway server is connected to the network server";
 }
 
-const struct http_route api_health_routes[] = {
-	{ HTTP_GET, "/metrics", get_metrics },
-	{ HTTP_GET, "/healthz", get_ready },
-	{ HTTP_GET, "/healthz/live", get_live },
-	{ HTTP_GET, "/healthz/ready", get_ready },
-	{ 0, NULL, NULL },
-};
+struct health api_health(struct as *as)
+{
+	return (struct health){ write_metrics, why_not_ready, as };
+}

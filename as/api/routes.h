@@ -1,6 +1,6 @@
 /** @file The route tables of the API's files, each terminated by path NULL. */
 #pragma once
-#include "common/http.h"
+#include "common/health.h"
 
 extern const struct http_route api_app_routes[];
 extern const struct http_route api_key_routes[];
@@ -10,4 +10,6 @@ extern const struct http_route api_simulate_routes[];
 extern const struct http_route api_fleet_routes[];
 extern const struct http_route api_member_routes[];
 extern const struct http_route api_gateway_routes[];
-extern const struct http_route api_health_routes[];
+/** Metrics and readiness of the application server (common/health.h). */
+struct as;
+struct health api_health(struct as *as);
