@@ -245,7 +245,7 @@ static void drop(struct applications *m, const struct login *l, struct str topic
 	LOG(LOG_INFO, "publish_dropped", KV_Z("application", l->app), KV_STR("topic", shown),
 		KV_Z("reason", why));
 	mqtt_engine_explain(m->engine, str_of(why));
-	traces_add_app(m->as, "as.down.data.drop", registry_app(&m->as->registry, str_of(l->app)), data);
+	traces_add_app(m->as, EVENT_AS_DOWN_DATA_DROP, registry_app(&m->as->registry, str_of(l->app)), data);
 }
 
 static void push_durable(void *ctx)

@@ -84,7 +84,7 @@ static void publish_refusal(
 	u.own_cids = of.own;
 	u.own_cids_n = of.own_n;
 	write_refusal(&about, rq, e->row->name, why);
-	traces_note(as, "as.down.data.drop", &of, &id, 1, about.failed ? "" : data);
+	traces_note(as, EVENT_AS_DOWN_DATA_DROP, &of, &id, 1, about.failed ? "" : data);
 	shown.item = &id.id;
 	tts_down(t, &u, TTS_FAILED, d ? &shown : NULL, e);
 	traffic_publish(as, rq->app, rq->device_id, tts_down_topic(TTS_FAILED), text_str(t));
@@ -166,7 +166,7 @@ static int enqueue(struct request *rq, struct device_traffic *t, const struct tt
 	u.own_cids_n = d.own_cids_n;
 	tts_down(&rq->notice->messages, &u, TTS_QUEUED, &d, NULL);
 	text_putc(&rq->notice->messages, '\0');
-	traces_note(as, "as.down.data.receive", &of, &cid, 1, "");
+	traces_note(as, EVENT_AS_DOWN_DATA_RECEIVE, &of, &cid, 1, "");
 	rq->result->queued++;
 	as->metrics.downlinks_queued++;
 	return 0;

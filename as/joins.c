@@ -91,7 +91,7 @@ static void refuse(struct as *as, const struct device *d, const struct join_requ
 	json_close(&t, '}');
 	LOG(LOG_WARN, "join_refused", KV_Z("device", d ? d->path : ""), KV_Z("reason", word),
 		KV_Z("message", sentence));
-	traces_add(as, "js.join.reject", d, rq->cids.v, rq->cids.len, data);
+	traces_add(as, EVENT_JS_JOIN_REJECT, d, rq->cids.v, rq->cids.len, data);
 	as->metrics.joins_refused++;
 	bus_refuse(request, word, sentence);
 }
@@ -115,7 +115,7 @@ static void accept(struct as *as, const struct device *d, const struct join_requ
 		refuse(as, d, rq, request, "store_unavailable", "the store cannot take it now");
 		return;
 	}
-	traces_add(as, "js.join.accept", d, rq->cids.v, rq->cids.len, "");
+	traces_add(as, EVENT_JS_JOIN_ACCEPT, d, rq->cids.v, rq->cids.len, "");
 }
 
 static void on_join(void *ctx, struct bus_peer *peer, struct bus_request *request, const void *msg)

@@ -14,7 +14,7 @@ void mqtt_events_refused(struct as *as, const struct app *a, struct str user, co
 	json_close(&t, '}');
 	as->metrics.mqtt_refused++;
 	LOG(LOG_WARN, "mqtt_refused", KV_STR("user", user), KV_Z("reason", why));
-	traces_add_app(as, "as.mqtt.connect.fail", a, data);
+	traces_add_app(as, EVENT_AS_MQTT_CONNECT_FAIL, a, data);
 }
 
 void mqtt_events_lost(struct as *as, const struct mqtt_loss *loss)
@@ -33,5 +33,5 @@ void mqtt_events_lost(struct as *as, const struct mqtt_loss *loss)
 	json_name(&t, "total");
 	json_unum(&t, loss->total);
 	json_close(&t, '}');
-	traces_add_app(as, "as.mqtt.session.drop", registry_app(&as->registry, user), data);
+	traces_add_app(as, EVENT_AS_MQTT_SESSION_DROP, registry_app(&as->registry, user), data);
 }

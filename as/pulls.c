@@ -120,12 +120,12 @@ static void link_up(struct as *as, struct bus_peer *ns)
 static void publish(struct as *as, const struct device *d, enum tts_down_kind kind, const struct item *item,
 	bool as_sent, const struct cid *cids, size_t n_cids, const struct tts_error *e)
 {
-	static const char *const events[] = {
-		[TTS_QUEUED] = "as.down.data.queued.forward",
-		[TTS_SENT] = "as.down.data.sent.forward",
-		[TTS_ACK] = "as.down.data.ack.forward",
-		[TTS_NACK] = "as.down.data.nack.forward",
-		[TTS_FAILED] = "as.down.data.failed.forward",
+	static const enum event_id events[] = {
+		[TTS_QUEUED] = EVENT_AS_DOWN_DATA_QUEUED_FORWARD,
+		[TTS_SENT] = EVENT_AS_DOWN_DATA_SENT_FORWARD,
+		[TTS_ACK] = EVENT_AS_DOWN_DATA_ACK_FORWARD,
+		[TTS_NACK] = EVENT_AS_DOWN_DATA_NACK_FORWARD,
+		[TTS_FAILED] = EVENT_AS_DOWN_DATA_FAILED_FORWARD,
 	};
 	struct { uint16_t len; struct cid v[CIDS_SHOWN]; } list = { 0 };
 	CIDS_ADD(&list, CID_AS_DOWNLINK, item->id);
@@ -359,7 +359,7 @@ static int answer_pull(struct as *as, const struct pull *p, struct pulled *a)
 	} list = {0};
 	CIDS_ADD(&list, CID_AS_DOWNLINK, item->id);
 	cids_add_all(&list.len, list.v, COUNT(list.v), p->cids.v, p->cids.len);
-	traces_add(as, "as.down.data.forward", d, list.v, list.len, "");
+	traces_add(as, EVENT_AS_DOWN_DATA_FORWARD, d, list.v, list.len, "");
 	return 0;
 }
 

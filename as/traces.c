@@ -145,8 +145,9 @@ static bool send_line(struct as *as, struct follower *f, const struct trace_even
 static void follow_on(struct as *as, struct follower *f, const struct trace_event *e)
 {
 	struct trace_event gap = {
-		.name = "as.events.lost", .time_unix_us = e->time_unix_us, .process = PROCESS_AS};
+		.time_unix_us = e->time_unix_us, .process = PROCESS_AS};
 	if (f->lost) {
+		str_copy(str_of(events_info(EVENT_AS_EVENTS_LOST)->name), gap.name, sizeof gap.name);
 		snprintf(gap.data, sizeof gap.data, "{\"lost\":%llu}", (unsigned long long)f->lost);
 		MSG_MARK(&gap, data);
 		if (send_line(as, f, &gap))
@@ -187,7 +188,7 @@ static bool is_json(const char *data)
 	return *data == '{' && !json_check(str_of(data), &end, &wrong) && !data[end];
 }
 
-static void add(struct as *as, const char *name, const struct traces_of *of, const struct cid *cids,
+static void add(struct as *as, enum event_id event, const struct traces_of *of, const struct cid *cids,
 	size_t n_cids, const char *data)
 {
 	struct trace_event *e = &as->traces->scratch;
@@ -196,7 +197,7 @@ static void add(struct as *as, const char *name, const struct traces_of *of, con
 		MSG_SET(e, device, of->device->entry.uid);
 	else if (of->app && !str_copy(str_of(of->app->key), e->application_id, sizeof e->application_id))
 		MSG_MARK(e, application_id);
-	str_copy(str_of(name), e->name, sizeof e->name);
+	str_copy(str_of(events_info(event)->name), e->name, sizeof e->name);
 	e->time_unix_us = loop_now(as->loop)->unix_us;
 	e->process = PROCESS_AS;
 	e->cids.len = 0;
@@ -236,7 +237,7 @@ static size_t write_data(struct text *t, const struct traces_of *of, size_t at, 
 	return at;
 }
 
-void traces_note(struct as *as, const char *name, const struct traces_of *of, const struct cid *cids,
+void traces_note(struct as *as, enum event_id event, const struct traces_of *of, const struct cid *cids,
 	size_t n_cids, const char *data)
 {
 	char buf[TRACES_DATA_MAX];
@@ -244,20 +245,20 @@ void traces_note(struct as *as, const char *name, const struct traces_of *of, co
 	do {
 		struct text t = text_fixed(buf, sizeof buf);
 		at = write_data(&t, of, at, data);
-		add(as, name, of, cids, n_cids, buf);
+		add(as, event, of, cids, n_cids, buf);
 		data = "";
 	} while (at < of->own_n);
 }
 
-void traces_add(struct as *as, const char *name, const struct device *d, const struct cid *cids,
+void traces_add(struct as *as, enum event_id event, const struct device *d, const struct cid *cids,
 	size_t n_cids, const char *data)
 {
-	traces_note(as, name, &(struct traces_of){.device = d}, cids, n_cids, data);
+	traces_note(as, event, &(struct traces_of){.device = d}, cids, n_cids, data);
 }
 
-void traces_add_app(struct as *as, const char *name, const struct app *a, const char *data)
+void traces_add_app(struct as *as, enum event_id event, const struct app *a, const char *data)
 {
-	traces_note(as, name, &(struct traces_of){.app = a}, NULL, 0, data);
+	traces_note(as, event, &(struct traces_of){.app = a}, NULL, 0, data);
 }
 
 static void on_events(void *ctx, struct bus_peer *peer, struct bus_request *request, const void *msg)

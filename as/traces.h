@@ -3,6 +3,7 @@
 #pragma once
 #include "as/as.h"
 #include "proto/cids.h"
+#include "proto/events.h"
 
 enum {
 	TRACES_BYTES = 8 << 20,
@@ -21,10 +22,10 @@ struct traces_of {
 /** Add an event of this process. With own ids it can be found by each of them that is not longer than an
  * event's data; they may take several events.
  * @param data  JSON object, or "" */
-void traces_note(struct as *as, const char *name, const struct traces_of *of, const struct cid *cids,
+void traces_note(struct as *as, enum event_id event, const struct traces_of *of, const struct cid *cids,
 	size_t n_cids, const char *data);
 /** The same for a device (NULL: nobody's), without own ids. */
-void traces_add(struct as *as, const char *name, const struct device *d, const struct cid *cids,
+void traces_add(struct as *as, enum event_id event, const struct device *d, const struct cid *cids,
 	size_t n_cids, const char *data);
 /** An event of an application: a refused login, say. */
-void traces_add_app(struct as *as, const char *name, const struct app *a, const char *data);
+void traces_add_app(struct as *as, enum event_id event, const struct app *a, const char *data);

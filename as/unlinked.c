@@ -85,7 +85,7 @@ static void keep_bounded(struct unlinked *w, struct waiter *a, const struct app 
 		if (drop_first(w, a))
 			return;
 		as->metrics.waiting_lost++;
-		traces_add_app(as, "as.up.data.drop", app, "{\"reason\":\"not_linked\"}");
+		traces_add_app(as, EVENT_AS_UP_DATA_DROP, app, "{\"reason\":\"not_linked\"}");
 		if (!a->has_lost)
 			LOG(LOG_ERROR, "waiting_lost", KV_Z("application", a->app), KV_U("waiting", a->next - a->first),
 				KV_Z("why", "the application is not linked: godwit applications link set"));

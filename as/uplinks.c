@@ -89,20 +89,20 @@ static void publish_data(
 	struct tts_extras x = { .locations = texts_get(&d->texts, TEXT_LOCATIONS),
 		.version_ids = texts_get(&d->texts, TEXT_VERSION_IDS) };
 	int r = decrypt(as, d, up);
-	traces_add(as, "as.up.data.receive", d, cids, n_cids, "");
+	traces_add(as, EVENT_AS_UP_DATA_RECEIVE, d, cids, n_cids, "");
 	if (r) {
 		const char *why =
 			r == -ENOKEY ? "{\"reason\":\"unknown_session\"}" : "{\"reason\":\"decrypt\"}";
 		LOG(LOG_ERROR, "uplink_not_decrypted", KV_Z("device", d->path), KV_U("fcnt", up->f_cnt),
 			KV_Z("error", strerror(-r)));
-		traces_add(as, "as.up.data.drop", d, cids, n_cids, why);
+		traces_add(as, EVENT_AS_UP_DATA_DROP, d, cids, n_cids, why);
 		return;
 	}
 	struct text *t = traffic_json(as);
 	tts_uplink(t, &u, up, (struct slice){ up->frm.p, MSG_HAS(up, frm) ? up->frm.len : 0 }, &x);
 	as->metrics.uplinks++;
 	bool waits = unlinked_publish(as, d, "up", text_str(t));
-	traces_add(as, waits ? "as.up.data.wait" : "as.up.data.forward", d, cids, n_cids, waits ? not_linked : "");
+	traces_add(as, waits ? EVENT_AS_UP_DATA_WAIT : EVENT_AS_UP_DATA_FORWARD, d, cids, n_cids, waits ? not_linked : "");
 }
 
 static void publish_join(
@@ -110,11 +110,11 @@ static void publish_join(
 {
 	struct tts_up u = envelope(as, d, j->dev_addr, cids, n_cids);
 	struct text *t = traffic_json(as);
-	traces_add(as, "as.up.join.receive", d, cids, n_cids, "");
+	traces_add(as, EVENT_AS_UP_JOIN_RECEIVE, d, cids, n_cids, "");
 	tts_join(t, &u, j);
 	as->metrics.joins++;
 	bool waits = unlinked_publish(as, d, "join", text_str(t));
-	traces_add(as, waits ? "as.up.join.wait" : "as.up.join.forward", d, cids, n_cids, waits ? not_linked : "");
+	traces_add(as, waits ? EVENT_AS_UP_JOIN_WAIT : EVENT_AS_UP_JOIN_FORWARD, d, cids, n_cids, waits ? not_linked : "");
 }
 
 static void publish_status(
@@ -126,7 +126,7 @@ static void publish_status(
 	u.n_cids = n_cids;
 	tts_status(t, &u, s);
 	bool waits = unlinked_publish(as, d, "service/data", text_str(t));
-	traces_add(as, waits ? "as.up.service.wait" : "as.up.service.forward", d, cids, n_cids, waits ? not_linked : "");
+	traces_add(as, waits ? EVENT_AS_UP_SERVICE_WAIT : EVENT_AS_UP_SERVICE_FORWARD, d, cids, n_cids, waits ? not_linked : "");
 }
 
 /** @return 0; -errno of the store: not taken */

@@ -32,8 +32,8 @@ static int publish(struct api_call *c, struct simulated *s)
 	(void)unlinked_failed(as); /* what it says is of this message */
 	bool waits = unlinked_publish(as, d, "up", text_str(t));
 	TRY(unlinked_failed(as));
-	traces_note(as, "as.up.data.receive", &of, &cid, 1, "{\"simulated\":true}");
-	traces_note(as, waits ? "as.up.data.wait" : "as.up.data.forward", &of, &cid, 1,
+	traces_note(as, EVENT_AS_UP_DATA_RECEIVE, &of, &cid, 1, "{\"simulated\":true}");
+	traces_note(as, waits ? EVENT_AS_UP_DATA_WAIT : EVENT_AS_UP_DATA_FORWARD, &of, &cid, 1,
 		waits ? "{\"reason\":\"not_linked\"}" : "");
 	return 0;
 }

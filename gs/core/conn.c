@@ -58,7 +58,7 @@ void gs_conn_plan_note(struct gs *gs, struct gateway *g)
 
 static void closed_trace(struct gs *gs, struct gateway *g, const struct now *now)
 {
-	struct trace_event *e = gs_trace_begin(gs, "gs.gateway.disconnect", g, now);
+	struct trace_event *e = gs_trace_begin(gs, EVENT_GS_GATEWAY_DISCONNECT, g, now);
 	if (e) {
 		struct text t = gs_trace_data(e);
 		json_name(&t, "uplink_count");
@@ -128,7 +128,7 @@ static struct gateway *conn_open(
 	heap_set(&gs->gateway_due, &g->due, g->report_us);
 	gs->metrics.connects++;
 	gs->metrics.gateways++;
-	gs_trace_begin(gs, "gs.gateway.connect", g, now);
+	gs_trace_begin(gs, EVENT_GS_GATEWAY_CONNECT, g, now);
 	struct gs_note note = {.kind = GS_NOTE_CONNECT, .gateway = g, .peer = from, .eui = eui};
 	gs->sink.note(gs->sink.ctx, &note);
 	gs_conn_plan_note(gs, g);

@@ -43,7 +43,7 @@ static enum tx_result txpk_fill(struct txpk *tx, const struct tx_request *rq, co
 static void refused_trace(struct gs *gs, const struct gateway *g, const struct tx_request *rq,
 	enum tx_result result, const struct now *now)
 {
-	struct trace_event *e = gs_trace_begin(gs, "gs.down.schedule.fail", g, now);
+	struct trace_event *e = gs_trace_begin(gs, EVENT_GS_DOWN_SCHEDULE_FAIL, g, now);
 	if (!e)
 		return;
 	CIDS_ADD_ALL(&e->cids, &rq->cids);
@@ -81,9 +81,9 @@ static void when_json(struct text *t, const struct gateway *g, const struct txpk
 }
 
 static void down_trace(
-	struct gs *gs, const char *name, const struct gateway *g, const struct pending *p, const struct now *now)
+	struct gs *gs, enum event_id event, const struct gateway *g, const struct pending *p, const struct now *now)
 {
-	struct trace_event *e = gs_trace_begin(gs, name, g, now);
+	struct trace_event *e = gs_trace_begin(gs, event, g, now);
 	if (!e)
 		return;
 	CIDS_ADD_ALL(&e->cids, &p->cids);
@@ -146,7 +146,7 @@ static enum tx_result release(struct gs *gs, struct pending *p, const struct now
 	gs->metrics.downlinks++;
 	g->counts.downlinks++;
 	g->counts.last_downlink_unix_us = now->unix_us;
-	down_trace(gs, "gs.down.send", g, p, now);
+	down_trace(gs, EVENT_GS_DOWN_SEND, g, p, now);
 	gs_status_touch(gs, g, now->mono_us, false);
 	return TX_RESULT_SUCCESS;
 }
@@ -179,7 +179,7 @@ static enum tx_result request_take(struct gs *gs, struct gateway *g, const struc
 	} else {
 		heap_set(&gs->pending_due, &p->due, m.release_us);
 		gs->metrics.downlinks_held++;
-		down_trace(gs, "gs.down.hold", g, p, now);
+		down_trace(gs, EVENT_GS_DOWN_HOLD, g, p, now);
 	}
 	if (r) {
 		gs_pending_free(gs, p);

@@ -1,6 +1,7 @@
 /** @file What the files of the gateway server's core tell each other. */
 #pragma once
 #include "gs/core/gs.h"
+#include "proto/events.h"
 #include "proto/semtech/txpk.h"
 
 /* What a forwarder calls powe is what it takes for radiated power; its antenna_gain is that over a dipole as
@@ -74,7 +75,7 @@ void gs_status_report(struct gs *gs, struct gateway *g, const struct now *now);
 /* trace.c: events and drops */
 /** Begin an event about a gateway; NULL: no room. The caller may add ids and data. */
 struct trace_event *gs_trace_begin(
-	struct gs *gs, const char *name, const struct gateway *g, const struct now *now);
+	struct gs *gs, enum event_id event, const struct gateway *g, const struct now *now);
 /** Say whose frame it is, as far as it can be read off: DevAddr, or the DevEUI of a join-request. */
 void gs_trace_frame(struct trace_event *e, const uint8_t *phy, size_t n);
 /** The JSON object of an event: write into *t between these. */

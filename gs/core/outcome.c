@@ -5,10 +5,10 @@
 
 enum { ACK_AFTER_EMISSION_US = 300 * 1000 };
 
-static void outcome_trace(struct gs *gs, const struct gateway *g, const char *name, const struct txack *a,
+static void outcome_trace(struct gs *gs, const struct gateway *g, enum event_id event, const struct txack *a,
 	const struct now *now)
 {
-	struct trace_event *e = gs_trace_begin(gs, name, g, now);
+	struct trace_event *e = gs_trace_begin(gs, event, g, now);
 	if (!e)
 		return;
 	CIDS_ADD_ALL(&e->cids, &gs->ack.cids);
@@ -62,9 +62,9 @@ static void finish(
 		MSG_SET(ack, power_dbm, a->power_dbm + EIRP_TO_POWE_DB); /* EIRP, as in the request */
 	if (rtt_us) {
 		MSG_SET(ack, rtt_us, rtt_us);
-		outcome_trace(gs, g, "gs.txack.receive", a, now);
+		outcome_trace(gs, g, EVENT_GS_TXACK_RECEIVE, a, now);
 	}
-	outcome_trace(gs, g, a->result ? "gs.down.tx.fail" : "gs.down.tx.success", a, now);
+	outcome_trace(gs, g, a->result ? EVENT_GS_DOWN_TX_FAIL : EVENT_GS_DOWN_TX_SUCCESS, a, now);
 	outcome_count(gs, g, a);
 	/* What was refused keeps no antenna; what may have been sent does. */
 	if (a->result != TX_RESULT_SUCCESS && a->result != TX_RESULT_NO_TX_ACK)
@@ -86,7 +86,7 @@ static bool is_path_sample(const struct pending *p, enum tx_result result, uint6
 static void stray_drop(struct gs *gs, struct gateway *g, enum gs_drop why, const struct now *now)
 {
 	gs_trace_drop(gs, g, g->eui, &g->pull, why, now);
-	struct trace_event *e = gs_trace_begin(gs, "gs.txack.drop", g, now);
+	struct trace_event *e = gs_trace_begin(gs, EVENT_GS_TXACK_DROP, g, now);
 	if (!e)
 		return;
 	struct text t = gs_trace_data(e);

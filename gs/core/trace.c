@@ -29,7 +29,7 @@ const char *gs_drop_word(enum gs_drop drop)
 }
 
 struct trace_event *gs_trace_begin(
-	struct gs *gs, const char *name, const struct gateway *g, const struct now *now)
+	struct gs *gs, enum event_id event, const struct gateway *g, const struct now *now)
 {
 	struct trace_event *e = gs->sink.event(gs->sink.ctx);
 	if (!e) {
@@ -38,7 +38,7 @@ struct trace_event *gs_trace_begin(
 	}
 	e->has = 0;
 	e->cids.len = 0;
-	str_copy(str_of(name), e->name, sizeof e->name);
+	str_copy(str_of(events_info(event)->name), e->name, sizeof e->name);
 	e->time_unix_us = now->unix_us;
 	e->process = PROCESS_GS;
 	memcpy(e->gateway_id, g->id, sizeof e->gateway_id);

@@ -32,7 +32,7 @@ static void radio_json(struct text *t, const struct rxpk *rx)
 static void receive_trace(
 	struct gs *gs, const struct gateway *g, const struct rxpk *rx, const struct now *now)
 {
-	struct trace_event *e = gs_trace_begin(gs, "gs.up.receive", g, now);
+	struct trace_event *e = gs_trace_begin(gs, EVENT_GS_UP_RECEIVE, g, now);
 	if (!e)
 		return;
 	e->cids.len = 0;
@@ -47,7 +47,7 @@ static void receive_trace(
 static void drop(struct push_ctx *c, enum gs_drop why, const struct rxpk *rx)
 {
 	gs_trace_drop(c->gs, c->g, c->g->eui, &c->g->push, why, c->now);
-	struct trace_event *e = gs_trace_begin(c->gs, "gs.up.drop", c->g, c->now);
+	struct trace_event *e = gs_trace_begin(c->gs, EVENT_GS_UP_DROP, c->g, c->now);
 	if (!e)
 		return;
 	struct text t = gs_trace_data(e);
@@ -220,7 +220,7 @@ static void on_refused(void *ctx, int why, struct str element)
 
 static void stat_trace(struct gs *gs, const struct gateway *g, const struct now *now)
 {
-	struct trace_event *e = gs_trace_begin(gs, "gs.status.receive", g, now);
+	struct trace_event *e = gs_trace_begin(gs, EVENT_GS_STATUS_RECEIVE, g, now);
 	if (!e)
 		return;
 	CIDS_ADD(&e->cids, CID_GS_STATUS, ulid_make(now->unix_us, &gs->rng));

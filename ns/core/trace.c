@@ -29,7 +29,7 @@ static void set_about(struct trace_event *e, const struct about *a)
 		MSG_SET(e, dev_addr, a->dev_addr);
 }
 
-struct text *trace_begin(struct ns *ns, const char *name, const struct about *a)
+struct text *trace_begin(struct ns *ns, enum event_id event, const struct about *a)
 {
 	struct trace *t = &ns->trace;
 	if (t->batch.v.len == COUNT(t->batch.v.v))
@@ -41,7 +41,7 @@ struct text *trace_begin(struct ns *ns, const char *name, const struct about *a)
 		t->data = text_fixed(e->data, sizeof(e->data));
 		return &t->data; /* nobody listens: the data goes nowhere */
 	}
-	str_copy(str_of(name), e->name, sizeof(e->name));
+	str_copy(str_of(events_info(event)->name), e->name, sizeof(e->name));
 	e->time_unix_us = ns->now.unix_us;
 	e->process = PROCESS_NS;
 	set_about(e, a);
@@ -65,15 +65,15 @@ void trace_end(struct ns *ns)
 	t->batch.v.len++;
 }
 
-void trace_add(struct ns *ns, const char *name, const struct about *a)
+void trace_add(struct ns *ns, enum event_id event, const struct about *a)
 {
-	trace_begin(ns, name, a);
+	trace_begin(ns, event, a);
 	trace_end(ns);
 }
 
-void trace_reason(struct ns *ns, const char *name, const struct about *a, const char *reason)
+void trace_reason(struct ns *ns, enum event_id event, const struct about *a, const char *reason)
 {
-	struct text *t = trace_begin(ns, name, a);
+	struct text *t = trace_begin(ns, event, a);
 	json_name(t, "reason");
 	json_puts(t, reason);
 	if (a->has_f_cnt) {

@@ -3,6 +3,7 @@
 #include "common/core/json_out.h"
 #include "ns/core/device.h"
 #include "ns/core/gateway.h"
+#include "proto/events.h"
 
 struct ns;
 
@@ -28,11 +29,11 @@ struct about {
 };
 
 /** Begin an event; add members to its data object with json_name and its sisters, then end it. */
-struct text *trace_begin(struct ns *ns, const char *name, const struct about *a);
+struct text *trace_begin(struct ns *ns, enum event_id event, const struct about *a);
 void trace_end(struct ns *ns);
 /** An event without data. */
-void trace_add(struct ns *ns, const char *name, const struct about *a);
+void trace_add(struct ns *ns, enum event_id event, const struct about *a);
 /** An event whose data is one reason. */
-void trace_reason(struct ns *ns, const char *name, const struct about *a, const char *reason);
+void trace_reason(struct ns *ns, enum event_id event, const struct about *a, const char *reason);
 /** Send what is gathered. */
 void trace_flush(struct ns *ns);

@@ -212,7 +212,7 @@ static bool awaits(struct ns *ns, struct dev *d, struct session *s)
 		return true;
 	}
 	struct about about = { .dev = d };
-	trace_reason(ns, "ns.down.data.ack.timeout", &about, "no uplink acknowledged it in time");
+	trace_reason(ns, EVENT_NS_DOWN_DATA_ACK_TIMEOUT, &about, "no uplink acknowledged it in time");
 	l->answer_us = 0;
 	downlink_session_ends(ns, s, NULL);
 	record_live_put(ns, s);

@@ -99,7 +99,7 @@ static void finish(struct ns *ns, struct exchange *x, const char *why, const str
 	bool is_sent = a && a->end == ATTEMPT_SENT;
 	struct about about = about_attempt(ns, x, a);
 	if (!is_sent && why)
-		trace_reason(ns, x->is_join ? "ns.down.join.schedule.fail" : "ns.down.data.schedule.fail", &about, why);
+		trace_reason(ns, x->is_join ? EVENT_NS_DOWN_JOIN_SCHEDULE_FAIL : EVENT_NS_DOWN_DATA_SCHEDULE_FAIL, &about, why);
 	if (s && is_sent)
 		session_sent(ns, x, s);
 	else if (s && (!a || a->end == ATTEMPT_REFUSED))
@@ -206,7 +206,7 @@ static void ended(struct ns *ns, struct attempt *a, uint32_t result, const struc
 	struct exchange *x = a->exchange;
 	struct about about = about_attempt(ns, x, a);
 	a->result = result;
-	struct text *e = trace_begin(ns, result == TX_RESULT_SUCCESS ? "ns.down.transmission.success" : "ns.down.transmission.fail", &about);
+	struct text *e = trace_begin(ns, result == TX_RESULT_SUCCESS ? EVENT_NS_DOWN_TRANSMISSION_SUCCESS : EVENT_NS_DOWN_TRANSMISSION_FAIL, &about);
 	json_name(e, "result");
 	json_puts(e, tx_result_info(result)->name);
 	trace_end(ns);
@@ -247,6 +247,6 @@ void ns_gs_scheduled(struct ns *ns, const struct now *now, const struct ulid *tr
 		ended(ns, a, result, NULL);
 	} else if (status == 0) {
 		struct about about = about_attempt(ns, a->exchange, a);
-		trace_add(ns, a->exchange->is_join ? "ns.down.join.schedule.success" : "ns.down.data.schedule.success", &about);
+		trace_add(ns, a->exchange->is_join ? EVENT_NS_DOWN_JOIN_SCHEDULE_SUCCESS : EVENT_NS_DOWN_DATA_SCHEDULE_SUCCESS, &about);
 	}
 }

@@ -233,7 +233,7 @@ static void considered_write(struct text *t, const struct exchange *x, const str
 static void tell(struct ns *ns, const struct exchange *x, const struct shot *s, const struct tx_request *m)
 {
 	struct about about = { .cids = &x->cids, .dev = devices_find(&ns->devices, x->device), .gateway = s->gateway };
-	struct text *t = trace_begin(ns, x->is_join ? "ns.down.join.schedule.attempt" : "ns.down.data.schedule.attempt", &about);
+	struct text *t = trace_begin(ns, x->is_join ? EVENT_NS_DOWN_JOIN_SCHEDULE_ATTEMPT : EVENT_NS_DOWN_DATA_SCHEDULE_ATTEMPT, &about);
 	json_name(t, "window");
 	json_unum(t, m->window);
 	json_name(t, "f_cnt");
@@ -256,7 +256,7 @@ void skipped_tell(struct ns *ns, const struct exchange *x, const struct skipped 
 	struct about about = { .cids = &x->cids, .dev = devices_find(&ns->devices, x->device) };
 	if (!s->n)
 		return;
-	struct text *t = trace_begin(ns, x->is_join ? "ns.down.join.schedule.skip" : "ns.down.data.schedule.skip", &about);
+	struct text *t = trace_begin(ns, x->is_join ? EVENT_NS_DOWN_JOIN_SCHEDULE_SKIP : EVENT_NS_DOWN_DATA_SCHEDULE_SKIP, &about);
 	json_name(t, "window");
 	json_unum(t, x->cast ? WINDOW_CLASS_C : x->at + 1U);
 	skipped_write(t, s);

@@ -35,9 +35,9 @@ static const struct row *row_of(uint8_t cid)
 	return NULL;
 }
 
-static void tell(struct mac_run *run, const char *name, const char *command, const char *reason)
+static void tell(struct mac_run *run, enum event_id event, const char *command, const char *reason)
 {
-	struct text *t = trace_begin(run->ns, name, run->about);
+	struct text *t = trace_begin(run->ns, event, run->about);
 	json_name(t, "command");
 	json_puts(t, command);
 	json_name(t, "reason");
@@ -47,7 +47,7 @@ static void tell(struct mac_run *run, const char *name, const char *command, con
 
 void mac_unasked(struct mac_run *run, const char *command)
 {
-	tell(run, "ns.mac.command.process.fail", command, "no_request");
+	tell(run, EVENT_NS_MAC_COMMAND_PROCESS_FAIL, command, "no_request");
 }
 
 static void take_one(struct mac_run *run, const struct mac_cmd *c)
@@ -56,11 +56,11 @@ static void take_one(struct mac_run *run, const struct mac_cmd *c)
 	uint64_t bit = UINT64_C(1) << (c->info->cid & 63);
 	if (!row) {
 		bool is_question = c->info->asker == MAC_ASKER_DEVICE;
-		tell(run, "ns.mac.command.process.fail", c->info->up_name, is_question ? "not_served" : "no_request");
+		tell(run, EVENT_NS_MAC_COMMAND_PROCESS_FAIL, c->info->up_name, is_question ? "not_served" : "no_request");
 		return;
 	}
 	if (c->info->since > (enum mac_version)run->dev->mac_version) {
-		tell(run, "ns.mac.command.process.fail", c->info->up_name, "not in the device's version");
+		tell(run, EVENT_NS_MAC_COMMAND_PROCESS_FAIL, c->info->up_name, "not in the device's version");
 		return;
 	}
 	bool is_again = run->answered & bit;
@@ -79,7 +79,7 @@ void mac_take(struct mac_run *run, struct slice commands)
 	while ((w = mac_walk(commands, true, &pos, &c)) == MAC_WALK_CMD)
 		take_one(run, &c);
 	if (w == MAC_WALK_E_UNKNOWN)
-		tell(run, "ns.mac.command.unknown", "", "unknown: the rest cannot be read");
+		tell(run, EVENT_NS_MAC_COMMAND_UNKNOWN, "", "unknown: the rest cannot be read");
 	else if (w == MAC_WALK_E_SHORT)
-		tell(run, "ns.mac.command.parse.fail", "", "cut short");
+		tell(run, EVENT_NS_MAC_COMMAND_PARSE_FAIL, "", "cut short");
 }

@@ -69,10 +69,10 @@ void mac_ask(struct mac_run *run, const struct mac_room *room);
 void mac_asked_out(struct session *s);
 /** No gateway sent them after all: no answer is missed. */
 void mac_asked_in(struct session *s);
-/** The name of an item's request in events ("rx_param_setup"). */
-const char *mac_item_word(enum mac_item item);
-/** Begin an event about an item, with its value; end it with trace_end. @param what  "request", "answer" ... */
-struct text *mac_item_event(struct mac_run *run, enum mac_item item, uint32_t value, const char *what);
+/** What an event about an item tells, in the order of events.def: its request, and how it was answered. */
+enum mac_told { MAC_TOLD_REQUEST, MAC_TOLD_ANSWER, MAC_TOLD_REJECT };
+/** Begin an event about an item, with its value; end it with trace_end. */
+struct text *mac_item_event(struct mac_run *run, enum mac_item item, uint32_t value, enum mac_told told);
 /* mac_link_adr.c */
 struct link_adr {
 	struct adr_choice choice;

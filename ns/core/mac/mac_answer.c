@@ -40,7 +40,7 @@ static void take_rejoin_param(struct mac_run *run, const struct mac_asked *a, ui
 	mac_set(run->session, ITEM_REJOIN_PARAM, time | (a->value & 15));
 	if (!(status & 1))
 		refuse(run, a);
-	mac_item_event(run, (enum mac_item)a->item, a->value, "answer");
+	mac_item_event(run, (enum mac_item)a->item, a->value, MAC_TOLD_ANSWER);
 	trace_end(run->ns);
 }
 
@@ -70,7 +70,7 @@ void mac_answer(struct mac_run *run, struct slice arg)
 	} else {
 		refuse(run, &a);
 	}
-	struct text *t = mac_item_event(run, (enum mac_item)a.item, a.value, !all ? "answer" : is_taken ? "answer.accept" : "answer.reject");
+	struct text *t = mac_item_event(run, (enum mac_item)a.item, a.value, is_taken ? MAC_TOLD_ANSWER : MAC_TOLD_REJECT);
 	if (!is_taken) {
 		json_name(t, "status");
 		json_unum(t, status);
@@ -91,7 +91,7 @@ static void unanswered(struct mac_run *run, const struct mac_asked *a)
 		t->tries++;
 	if (a->item == ITEM_FORCE_REJOIN)
 		return; /* it has no answer */
-	struct text *e = trace_begin(run->ns, "ns.mac.command.unanswered", run->about);
+	struct text *e = trace_begin(run->ns, EVENT_NS_MAC_COMMAND_UNANSWERED, run->about);
 	json_name(e, "command");
 	json_puts(e, mac_cmd_by_cid(mac_item_cid((enum mac_item)a->item))->down_name);
 	json_name(e, "times");

@@ -90,7 +90,7 @@ void mac_link_adr_put(struct mac_run *run, const struct link_adr *l)
 	m->adr.asked = l->choice;
 	if (l->is_adr)
 		adr_asked(&m->adr, &l->choice);
-	struct text *t = mac_item_event(run, ITEM_LINK_ADR, 0, "request");
+	struct text *t = mac_item_event(run, ITEM_LINK_ADR, 0, MAC_TOLD_REQUEST);
 	json_name(t, "data_rate_index");
 	json_unum(t, l->is_keep ? DR_KEEP : l->choice.dr);
 	json_name(t, "tx_power_index");
@@ -185,7 +185,7 @@ void mac_link_adr_settle(struct mac_run *run)
 		if (status != ALL_OK)
 			refused(run, status);
 	}
-	struct text *t = trace_begin(run->ns, status == ALL_OK ? "ns.mac.link_adr.answer.accept" : "ns.mac.link_adr.answer.reject", run->about);
+	struct text *t = trace_begin(run->ns, status == ALL_OK ? EVENT_NS_MAC_LINK_ADR_ANSWER_ACCEPT : EVENT_NS_MAC_LINK_ADR_ANSWER_REJECT, run->about);
 	json_name(t, "status");
 	json_unum(t, status);
 	trace_end(run->ns);

@@ -23,7 +23,7 @@ void mac_link_check(struct mac_run *run, struct slice arg)
 		.gw_cnt = (uint8_t)(gateways > GATEWAYS_MAX ? GATEWAYS_MAX : gateways),
 	};
 	mac_link_check_ans_put(run->answers, &ans);
-	struct text *t = trace_begin(run->ns, "ns.mac.link_check.answer", run->about);
+	struct text *t = trace_begin(run->ns, EVENT_NS_MAC_LINK_CHECK_ANSWER, run->about);
 	json_name(t, "margin");
 	json_unum(t, ans.margin_db);
 	json_name(t, "gateway_count");
@@ -52,24 +52,24 @@ void mac_device_time(struct mac_run *run, struct slice arg)
 	uint64_t gps_us = end_gps_us(run->reception);
 	struct mac_device_time_ans ans = mac_device_time_of(gps_us);
 	mac_device_time_ans_put(run->answers, &ans);
-	trace_add(run->ns, "ns.mac.device_time.answer", run->about);
+	trace_add(run->ns, EVENT_NS_MAC_DEVICE_TIME_ANSWER, run->about);
 }
 
 void mac_device_mode(struct mac_run *run, struct slice arg)
 {
 	struct mac_state *m = &run->session->mac;
 	uint8_t class = arg.p[0];
-	struct text *t = trace_begin(run->ns, "ns.mac.device_mode.indication", run->about);
+	struct text *t = trace_begin(run->ns, EVENT_NS_MAC_DEVICE_MODE_INDICATION, run->about);
 	json_name(t, "class");
 	json_puts(t, class == DEVICE_CLASS_C ? "CLASS_C" : class == DEVICE_CLASS_A ? "CLASS_A" : "reserved");
 	trace_end(run->ns);
 	if (class != DEVICE_CLASS_A && class != DEVICE_CLASS_C)
 		return;
 	if (m->device_class != class)
-		trace_add(run->ns, class == DEVICE_CLASS_C ? "ns.class.switch.c" : "ns.class.switch.a", run->about);
+		trace_add(run->ns, class == DEVICE_CLASS_C ? EVENT_NS_CLASS_SWITCH_C : EVENT_NS_CLASS_SWITCH_A, run->about);
 	m->device_class = class;
 	mac_octet_put(run->answers, CMD_DEVICE_MODE, class);
-	trace_add(run->ns, "ns.mac.device_mode.confirmation", run->about);
+	trace_add(run->ns, EVENT_NS_MAC_DEVICE_MODE_CONFIRMATION, run->about);
 }
 
 /* Class B is not served, but a device asks until it is answered; its class A windows stay as they are. Before 1.0.3 a data rate is
@@ -78,5 +78,5 @@ void mac_ping_slot_info(struct mac_run *run, struct slice arg)
 {
 	run->session->mac.ping_periodicity = (run->dev->mac_version < LW_1_0_3 ? arg.p[0] >> 4 : arg.p[0]) & 7;
 	mac_empty_put(run->answers, CMD_PING_SLOT_INFO);
-	trace_add(run->ns, "ns.mac.ping_slot_info.answer", run->about);
+	trace_add(run->ns, EVENT_NS_MAC_PING_SLOT_INFO_ANSWER, run->about);
 }

@@ -1,6 +1,5 @@
 /** @file What a device is asked: one row per request, and how many of them fit. [LW1.0.4 5] */
 #include "ns/core/mac/mac.h"
-#include <stdio.h>
 
 /* ---- the rows ---- */
 
@@ -30,22 +29,22 @@ static void put_dl_channel(struct writer *w, unsigned i, uint32_t value)
 
 struct request {
 	uint8_t cid, first, n;
-	const char *word; /**< The Things Stack's, in the names of events */
+	enum event_id event; /**< its request; those of its answers follow in events.def */
 	void (*put)(struct writer *w, unsigned i, uint32_t value); /**< NULL: its one octet is the value */
 	bool in_cast; /**< see mac_room */
 };
 
 static const struct request requests[] = {
-	{ CMD_DUTY_CYCLE, ITEM_DUTY_CYCLE, 1, "duty_cycle", NULL, true },
-	{ CMD_TX_PARAM_SETUP, ITEM_TX_PARAM, 1, "tx_param_setup", put_tx_param, false },
-	{ CMD_RX_PARAM_SETUP, ITEM_RX_PARAM, 1, "rx_param_setup", put_rx_param, false },
-	{ CMD_NEW_CHANNEL, ITEM_NEW_CHANNEL, MAC_CHANNELS, "new_channel", put_new_channel, true },
-	{ CMD_LINK_ADR, ITEM_LINK_ADR, 1, "link_adr", NULL, false },
-	{ CMD_RX_TIMING_SETUP, ITEM_RX_TIMING, 1, "rx_timing_setup", NULL, false },
-	{ CMD_DL_CHANNEL, ITEM_DL_CHANNEL, MAC_CHANNELS, "dl_channel", put_dl_channel, false },
-	{ CMD_ADR_PARAM_SETUP, ITEM_ADR_PARAM, 1, "adr_param_setup", NULL, true },
-	{ CMD_REJOIN_PARAM_SETUP, ITEM_REJOIN_PARAM, 1, "rejoin_param_setup", NULL, true },
-	{ CMD_FORCE_REJOIN, ITEM_FORCE_REJOIN, 1, "force_rejoin", NULL, true },
+	{ CMD_DUTY_CYCLE, ITEM_DUTY_CYCLE, 1, EVENT_NS_MAC_DUTY_CYCLE_REQUEST, NULL, true },
+	{ CMD_TX_PARAM_SETUP, ITEM_TX_PARAM, 1, EVENT_NS_MAC_TX_PARAM_SETUP_REQUEST, put_tx_param, false },
+	{ CMD_RX_PARAM_SETUP, ITEM_RX_PARAM, 1, EVENT_NS_MAC_RX_PARAM_SETUP_REQUEST, put_rx_param, false },
+	{ CMD_NEW_CHANNEL, ITEM_NEW_CHANNEL, MAC_CHANNELS, EVENT_NS_MAC_NEW_CHANNEL_REQUEST, put_new_channel, true },
+	{ CMD_LINK_ADR, ITEM_LINK_ADR, 1, EVENT_NS_MAC_LINK_ADR_REQUEST, NULL, false },
+	{ CMD_RX_TIMING_SETUP, ITEM_RX_TIMING, 1, EVENT_NS_MAC_RX_TIMING_SETUP_REQUEST, NULL, false },
+	{ CMD_DL_CHANNEL, ITEM_DL_CHANNEL, MAC_CHANNELS, EVENT_NS_MAC_DL_CHANNEL_REQUEST, put_dl_channel, false },
+	{ CMD_ADR_PARAM_SETUP, ITEM_ADR_PARAM, 1, EVENT_NS_MAC_ADR_PARAM_SETUP_REQUEST, NULL, true },
+	{ CMD_REJOIN_PARAM_SETUP, ITEM_REJOIN_PARAM, 1, EVENT_NS_MAC_REJOIN_PARAM_SETUP_REQUEST, NULL, true },
+	{ CMD_FORCE_REJOIN, ITEM_FORCE_REJOIN, 1, EVENT_NS_MAC_FORCE_REJOIN_REQUEST, NULL, true },
 };
 
 static const struct request *request_of(enum mac_item item)
@@ -54,11 +53,6 @@ static const struct request *request_of(enum mac_item item)
 	while (i + 1 < COUNT(requests) && requests[i + 1].first <= item)
 		i++;
 	return &requests[i];
-}
-
-const char *mac_item_word(enum mac_item item)
-{
-	return request_of(item)->word;
 }
 
 uint8_t mac_item_cid(enum mac_item item)
@@ -101,11 +95,9 @@ static void describe(struct text *t, enum mac_item item, uint32_t value)
 	}
 }
 
-struct text *mac_item_event(struct mac_run *run, enum mac_item item, uint32_t value, const char *what)
+struct text *mac_item_event(struct mac_run *run, enum mac_item item, uint32_t value, enum mac_told told)
 {
-	char name[48];
-	snprintf(name, sizeof(name), "ns.mac.%s.%s", mac_item_word(item), what);
-	struct text *t = trace_begin(run->ns, name, run->about);
+	struct text *t = trace_begin(run->ns, request_of(item)->event + told, run->about);
 	describe(t, item, value);
 	return t;
 }
@@ -195,7 +187,7 @@ static void ask_item(struct mac_run *run, const struct request *r, enum mac_item
 	else
 		mac_octet_put(run->answers, (enum mac_cid)r->cid, (uint8_t)value);
 	note(run, item, value);
-	mac_item_event(run, item, value, "request");
+	mac_item_event(run, item, value, MAC_TOLD_REQUEST);
 	trace_end(run->ns);
 }
 

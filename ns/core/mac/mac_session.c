@@ -4,9 +4,9 @@
 
 enum { MINOR = 1, MINOR_MASK = 0x0F };
 
-static void tell_minor(struct mac_run *run, const char *name, uint8_t minor)
+static void tell_minor(struct mac_run *run, enum event_id event, uint8_t minor)
 {
-	struct text *t = trace_begin(run->ns, name, run->about);
+	struct text *t = trace_begin(run->ns, event, run->about);
 	json_name(t, "minor_version");
 	json_unum(t, minor);
 	trace_end(run->ns);
@@ -20,9 +20,9 @@ static bool is_confirmed(struct mac_run *run, struct slice arg, enum mac_cid cid
 		mac_unasked(run, name);
 		return false;
 	}
-	tell_minor(run, cid == CMD_RESET ? "ns.mac.reset.indication" : "ns.mac.rekey.indication", minor);
+	tell_minor(run, cid == CMD_RESET ? EVENT_NS_MAC_RESET_INDICATION : EVENT_NS_MAC_REKEY_INDICATION, minor);
 	mac_octet_put(run->answers, cid, MINOR);
-	tell_minor(run, cid == CMD_RESET ? "ns.mac.reset.confirmation" : "ns.mac.rekey.confirmation", MINOR);
+	tell_minor(run, cid == CMD_RESET ? EVENT_NS_MAC_RESET_CONFIRMATION : EVENT_NS_MAC_REKEY_CONFIRMATION, MINOR);
 	return true;
 }
 

@@ -23,7 +23,7 @@ void mac_dev_status(struct mac_run *run, struct slice arg)
 	MSG_MARK(m, status);
 	m->status = (struct up_status){ .battery = ans.battery, .margin_db = ans.margin_db, .f_cnt = run->reception->f_cnt };
 	outbox_put(run->ns);
-	struct text *t = trace_begin(run->ns, "ns.mac.dev_status.answer", run->about);
+	struct text *t = trace_begin(run->ns, EVENT_NS_MAC_DEV_STATUS_ANSWER, run->about);
 	json_name(t, "battery");
 	json_unum(t, ans.battery);
 	json_name(t, "margin");
@@ -52,5 +52,5 @@ void mac_status_ask(struct mac_run *run, size_t room)
 	}
 	writer_u8(run->answers, CMD_DEV_STATUS);
 	s->status_asked++;
-	trace_add(run->ns, "ns.mac.dev_status.request", run->about);
+	trace_add(run->ns, EVENT_NS_MAC_DEV_STATUS_REQUEST, run->about);
 }

@@ -108,7 +108,7 @@ void join_ask(struct ns *ns, struct reception *r, struct dev *d, uint8_t type, c
 	r->kind = RECEPTION_JOIN;
 	r->device = d->uid;
 	r->exchange = x->ticket;
-	trace_add(ns, type == JOIN_REQ_TYPE ? "ns.up.join.receive" : "ns.up.rejoin.receive", a);
+	trace_add(ns, type == JOIN_REQ_TYPE ? EVENT_NS_UP_JOIN_RECEIVE : EVENT_NS_UP_REJOIN_RECEIVE, a);
 	downlink_plan(ns, x);
 	transmit_reserve(ns, x);
 }
@@ -169,7 +169,7 @@ void ns_as_joined(struct ns *ns, const struct now *now, uint64_t call, const str
 		return;
 	struct about a = { .cids = &x->cids, .dev = d };
 	if (!m) {
-		trace_reason(ns, "ns.up.join.cluster.fail", &a, reason);
+		trace_reason(ns, EVENT_NS_UP_JOIN_CLUSTER_FAIL, &a, reason);
 		exchange_close(&ns->exchanges, x, d);
 		return;
 	}
@@ -189,7 +189,7 @@ void ns_as_joined(struct ns *ns, const struct now *now, uint64_t call, const str
 	x->len = m->phy.len;
 	memcpy(x->phy, m->phy.p, m->phy.len);
 	ns->counters.joins++;
-	trace_add(ns, x->join_type == JOIN_REQ_TYPE ? "ns.up.join.process" : "ns.up.rejoin.process", &a);
+	trace_add(ns, x->join_type == JOIN_REQ_TYPE ? EVENT_NS_UP_JOIN_PROCESS : EVENT_NS_UP_REJOIN_PROCESS, &a);
 }
 
 void join_close(struct ns *ns, struct reception *r)

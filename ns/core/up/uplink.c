@@ -9,11 +9,11 @@
 
 void uplink_drop(struct ns *ns, struct reception *r, enum drop why, const char *word, const struct about *a)
 {
-	static const char *const names[] = { [MTYPE_JOIN_REQUEST] = "ns.up.join.drop", [MTYPE_REJOIN] = "ns.up.rejoin.drop" };
+	static const enum event_id drops[] = { [MTYPE_JOIN_REQUEST] = EVENT_NS_UP_JOIN_DROP, [MTYPE_REJOIN] = EVENT_NS_UP_REJOIN_DROP };
 	unsigned mtype = r->len > 0 ? r->phy[0] >> 5 : MTYPE_PROPRIETARY;
 	r->kind = RECEPTION_DROPPED;
 	drop_count(ns, why);
-	trace_reason(ns, mtype < COUNT(names) && names[mtype] ? names[mtype] : "ns.up.data.drop", a, word ? word : drop_word(why));
+	trace_reason(ns, mtype < COUNT(drops) && drops[mtype] ? drops[mtype] : EVENT_NS_UP_DATA_DROP, a, word ? word : drop_word(why));
 	for (struct copy *c = r->first; c; c = c->next) {
 		ns_accept(ns, c->request);
 		c->request = 0;
@@ -262,7 +262,7 @@ static void data_first(struct ns *ns, struct reception *r, const struct frame *f
 	s->up_end_us = r->first->heard_mono_us;
 	s->seen_mono_us = ns->now.mono_us;
 	s->seen_unix_us = ns->now.unix_us;
-	struct text *t = trace_begin(ns, "ns.up.data.receive", &a);
+	struct text *t = trace_begin(ns, EVENT_NS_UP_DATA_RECEIVE, &a);
 	json_name(t, "f_cnt");
 	json_unum(t, m.f_cnt);
 	if (m.is_repeat || m.is_reset) {
@@ -435,7 +435,7 @@ static void data_close(struct ns *ns, struct reception *r)
 	}
 	hearers_set(s, r->first);
 	record_live_put(ns, s);
-	struct text *t = trace_begin(ns, "ns.up.data.process", &a);
+	struct text *t = trace_begin(ns, EVENT_NS_UP_DATA_PROCESS, &a);
 	json_name(t, "f_cnt");
 	json_unum(t, r->f_cnt);
 	json_name(t, "gateways");
@@ -459,7 +459,7 @@ void uplink_close(struct ns *ns, struct reception *r)
 	for (const struct copy *c = r->beside; c; c = c->next) {
 		struct about a = { .cids = &r->cids, .dev = devices_find(&ns->devices, r->device), .gateway = c->gateway };
 		drop_count(ns, DROP_GHOST);
-		trace_reason(ns, r->kind == RECEPTION_JOIN ? "ns.up.join.drop" : "ns.up.data.drop", &a, drop_word(DROP_GHOST));
+		trace_reason(ns, r->kind == RECEPTION_JOIN ? EVENT_NS_UP_JOIN_DROP : EVENT_NS_UP_DATA_DROP, &a, drop_word(DROP_GHOST));
 	}
 	if (r->kind == RECEPTION_DATA)
 		data_close(ns, r);
