@@ -19,6 +19,7 @@ static const struct flag flags[] = {
 #define GTW_KEY IN_KEY_OF_GTW
 #define LINK  IN_LINK
 #define UP    IN_UP
+#define LIST_DEV IN_LIST_DEV
 #include "as/cli/flags.def"
 #undef FLAG
 };

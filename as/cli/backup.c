@@ -178,7 +178,7 @@ int backup_main(struct cli *c)
 		}
 	json_close(&t, '}');
 	json_close(&t, '}');
-	cli_print(c, text_str(&t));
+	cli_print(c, text_str(&t), NULL);
 	return CLI_OK;
 }
 
@@ -314,7 +314,7 @@ static int restored(const struct cli *c, const struct restore *r, bool is_replac
 			json_raw_out(&t, str_trim(text_str(&r->told[i])));
 		}
 	json_close(&t, '}');
-	cli_print(c, text_str(&t));
+	cli_print(c, text_str(&t), NULL);
 	return t.failed ? CLI_FAILED : CLI_OK;
 }
 

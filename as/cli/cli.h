@@ -41,8 +41,29 @@ void cli_query(struct text *path, const char *name, const char *value);
 int cli_refused(struct cli *c, int status, struct str body);
 /** The JSON object that the flags of `groups` say; `wrap`: the member it is put into, or NULL. @return exit status */
 int cli_body(struct cli *c, int groups, const char *wrap, const struct arg *extra, size_t n_extra, struct text *ret);
-/** Print JSON for people: indented, or as a table. */
-void cli_print(const struct cli *c, struct str json);
+/** Print JSON for people: indented, or as a table; of each object only what --fields says.
+ * @param object  what a list is of, as in show/columns.def; may be NULL */
+void cli_print(const struct cli *c, struct str json, const char *object);
+/** Print a list piece by piece: each element, then its end. */
+void cli_print_element(struct str json, bool is_first);
+void cli_print_end(bool is_empty);
+
+/** A list of the API. */
+struct cli_list {
+	const char *path;   /**< ready for the wire */
+	const char *member; /**< of the answer, and what it is called in show/columns.def */
+	const char *id;     /**< where a row has its id */
+	const char *more;   /**< what to ask about a row for what the list does not say: a path, with * where its id stands; NULL */
+	const char *app;    /**< the application that its devices are of, which stands before the id; NULL */
+	bool is_paged;      /**< what the server has no bound for is asked for in pages */
+	bool has_live;      /**< rows have members that only the network server knows (see cli_live) */
+};
+/** Print all of it, or what --limit and --page say. @return exit status */
+int cli_list(struct cli *c, const struct cli_list *what);
+/** Print events as they come, until whoever reads them has enough. @return exit status */
+int cli_follow(struct cli *c, const char *path);
+/** The members that are asked for of a device and that the network server knows, with commas between. @return false: none */
+bool cli_live(const struct cli *c, struct text *ret);
 
 /** The folder of this program, where the others of this release are too. @return 0; -errno */
 int cli_programs(char ret[4096]);

@@ -31,16 +31,15 @@ static int call_plain(struct cli *c, const char *method, const char *start, cons
 	return cli_call(c, method, buf, STR(""), NULL);
 }
 
-static int call_list(struct cli *c, const char *start, const char *app, const char *leaf, const char *member)
+static int call_list(struct cli *c, const char *start, const char *app, const char *leaf, struct cli_list what)
 {
 	char buf[PATH_MAX_];
 	struct text path = path_buffer(&buf, start);
 	if (app)
 		cli_path(&path, app, NULL);
 	text_puts(&path, leaf);
-	cli_query(&path, "limit", args_get(&c->args, "limit"));
-	cli_query(&path, "page", args_get(&c->args, "page"));
-	return cli_call(c, "GET", buf, STR(""), member);
+	what.path = buf;
+	return cli_list(c, &what);
 }
 
 /** With a body made of the flags of `groups`, wrapped, and extra members. */
@@ -66,7 +65,7 @@ static int app_create(struct cli *c)
 	snprintf(id, sizeof id, "%s%s%s", c->operand[0], tenant ? "@" : "", tenant ? tenant : "");
 	return call_body(c, "POST", APPLICATIONS, IN_APP, "application", &WORD(&application_id, id), 1);
 }
-static int app_list(struct cli *c) { return call_list(c, APPLICATIONS, NULL, "", "applications"); }
+static int app_list(struct cli *c) { return call_list(c, APPLICATIONS, NULL, "", (struct cli_list){ .member = "applications", .is_paged = true }); }
 static int app_get(struct cli *c) { return call_plain(c, "GET", APPLICATIONS, c->operand[0], NULL, NULL, ""); }
 static int app_delete(struct cli *c) { return call_plain(c, "DELETE", APPLICATIONS, c->operand[0], NULL, NULL, ""); }
 static int app_update(struct cli *c)
@@ -156,7 +155,7 @@ static int keys_create(struct cli *c, const struct owner *of)
 static int keys_list(struct cli *c, const struct owner *of)
 {
 	const char *id = owner_id(c, of);
-	return id ? call_list(c, of->path, id, "/api-keys", "api_keys") : CLI_USAGE;
+	return id ? call_list(c, of->path, id, "/api-keys", (struct cli_list){ .member = "api_keys" }) : CLI_USAGE;
 }
 /** The path of the key that is named, by flags or words. @return exit status */
 static int key_path(struct cli *c, const struct owner *of, char (*buf)[PATH_MAX_])
@@ -296,13 +295,18 @@ static int dev_update(struct cli *c)
 }
 static int dev_get(struct cli *c)
 {
-	bool session = args_on(&c->args, "session"), mac = args_on(&c->args, "mac-state");
-	char tail[48];
-	snprintf(tail, sizeof tail, "%s%s%s%s", session || mac ? "?field_mask=" : "", session ? "session" : "", session && mac ? "," : "",
-		mac ? "mac_state" : "");
-	return call_plain(c, "GET", APPLICATIONS, c->operand[0], "devices", c->operand[1], tail);
+	char tail[96];
+	struct text t = text_fixed(tail, sizeof tail);
+	text_puts(&t, "?field_mask=");
+	bool is_live = cli_live(c, &t);
+	return call_plain(c, "GET", APPLICATIONS, c->operand[0], "devices", c->operand[1], is_live ? tail : "");
 }
-static int dev_list(struct cli *c) { return call_list(c, APPLICATIONS, c->operand[0], "/devices", "end_devices"); }
+static int dev_list(struct cli *c)
+{
+	return call_list(c, APPLICATIONS, c->operand[0], "/devices", (struct cli_list){ .member = "end_devices", .id = "ids.device_id",
+		.more = APPLICATIONS "*?field_mask=session,pending_session,mac_state,last_seen_at", .app = c->operand[0], .is_paged = true,
+		.has_live = true });
+}
 static int dev_delete(struct cli *c) { return call_plain(c, "DELETE", APPLICATIONS, c->operand[0], "devices", c->operand[1], ""); }
 static int dev_reset(struct cli *c) { return call_plain(c, "POST", APPLICATIONS, c->operand[0], "devices", c->operand[1], "/reset"); }
 
@@ -402,7 +406,11 @@ static int gtw_update(struct cli *c)
 	cli_path(&path, c->operand[0], NULL);
 	return call_body(c, "PUT", buf, IN_GTW, "gateway", NULL, 0);
 }
-static int gtw_list(struct cli *c) { return call_list(c, GATEWAYS, NULL, "", "gateways"); }
+static int gtw_list(struct cli *c)
+{
+	return call_list(c, GATEWAYS, NULL, "", (struct cli_list){ .member = "gateways", .id = "ids.gateway_id",
+		.more = "/api/v3/gs/gateways*/connection/stats" });
+}
 static int gtw_get(struct cli *c) { return call_plain(c, "GET", GATEWAYS, c->operand[0], NULL, NULL, ""); }
 static int gtw_delete(struct cli *c) { return call_plain(c, "DELETE", GATEWAYS, c->operand[0], NULL, NULL, ""); }
 static int gtw_stats(struct cli *c)
@@ -411,27 +419,6 @@ static int gtw_stats(struct cli *c)
 }
 
 /* ---- events ---- */
-
-static int print_piece(void *ctx, struct str piece)
-{
-	bool *is_closed = ctx;
-	fwrite(piece.p, 1, piece.n, stdout);
-	*is_closed = fflush(stdout) || ferror(stdout);
-	return *is_closed;
-}
-
-/** Print events as they come, until whoever reads them has enough. */
-static int follow(struct cli *c, const char *path)
-{
-	__attribute__((cleanup(text_done_auto))) struct text answer = text_growing(BODY_MAX_);
-	bool is_closed = false;
-	int status = client_call(&c->client, "GET", path, STR(""), &answer, print_piece, &is_closed, &c->err);
-	if (status >= 300)
-		return cli_refused(c, status, text_str(&answer));
-	if (status > 0 && !is_closed)
-		text_printf(&c->err, "%s has ended the stream", c->client.address);
-	return is_closed ? CLI_OK : CLI_FAILED;
-}
 
 static int events(struct cli *c)
 {
@@ -442,7 +429,7 @@ static int events(struct cli *c)
 	cli_query(&path, "application_id", args_get(&c->args, "application-id"));
 	cli_query(&path, "device_id", args_get(&c->args, "device-id"));
 	cli_query(&path, "gateway_id", args_get(&c->args, "gateway-id"));
-	return is_following ? follow(c, buf) : cli_call(c, "GET", buf, STR(""), "events");
+	return is_following ? cli_follow(c, buf) : cli_call(c, "GET", buf, STR(""), "events");
 }
 
 static int trace(struct cli *c)
@@ -475,7 +462,7 @@ const struct command cli_commands[] = {
 	{ "applications link get", "APP", "show an application's link", 0, link_get },
 	{ "applications link delete", "APP", "cut an application's link: what its devices send waits until it is linked again", 0, link_delete },
 	{ "end-devices create", "APP DEV", "create a device: OTAA, --abp, or (without EUI) one that speaks IP", IN_DEV, dev_create },
-	{ "end-devices list", "APP", "list an application's devices", IN_LIST, dev_list },
+	{ "end-devices list", "APP", "list an application's devices", IN_LIST | IN_LIST_DEV, dev_list },
 	{ "end-devices get", "APP DEV", "show a device", IN_DEV, dev_get },
 	{ "end-devices update", "APP DEV", "change a device", IN_DEV, dev_update },
 	{ "end-devices set", "APP DEV", "the same", IN_DEV, dev_update },

@@ -176,7 +176,7 @@ static void print_summary(struct importing *i, bool is_whole)
 	json_name(&t, "dry_run");
 	json_truth(&t, args_on(&i->c->args, "dry-run"));
 	json_close(&t, '}');
-	cli_print(i->c, text_str(&t));
+	cli_print(i->c, text_str(&t), NULL);
 }
 
 static int say_end(struct importing *i, int r, const struct text *why)

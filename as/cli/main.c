@@ -1,5 +1,6 @@
 /** @file godwit: the operator's command line. */
 #include "as/cli/cli.h"
+#include <locale.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -163,6 +164,7 @@ int main(int argc, char **argv)
 {
 	char err[ERR_MAX];
 	signal(SIGPIPE, SIG_IGN);
+	setlocale(LC_CTYPE, "C.UTF-8"); /* how wide characters are, whatever the language */
 	if (put_up_first(argc, argv))
 		return up_main(argc - 1, argv + 1);
 	struct cli *c = calloc(1, sizeof *c);

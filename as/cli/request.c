@@ -63,7 +63,7 @@ static int print_member(struct cli *c, struct str body, const char *member)
 		status = CLI_FAILED;
 	} else {
 		json_val v = json_get(&j, json_root(&j), member);
-		cli_print(c, v < 0 || json_type(&j, v) == JSON_NULL ? STR("[]") : json_raw(&j, v));
+		cli_print(c, v < 0 || json_type(&j, v) == JSON_NULL ? STR("[]") : json_raw(&j, v), member);
 	}
 	free(tok);
 	return status;
@@ -80,6 +80,6 @@ int cli_call(struct cli *c, const char *method, const char *path, struct str bod
 	struct str json = text_str(&answer).n ? text_str(&answer) : STR("{}");
 	if (member)
 		return print_member(c, json, member);
-	cli_print(c, json);
+	cli_print(c, json, NULL);
 	return CLI_OK;
 }
