@@ -264,7 +264,7 @@ int api_begin(struct api_call *c, void *ctx, struct http_request *r, const struc
 	c->as->metrics.api_requests++;
 	int e = check_key(c);
 	if (!e && (need->what & API_ADMIN) && c->key->kind != KEY_ADMIN) {
-		api_error(c, 403, "", "only the operator's key may do this (<state-dir>/admin.key)");
+		api_error(c, 403, "", "only a key of the operator may do this (RIGHT_ALL; this host's own is <state-dir>/admin.key)");
 		e = -EACCES;
 	}
 	if (!e)

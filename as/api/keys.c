@@ -1,4 +1,4 @@
-/** @file API keys of applications and gateways over HTTP. */
+/** @file API keys over HTTP: of applications, of gateways, and the operator's. */
 #include "as/api/api.h"
 #include "as/api/routes.h"
 #include "as/core/registry/keyring_json.h"
@@ -7,16 +7,21 @@
 static struct api_key_wish wish_for(const struct api_call *c)
 {
 	return (struct api_key_wish){
-		.kind = c->app ? KEY_APPLICATION : KEY_GATEWAY,
+		.kind = c->app ? KEY_APPLICATION : c->gateway ? KEY_GATEWAY : KEY_ADMIN,
 		.app = c->app,
 		.gateway = c->gateway,
 	};
 }
 
-/** Nobody gives away rights that he does not have. */
+static const struct api_key *keys_of(const struct api_call *c)
+{
+	return c->app ? c->app->keys : c->gateway ? c->gateway->keys : c->as->keyring.admins;
+}
+
+/** Nobody gives away rights that he does not have; those of the operator's keys only the operator gives. */
 static int wish_check(struct api_call *c, const struct api_key_wish *w)
 {
-	uint64_t own = c->app ? rights_on_app(c->key, c->app) : rights_on_gateway(c->key, c->gateway);
+	uint64_t own = c->app ? rights_on_app(c->key, c->app) : c->gateway ? rights_on_gateway(c->key, c->gateway) : rights_of_kind(KEY_ADMIN);
 	for (enum right i = 0; i < RIGHT_N; i++)
 		if (w->rights & rights_of_kind(w->kind) & ~own & RIGHT_BIT(i)) {
 			api_error(c, 403, "rights", "the API key that asks lacks %s itself", right_name(i));
@@ -33,6 +38,7 @@ static void create(void *ctx, struct http_request *r, const struct api_need *nee
 	if (api_begin(&c, ctx, r, need))
 		return;
 	struct api_key_wish w = wish_for(&c);
+	w.rights = w.kind == KEY_ADMIN ? rights_of_kind(KEY_ADMIN) : 0; /* there is no other */
 	int e = api_key_json_read(&w, &c.body, c.object, &c.problem);
 	if (e) {
 		api_fail(&c, e);
@@ -59,8 +65,7 @@ static void list(void *ctx, struct http_request *r, const struct api_need *need)
 		json_open(&c.out, '{');
 		json_name(&c.out, "api_keys");
 		json_open(&c.out, '[');
-		for (const struct api_key *k = c.app ? c.app->keys : c.gateway->keys; k;
-			k = k->next_of_owner, at++)
+		for (const struct api_key *k = keys_of(&c); k; k = k->next_of_owner, at++)
 			if (at >= skip && at - skip < limit)
 				api_key_json_write(&c.out, k, NULL);
 		json_close(&c.out, ']');
@@ -70,12 +75,12 @@ static void list(void *ctx, struct http_request *r, const struct api_need *need)
 	api_done(&c);
 }
 
-/** The key that {key_id} names, if it is of this application or gateway; else it has answered. */
+/** The key that {key_id} names, if it is of this application, this gateway, or the operator; else it has answered. */
 static struct api_key *named(struct api_call *c)
 {
 	const char *id = http_param(c->r, "key_id");
 	struct api_key *key = keyring_find(&c->as->keyring, str_of(id));
-	if (key && ((c->app && key->app == c->app) || (c->gateway && key->gateway == c->gateway)))
+	if (key && key->kind == wish_for(c).kind && key->app == c->app && key->gateway == c->gateway)
 		return key;
 	api_error(c, 404, "", "api key with id %s not found", id);
 	return NULL;
@@ -92,6 +97,15 @@ static void get(void *ctx, struct http_request *r, const struct api_need *need)
 		api_reply(&c);
 	}
 	api_done(&c);
+}
+
+/** This host's own key stays: it is what the command line and the next start find. @return true: it has answered */
+static bool is_of_host(struct api_call *c, const struct api_key *key)
+{
+	if (!key->is_of_host)
+		return false;
+	api_error(c, 400, "key_id", "this is the host's own key, of admin.key in its state directory: remove that file and restart the AS for a new one");
+	return true;
 }
 
 static void remove_key(struct api_call *c, struct api_key *key)
@@ -112,7 +126,7 @@ static void update(void *ctx, struct http_request *r, const struct api_need *nee
 	if (api_begin(&c, ctx, r, need))
 		return;
 	struct api_key *key = named(&c);
-	if (key) {
+	if (key && !is_of_host(&c, key)) {
 		struct api_key_wish w = wish_for(&c);
 		w.rights = key->rights;
 		w.expires_unix_us = key->expires_unix_us;
@@ -138,12 +152,12 @@ static void delete(void *ctx, struct http_request *r, const struct api_need *nee
 	if (api_begin(&c, ctx, r, need))
 		return;
 	struct api_key *key = named(&c);
-	if (key)
+	if (key && !is_of_host(&c, key))
 		remove_key(&c, key);
 	api_done(&c);
 }
 
-#define FOR_BOTH(name, more)                                                                                 \
+#define FOR_ALL(name, more)                                                                                  \
 	static void app_##name(void *ctx, struct http_request *r)                                            \
 	{                                                                                                    \
 		static const struct api_need need = { API_APP | (more), RIGHT_APPLICATION_SETTINGS_API_KEYS, \
@@ -155,12 +169,17 @@ static void delete(void *ctx, struct http_request *r, const struct api_need *nee
 		static const struct api_need need = { API_GATEWAY | (more), RIGHT_GATEWAY_SETTINGS_API_KEYS, \
 			"api_key" };                                                                         \
 		name(ctx, r, &need);                                                                         \
+	}                                                                                                    \
+	static void admin_##name(void *ctx, struct http_request *r)                                          \
+	{                                                                                                    \
+		static const struct api_need need = { API_ADMIN | (more), RIGHT_N, "api_key" };              \
+		name(ctx, r, &need);                                                                         \
 	}
-FOR_BOTH(create, API_BODY | API_CHANGE)
-FOR_BOTH(list, 0)
-FOR_BOTH(get, 0)
-FOR_BOTH(update, API_BODY | API_CHANGE)
-FOR_BOTH(delete, 0)
+FOR_ALL(create, API_BODY | API_CHANGE)
+FOR_ALL(list, 0)
+FOR_ALL(get, 0)
+FOR_ALL(update, API_BODY | API_CHANGE)
+FOR_ALL(delete, 0)
 
 /** Who am I, and what may I do? */
 static void auth_info(void *ctx, struct http_request *r)
@@ -189,6 +208,8 @@ static void auth_info(void *ctx, struct http_request *r)
 
 #define APP "/api/v3/applications/{application_id}/api-keys"
 #define GATEWAY "/api/v3/gateways/{gateway_id}/api-keys"
+/* There are no users; whichever is named stands for the operator. */
+#define ADMIN "/api/v3/users/{user_id}/api-keys"
 const struct http_route api_key_routes[] = {
 	{ HTTP_POST, APP, app_create },
 	{ HTTP_GET, APP, app_list },
@@ -200,6 +221,11 @@ const struct http_route api_key_routes[] = {
 	{ HTTP_GET, GATEWAY "/{key_id}", gateway_get },
 	{ HTTP_PUT, GATEWAY "/{key_id}", gateway_update },
 	{ HTTP_DELETE, GATEWAY "/{key_id}", gateway_delete },
+	{ HTTP_POST, ADMIN, admin_create },
+	{ HTTP_GET, ADMIN, admin_list },
+	{ HTTP_GET, ADMIN "/{key_id}", admin_get },
+	{ HTTP_PUT, ADMIN "/{key_id}", admin_update },
+	{ HTTP_DELETE, ADMIN "/{key_id}", admin_delete },
 	{ HTTP_GET, "/api/v3/auth_info", auth_info },
 	{ 0, NULL, NULL },
 };

@@ -55,7 +55,7 @@ bool args_is_right(const struct arg *a)
 
 int args_right(size_t i, char ret[ARGS_RIGHT])
 {
-	enum { APPLICATION = IN_KEY_OF_APP, GATEWAY = IN_KEY_OF_GTW };
+	enum { APPLICATION = IN_KEY_OF_APP, GATEWAY = IN_KEY_OF_GTW, ADMIN = IN_KEY_OF_HOST };
 	static const struct {
 		const char *name;
 		int groups;

@@ -1,5 +1,6 @@
 /** @file The commands: each makes one request of its words and flags. */
 #include "as/cli/fleet.h"
+#include "as/cli/keys.h"
 #include "common/core/json_out.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -75,132 +76,6 @@ static int app_update(struct cli *c)
 	cli_path(&path, c->operand[0], NULL);
 	return call_body(c, "PUT", buf, IN_APP, "application", NULL, 0);
 }
-
-/* ---- API keys ---- */
-
-/** What keys belong to: the path, the flag that names one, and what to say without. */
-struct owner {
-	const char *path, *flag, *says, *list;
-};
-static const struct owner of_application = { APPLICATIONS, "application-id", "--application-id says for which application", "applications" },
-	of_gateway = { GATEWAYS, "gateway-id", "--gateway-id says for which gateway", "gateways" };
-
-/** Which application or gateway: a flag, or a word. @return NULL without, and says so */
-static const char *owner_id(struct cli *c, const struct owner *of)
-{
-	const char *id = args_get(&c->args, of->flag);
-	if (!id && c->n_operands)
-		id = c->operand[0];
-	if (!id)
-		text_puts(&c->err, of->says);
-	return id;
-}
-
-/** The rights that are said, as an array; nothing where none is. */
-static void write_rights(const struct cli *c, struct text *body)
-{
-	bool is_first = true;
-	for (size_t i = 0; i < c->args.n_flags; i++) {
-		const struct arg *a = &c->args.flags[i];
-		char right[64];
-		if (!args_is_right(a))
-			continue;
-		if (is_first) {
-			json_name(body, "rights");
-			json_open(body, '[');
-		}
-		is_first = false;
-		if (!strcmp(a->value, "false"))
-			continue;
-		str_copy((struct str){ a->name, a->name_n < sizeof right ? a->name_n : sizeof right - 1 }, right, sizeof right);
-		for (char *p = right; *p; p++)
-			*p = *p == '-' ? '_' : *p >= 'a' && *p <= 'z' ? (char)(*p - 32) : *p;
-		json_puts(body, right);
-	}
-	if (!is_first)
-		json_close(body, ']');
-}
-
-/** Name, rights and end of a key, each where it is said. */
-static void write_key(const struct cli *c, struct text *body)
-{
-	const char *name = args_get(&c->args, "name"), *ends = args_get(&c->args, "expires-at");
-	if (!ends)
-		ends = args_get(&c->args, "api-key-expiry");
-	json_open(body, '{');
-	if (name) {
-		json_name(body, "name");
-		json_puts(body, name);
-	}
-	if (ends) {
-		json_name(body, "expires_at");
-		strcmp(ends, "never") ? json_puts(body, ends) : json_null(body);
-	}
-	write_rights(c, body);
-	json_close(body, '}');
-}
-
-static int keys_create(struct cli *c, const struct owner *of)
-{
-	__attribute__((cleanup(text_done_auto))) struct text body = text_growing(BODY_MAX_);
-	const char *id = owner_id(c, of);
-	char buf[PATH_MAX_];
-	struct text path = path_buffer(&buf, of->path);
-	if (!id)
-		return CLI_USAGE;
-	write_key(c, &body);
-	cli_path(&path, id, "api-keys", NULL);
-	return cli_call(c, "POST", buf, text_str(&body), NULL);
-}
-static int keys_list(struct cli *c, const struct owner *of)
-{
-	const char *id = owner_id(c, of);
-	return id ? call_list(c, of->path, id, "/api-keys", (struct cli_list){ .member = "api_keys" }) : CLI_USAGE;
-}
-/** The path of the key that is named, by flags or words. @return exit status */
-static int key_path(struct cli *c, const struct owner *of, char (*buf)[PATH_MAX_])
-{
-	const char *owner = owner_id(c, of), *id = args_get(&c->args, "api-key-id");
-	struct text path = path_buffer(buf, of->path);
-	if (owner && !id && c->n_operands)
-		id = c->operand[c->n_operands - 1];
-	if (!owner)
-		return CLI_USAGE;
-	if (!id || id == owner) {
-		text_printf(&c->err, "--api-key-id says which key; `%s api-keys list` shows them", of->list);
-		return CLI_USAGE;
-	}
-	cli_path(&path, owner, "api-keys", id, NULL);
-	return CLI_OK;
-}
-static int keys_call(struct cli *c, const struct owner *of, const char *method)
-{
-	char buf[PATH_MAX_];
-	int status = key_path(c, of, &buf);
-	return status ? status : cli_call(c, method, buf, STR(""), NULL);
-}
-static int keys_update(struct cli *c, const struct owner *of)
-{
-	__attribute__((cleanup(text_done_auto))) struct text body = text_growing(BODY_MAX_);
-	char buf[PATH_MAX_];
-	int status = key_path(c, of, &buf);
-	write_key(c, &body);
-	if (!status && str_is(text_str(&body), "{}")) {
-		text_puts(&c->err, "nothing to change: give --name, --expires-at, or all rights that the key is to have");
-		status = CLI_USAGE;
-	}
-	return status ? status : cli_call(c, "PUT", buf, text_str(&body), NULL);
-}
-static int app_key_create(struct cli *c) { return keys_create(c, &of_application); }
-static int app_key_list(struct cli *c) { return keys_list(c, &of_application); }
-static int app_key_get(struct cli *c) { return keys_call(c, &of_application, "GET"); }
-static int app_key_update(struct cli *c) { return keys_update(c, &of_application); }
-static int app_key_delete(struct cli *c) { return keys_call(c, &of_application, "DELETE"); }
-static int gtw_key_create(struct cli *c) { return keys_create(c, &of_gateway); }
-static int gtw_key_list(struct cli *c) { return keys_list(c, &of_gateway); }
-static int gtw_key_get(struct cli *c) { return keys_call(c, &of_gateway, "GET"); }
-static int gtw_key_update(struct cli *c) { return keys_update(c, &of_gateway); }
-static int gtw_key_delete(struct cli *c) { return keys_call(c, &of_gateway, "DELETE"); }
 
 /* ---- an application's link ---- */
 
@@ -440,7 +315,7 @@ static int trace(struct cli *c)
 	return cli_call(c, "GET", buf, STR(""), "events");
 }
 
-enum { APP_KEY = IN_KEY | IN_KEY_OF_APP, GTW_KEY = IN_KEY | IN_KEY_OF_GTW };
+enum { APP_KEY = IN_KEY | IN_KEY_OF_APP, GTW_KEY = IN_KEY | IN_KEY_OF_GTW, HOST_KEY = IN_KEY | IN_KEY_OF_HOST };
 
 const struct command cli_commands[] = {
 	{ "applications create", "APP", "create an application", IN_APP, app_create },
@@ -450,12 +325,12 @@ const struct command cli_commands[] = {
 	{ "applications set", "APP", "the same", IN_APP, app_update },
 	{ "applications delete", "APP", "delete an application with its devices and keys", 0, app_delete },
 	{ "applications api-keys create", "[APP]", "make a key; its secret is shown this once. --right-application-traffic-read, "
-		"--right-application-traffic-down-write, …, --right-application-all", APP_KEY, app_key_create },
-	{ "applications api-keys list", "[APP]", "list an application's keys, without secrets", APP_KEY | IN_LIST, app_key_list },
-	{ "applications api-keys get", "[APP [ID]]", "show a key, without its secret", APP_KEY, app_key_get },
+		"--right-application-traffic-down-write, …, --right-application-all", APP_KEY, key_create_app },
+	{ "applications api-keys list", "[APP]", "list an application's keys, without secrets", APP_KEY | IN_LIST, key_list_app },
+	{ "applications api-keys get", "[APP [ID]]", "show a key, without its secret", APP_KEY, key_get_app },
 	{ "applications api-keys update", "[APP [ID]]", "change a key's name, end or rights (all that it is to have); connections that lose a right end at once",
-		APP_KEY, app_key_update },
-	{ "applications api-keys delete", "[APP [ID]]", "delete a key; its connections end at once", APP_KEY, app_key_delete },
+		APP_KEY, key_update_app },
+	{ "applications api-keys delete", "[APP [ID]]", "delete a key; its connections end at once", APP_KEY, key_delete_app },
 	{ "applications mqtt-info", "APP", "say how an application logs in to MQTT: addresses, user name, what makes a password", 0, app_mqtt_info },
 	{ "applications link set", "APP", "link an application, with a key of it that has RIGHT_APPLICATION_LINK as --api-key, or the operator's: what waited is published",
 		IN_LINK, link_set },
@@ -489,13 +364,18 @@ const struct command cli_commands[] = {
 	{ "gateways set", "GTW", "the same", IN_GTW, gtw_update },
 	{ "gateways delete", "GTW", "delete a gateway", 0, gtw_delete },
 	{ "gateways api-keys create", "[GTW]", "make a key; its secret is shown this once. --right-gateway-info, "
-		"--right-gateway-status-read, …, --right-gateway-all", GTW_KEY, gtw_key_create },
-	{ "gateways api-keys list", "[GTW]", "list a gateway's keys, without secrets", GTW_KEY | IN_LIST, gtw_key_list },
-	{ "gateways api-keys get", "[GTW [ID]]", "show a key, without its secret", GTW_KEY, gtw_key_get },
+		"--right-gateway-status-read, …, --right-gateway-all", GTW_KEY, key_create_gtw },
+	{ "gateways api-keys list", "[GTW]", "list a gateway's keys, without secrets", GTW_KEY | IN_LIST, key_list_gtw },
+	{ "gateways api-keys get", "[GTW [ID]]", "show a key, without its secret", GTW_KEY, key_get_gtw },
 	{ "gateways api-keys update", "[GTW [ID]]", "change a key's name, end or rights (all that it is to have)",
-		GTW_KEY, gtw_key_update },
-	{ "gateways api-keys delete", "[GTW [ID]]", "delete a key", GTW_KEY, gtw_key_delete },
+		GTW_KEY, key_update_gtw },
+	{ "gateways api-keys delete", "[GTW [ID]]", "delete a key", GTW_KEY, key_delete_gtw },
 	{ "gateways get-connection-stats", "GTW", "show a gateway's connection, round trips and airtime", 0, gtw_stats },
+	{ "api-keys create", "", "make a key of the operator, which may do all (--right-all); its secret is shown this once", HOST_KEY, key_create },
+	{ "api-keys list", "", "list the operator's keys, without secrets; this host's own is of admin.key", HOST_KEY | IN_LIST, key_list },
+	{ "api-keys get", "[ID]", "show a key, without its secret", HOST_KEY, key_get },
+	{ "api-keys update", "[ID]", "change a key's name or end", HOST_KEY, key_update },
+	{ "api-keys delete", "[ID]", "delete a key; its connections end at once. This host's own stays", HOST_KEY, key_delete },
 	{ "events", "", "what happens, as it happens with --follow", IN_EVENT, events },
 	{ "trace", "CORRELATION-ID", "the story of one message", 0, trace },
 	{ "backup", "DIR", "copy this host's state as it stands at this moment, processes running or not, into a new directory", IN_HOST, backup_main },

@@ -134,6 +134,34 @@ class Commands(Case):
         self.fails(1, "gateways", "get", "keyed", "--api-key", made["key"])
         self.cli("gateways", "delete", "keyed")
 
+    def test_keys_of_the_operator(self):
+        own = self.cli("api-keys", "list")
+        self.assertEqual([(k["name"], k["rights"]) for k in own], [("admin", ["RIGHT_ALL"])])
+        for words in (("delete", own[0]["id"]), ("update", "--api-key-id", own[0]["id"], "--name", "x")):
+            self.fails(1, "api-keys", *words, says="admin.key")
+        made = self.cli("api-keys", "create", "--name", "alice", "--right-all", "--expires-at", "2126-01-01T00:00:00Z")
+        self.assertEqual((made["name"], made["rights"], made["expires_at"]), ("alice", ["RIGHT_ALL"], "2126-01-01T00:00:00Z"))
+        with_it = ("--api-key", made["key"])
+        self.cli("applications", "create", "alices", *with_it)
+        self.assertEqual([k["id"] for k in self.cli("api-keys", "list", *with_it)], [own[0]["id"], made["id"]])
+        self.assertEqual(self.cli("api-keys", "get", made["id"])["name"], "alice")
+        self.assertEqual(self.cli("api-keys", "update", made["id"], "--name", "bob", "--expires-at", "never", *with_it).get("expires_at"), None)
+        self.assertEqual(self.stack.run("api-keys", "list", "--table").stdout.splitlines()[2].split()[1], "bob")
+        self.fails(1, "api-keys", "create", "--right-application-all", says="RIGHT-APPLICATION-ALL")
+        app_key = self.cli("applications", "api-keys", "create", "alices", "--right-application-all")
+        for words in (("create",), ("list",), ("delete", made["id"])):
+            self.fails(1, "api-keys", *words, "--api-key", app_key["key"], says="RIGHT-ALL")
+        self.fails(1, "applications", "api-keys", "create", "alices", "--right-all", says="RIGHT-ALL")
+        self.fails(1, "applications", "api-keys", "get", "alices", made["id"], says=made["id"])
+        self.fails(1, "api-keys", "get", app_key["id"], says=app_key["id"])
+        self.fails(2, "api-keys", "get", says=("--api-key-id", "godwit api-keys list"))
+        self.assertEqual(self.cli("api-keys", "delete", "--api-key-id", made["id"]), {})
+        self.fails(1, "applications", "list", *with_it, says=made["id"])
+        short = self.cli("api-keys", "create", "--expires-at", "2020-01-01T00:00:00Z")
+        self.fails(1, "applications", "list", "--api-key", short["key"], says="expired")
+        self.cli("api-keys", "delete", short["id"])
+        self.cli("applications", "delete", "alices")
+
     def test_what_mqtt_info_says_lets_a_client_in(self):
         self.cli("applications", "create", "told", "--tenant-id", "tenant1")
         info = self.cli("applications", "mqtt-info", "told@tenant1")

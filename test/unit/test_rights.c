@@ -138,6 +138,35 @@ START_TEST(the_operators_key_has_all_rights_and_no_record)
 }
 END_TEST
 
+START_TEST(the_operator_may_have_more_keys_with_an_end)
+{
+	char admin[API_KEY_TEXT + 1];
+	struct api_key_wish wish = { .kind = KEY_ADMIN, .rights = RIGHT_BIT(RIGHT_APPLICATION_ALL), .name = "alice" };
+	const struct api_key *k;
+	ck_assert_int_eq(keyring_create(&w.k, &wish, &w.now, token, &key, &p), REGISTRY_E_INVALID);
+	wish.rights = RIGHT_BIT(RIGHT_ALL);
+	wish.expires_unix_us = w.now.unix_us + 5000000;
+	ck_assert_int_eq(keyring_create(&w.k, &wish, &w.now, token, &key, &p), 0);
+	ck_assert_uint_eq(rights_on_app(key, app1), rights_of_kind(KEY_APPLICATION));
+	rights_token_make(&w.rng, admin);
+	ck_assert_int_eq(keyring_admin(&w.k, str_of(admin)), 0);
+	ck_assert(w.k.admins->is_of_host && w.k.admins->next_of_owner == key && !key->is_of_host);
+	ck_assert_int_eq(world_restart(&w, &p), 0);
+	key = w.k.admins;
+	ck_assert(key && !key->next_of_owner && key->kind == KEY_ADMIN && key->rights == RIGHT_BIT(RIGHT_ALL));
+	ck_assert_str_eq(key->name, "alice");
+	ck_assert_int_eq(check(token), 0);
+	w.now.unix_us += 5000000;
+	ck_assert_int_eq(check(token), -ETIME);
+	ck_assert_int_eq(keyring_delete(&w.k, key), 0);
+	ck_assert_ptr_null(w.k.admins);
+	/* A right on everything is none of an application's keys. */
+	wish = (struct api_key_wish){ .kind = KEY_APPLICATION, .app = registry_app(&w.r, STR("app1")), .rights = RIGHT_BIT(RIGHT_ALL) };
+	ck_assert_int_eq(keyring_create(&w.k, &wish, &w.now, token, &key, &p), REGISTRY_E_INVALID);
+	ck_assert_int_eq(rights_check(&w.k, str_of(admin), &w.now, &k, &p), -ENOENT);
+}
+END_TEST
+
 START_TEST(rights_are_named_in_several_ways)
 {
 	enum right r;
@@ -255,6 +284,7 @@ int main(void)
 		a_key_expires,
 		a_key_has_its_rights_on_its_application,
 		the_operators_key_has_all_rights_and_no_record,
+		the_operator_may_have_more_keys_with_an_end,
 		rights_are_named_in_several_ways,
 		rights_must_fit_the_owner,
 		keys_go_with_their_application,

@@ -3,11 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct api_key **owner_list(const struct api_key *key)
+static struct api_key **owner_list(struct keyring *k, const struct api_key *key)
 {
 	if (key->kind == KEY_APPLICATION)
 		return &key->app->keys;
-	return key->kind == KEY_GATEWAY ? &key->gateway->keys : NULL;
+	return key->kind == KEY_GATEWAY ? &key->gateway->keys : &k->admins;
 }
 
 static int link_key(struct keyring *k, struct api_key *key)
@@ -15,24 +15,22 @@ static int link_key(struct keyring *k, struct api_key *key)
 	HASH_ADD(hh, k->keys, id, API_KEY_ID, key);
 	if (!key->hh.tbl)
 		return -ENOMEM;
-	struct api_key **list = owner_list(key);
+	struct api_key **list = owner_list(k, key);
 	/* Oldest first, as they are listed; the store gives them in the order of their ids. */
-	while (list && *list && (*list)->created_unix_us <= key->created_unix_us)
+	while (*list && (*list)->created_unix_us <= key->created_unix_us)
 		list = &(*list)->next_of_owner;
-	if (list) {
-		key->next_of_owner = *list;
-		*list = key;
-	}
+	key->next_of_owner = *list;
+	*list = key;
 	return 0;
 }
 
 static void unlink_key(struct keyring *k, struct api_key *key)
 {
 	HASH_DELETE(hh, k->keys, key);
-	struct api_key **list = owner_list(key);
-	while (list && *list && *list != key)
+	struct api_key **list = owner_list(k, key);
+	while (*list && *list != key)
 		list = &(*list)->next_of_owner;
-	if (list && *list)
+	if (*list)
 		*list = key->next_of_owner;
 }
 
@@ -139,8 +137,8 @@ int keyring_create(struct keyring *k, const struct api_key_wish *w, const struct
 	key->kind = w->kind;
 	key->app = w->app;
 	key->gateway = w->gateway;
-	struct api_key **list = owner_list(key);
-	for (const struct api_key *i = list ? *list : NULL; i; i = i->next_of_owner)
+	struct api_key **list = owner_list(k, key);
+	for (const struct api_key *i = *list; i; i = i->next_of_owner)
 		n++;
 	if (n >= API_KEYS_PER_ENTITY_MAX)
 		return problem_say(p, REGISTRY_E_FULL, "", "there are %zu keys already: delete one first", n);
@@ -169,6 +167,7 @@ int keyring_admin(struct keyring *k, struct str token)
 	if (!key)
 		return -ENOMEM;
 	key->kind = KEY_ADMIN;
+	key->is_of_host = true;
 	key->rights = rights_of_kind(KEY_ADMIN);
 	memcpy(key->name, "admin", sizeof "admin");
 	TRY(set_token(key, token, &k->registry->rng));

@@ -52,7 +52,7 @@ void api_key_json_store(struct text *t, const struct api_key *key)
 	json_name(t, "kind");
 	json_puts(t, kinds[key->kind]);
 	json_name(t, "owner");
-	json_puts(t, key->kind == KEY_APPLICATION ? key->app->key : key->gateway->id);
+	json_puts(t, key->kind == KEY_APPLICATION ? key->app->key : key->kind == KEY_GATEWAY ? key->gateway->id : "");
 	json_name(t, "salt");
 	json_b64(t, key->salt, sizeof key->salt);
 	json_name(t, "hash");
@@ -114,7 +114,9 @@ static int load_owner(struct api_key *key, const struct registry *r, const struc
 	if (json_plain(j, json_get(j, root, "kind"), &kind) ||
 		json_plain(j, json_get(j, root, "owner"), &owner))
 		return -EINVAL;
-	key->kind = str_is(kind, "application") ? KEY_APPLICATION : KEY_GATEWAY;
+	key->kind = str_is(kind, "application") ? KEY_APPLICATION : str_is(kind, "admin") ? KEY_ADMIN : KEY_GATEWAY;
+	if (key->kind == KEY_ADMIN)
+		return 0;
 	if (key->kind == KEY_APPLICATION)
 		key->app = registry_app(r, owner);
 	else

@@ -42,15 +42,17 @@ int right_find(struct str name, enum right *ret)
 
 uint64_t rights_of_kind(enum key_kind kind)
 {
-	uint64_t application = 0, gateway = 0;
+	uint64_t application = 0, gateway = 0, admin = 0;
 #define RIGHT(symbol, scope) RIGHTS_ADD_##scope(RIGHT_BIT(RIGHT_##symbol));
 #define RIGHTS_ADD_APPLICATION(bit) application |= (bit)
 #define RIGHTS_ADD_GATEWAY(bit)     gateway |= (bit)
+#define RIGHTS_ADD_ADMIN(bit)       admin |= (bit)
 #include "as/core/registry/rights.def"
 #undef RIGHT
 #undef RIGHTS_ADD_APPLICATION
 #undef RIGHTS_ADD_GATEWAY
-	return kind == KEY_APPLICATION ? application : kind == KEY_GATEWAY ? gateway : application | gateway;
+#undef RIGHTS_ADD_ADMIN
+	return kind == KEY_APPLICATION ? application : kind == KEY_GATEWAY ? gateway : admin;
 }
 
 uint64_t rights_expand(uint64_t set)

@@ -32,6 +32,7 @@ struct api_key {
 	struct app *app;         /**< KEY_APPLICATION */
 	struct gateway *gateway; /**< KEY_GATEWAY */
 	uint64_t rights;         /**< as given */
+	bool is_of_host;         /**< the operator's key of <state-dir>/admin.key, which is in no store */
 	char name[NAME_TEXT_MAX + 1];
 	uint64_t created_unix_us, updated_unix_us, expires_unix_us; /**< 0: never */
 	struct api_key *next_of_owner;
@@ -41,6 +42,7 @@ struct api_key {
 struct keyring {
 	struct registry *registry; /**< borrowed */
 	struct api_key *keys;      /**< by id */
+	struct api_key *admins;    /**< the operator's, oldest first; next_of_owner */
 	struct {
 		/** A key is gone, has expired or has other rights: whoever is logged in with it is to be
 		 * looked at again. */
@@ -73,7 +75,7 @@ struct api_key_wish {
  * -errno */
 int keyring_create(struct keyring *k, const struct api_key_wish *w, const struct now *now,
 	char ret_token[API_KEY_TEXT + 1], struct api_key **ret, struct problem *p);
-/** Take the operator's key from its file; it is never in the store. @return 0; -EINVAL not a key; -ENOMEM */
+/** Take this host's key of the operator from its file; it is never in the store, where the operator's other keys are. @return 0; -EINVAL not a key; -ENOMEM */
 int keyring_admin(struct keyring *k, struct str token);
 int keyring_update(struct keyring *k, struct api_key *key, const struct api_key_wish *w,
 	const struct now *now, struct problem *p);
@@ -84,7 +86,7 @@ struct api_key *keyring_find(const struct keyring *k, struct str id);
  * @return 0 with the key, borrowed; -ENOENT unknown id or malformed; -EACCES wrong secret; -ETIME expired */
 int rights_check(const struct keyring *k, struct str token, const struct now *now, const struct api_key **ret,
 	struct problem *ret_why);
-/** Rights that the key has on this application (or gateway); 0: none. An admin key has all. */
+/** Rights that the key has on this application (or gateway); 0: none. A key of the operator has all. */
 uint64_t rights_on_app(const struct api_key *k, const struct app *a);
 uint64_t rights_on_gateway(const struct api_key *k, const struct gateway *g);
 /** All rights that a key of this kind can have. */
