@@ -170,32 +170,6 @@ static int link_key_check(struct api_call *c)
 	return 0;
 }
 
-/** A formatter is one of The Things Stack's; its name is kept, for none runs here. */
-static int formatter_check(struct api_call *c, json_val formatters, const char *member)
-{
-	static const char *const names[] = { "NONE", "REPOSITORY", "GRPC_SERVICE", "JAVASCRIPT", "CAYENNELPP" };
-	char text[64] = "", field[64];
-	json_val v = json_get(&c->body, formatters, member);
-	if (v < 0 || json_type(&c->body, v) == JSON_NULL)
-		return 0;
-	if (!json_string(&c->body, v, text, sizeof text) && str_starts(str_of(text), "FORMATTER_"))
-		for (size_t i = 0; i < COUNT(names); i++)
-			if (!strcmp(text + strlen("FORMATTER_"), names[i]))
-				return 0;
-	snprintf(field, sizeof field, "default_formatters.%s", member);
-	return problem_say(&c->problem, REGISTRY_E_INVALID, field,
-		"must be FORMATTER_NONE, _REPOSITORY, _GRPC_SERVICE, _JAVASCRIPT or _CAYENNELPP");
-}
-
-static int link_formatters_check(struct api_call *c)
-{
-	json_val v = json_get(&c->body, c->object, "default_formatters");
-	if (v < 0 || json_type(&c->body, v) != JSON_OBJECT)
-		return 0;
-	int e = formatter_check(c, v, "up_formatter");
-	return e ? e : formatter_check(c, v, "down_formatter");
-}
-
 static int link_change(struct api_call *c, struct app *wish)
 {
 	char kept[64];
@@ -203,16 +177,17 @@ static int link_change(struct api_call *c, struct app *wish)
 	bool skip = false;
 	json_val v = json_get(&c->body, c->object, "skip_payload_crypto");
 	int e = link_key_check(c);
-	if (!e)
-		e = link_formatters_check(c);
 	if (e)
 		return e;
 	if (v >= 0 && json_bool(&c->body, v, &skip))
 		return problem_say(
 			&c->problem, REGISTRY_E_INVALID, "skip_payload_crypto", "must be true or false");
-	text_printf(&t, "{\"skip_payload_crypto\":%s}", skip ? "true" : "false");
+	if (skip)
+		return problem_say(&c->problem, REGISTRY_E_INVALID, "skip_payload_crypto",
+			"cannot be true: payloads are always decrypted here; leave it out");
+	text_puts(&t, "{\"skip_payload_crypto\":false}");
 	static const struct record_field formatters = { .path = "default_formatters",
-		.read = read_object,
+		.read = read_formatters,
 		.off = offsetof(struct app, texts),
 		.arg = TEXT_FORMATTERS };
 	static const struct field_mask all = { 0 };

@@ -4,7 +4,7 @@
 #include <stdbool.h>
 
 enum { ARGS_WORDS = 512, ARGS_FLAGS = 96 };
-enum flag_kind { FLAG_VALUE, FLAG_TRUTH, FLAG_HEX, FLAG_BASE64, FLAG_JSON, FLAG_LIST_OF, FLAG_GATEWAYS };
+enum flag_kind { FLAG_VALUE, FLAG_TRUTH, FLAG_HEX, FLAG_BASE64, FLAG_JSON, FLAG_LIST_OF, FLAG_GATEWAYS, FLAG_FILE };
 /** Groups of commands that take a flag. */
 enum flag_group {
 	IN_APP = 1, IN_DEV = 2, IN_DOWN = 4, IN_GTW = 8, IN_KEY = 16, IN_EVENT = 32, IN_LIST = 64,

@@ -1,10 +1,12 @@
 /** @file From flags to the JSON of a request: a flag's path says where its value goes. */
 #include "as/cli/cli.h"
 #include "common/core/json_out.h"
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { LEAVES = ARGS_FLAGS + 8, PATH_CAP = 96 };
+enum { LEAVES = ARGS_FLAGS + 8, PATH_CAP = 96, FILE_MAX_ = 64 << 10 };
 
 struct leaf {
 	char path[PATH_CAP];
@@ -78,6 +80,29 @@ static void write_list(struct text *t, const struct arg *a)
 	json_close(t, ']');
 }
 
+/** What a file holds, as a text. */
+static int write_file(struct text *t, const struct arg *a, struct text *err)
+{
+	char *buf = malloc(FILE_MAX_);
+	FILE *f = buf ? fopen(a->value, "re") : NULL;
+	size_t n = f ? fread(buf, 1, FILE_MAX_, f) : 0;
+	int status = CLI_USAGE;
+	if (!f || ferror(f))
+		text_printf(err, "--%s: %s cannot be read: %s", a->flag->name, a->value, strerror(errno));
+	else if (n == FILE_MAX_)
+		text_printf(err, "--%s: %s is longer than %d octets", a->flag->name, a->value, FILE_MAX_ - 1);
+	else if (!utf8_valid((struct str){ buf, n }) || memchr(buf, '\0', n))
+		text_printf(err, "--%s: %s is not text in UTF-8", a->flag->name, a->value);
+	else
+		status = CLI_OK;
+	if (status == CLI_OK)
+		json_str(t, (struct str){ buf, n });
+	if (f)
+		fclose(f);
+	free(buf);
+	return status;
+}
+
 static int write_value(struct text *t, const struct arg *a, struct text *err)
 {
 	enum flag_kind kind = a->flag ? a->flag->kind : FLAG_VALUE;
@@ -87,6 +112,7 @@ static int write_value(struct text *t, const struct arg *a, struct text *err)
 	case FLAG_HEX:
 	case FLAG_BASE64:   return write_octets(t, a, err);
 	case FLAG_JSON:     return write_json(t, a, err);
+	case FLAG_FILE:     return write_file(t, a, err);
 	case FLAG_LIST_OF:
 	case FLAG_GATEWAYS: write_list(t, a); return CLI_OK;
 	case FLAG_TRUTH:

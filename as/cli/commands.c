@@ -90,6 +90,15 @@ static int app_mqtt_info(struct cli *c)
 {
 	return call_plain(c, "GET", "/api/v3/as/applications", c->operand[0], NULL, NULL, "/mqtt-connection-info");
 }
+/** Who names a formatter is told that it does not run. */
+static void note_formatters(const struct args *a)
+{
+	for (size_t i = 0; i < a->n_flags; i++)
+		if (a->flags[i].flag && strstr(a->flags[i].flag->path, "formatters.") && strcmp(a->flags[i].value, "FORMATTER_NONE")) {
+			fputs("note: formatters are kept, and not run: payloads stay in frm_payload\n", stderr);
+			return;
+		}
+}
 /** The link's key is --api-key: it asks, and so proves its right. */
 static int link_set(struct cli *c)
 {
@@ -97,8 +106,8 @@ static int link_set(struct cli *c)
 	int status = cli_body(c, IN_LINK, "link", NULL, 0, &body);
 	if (!status)
 		status = link_call(c, "PUT", text_str(&body));
-	if (!status && (args_get(&c->args, "default-formatters.up-formatter") || args_get(&c->args, "default-formatters.down-formatter")))
-		fputs("note: formatters are kept, and not run: payloads stay in frm_payload\n", stderr);
+	if (!status)
+		note_formatters(&c->args);
 	return status;
 }
 static int link_get(struct cli *c) { return link_call(c, "GET", STR("")); }
@@ -159,14 +168,20 @@ static int dev_create(struct cli *c)
 			extra[n++] = WORD(&nwk_key, made[1]);
 	}
 	cli_path(&path, c->operand[0], "devices", NULL);
-	return call_body(c, "POST", buf, IN_DEV, "end_device", extra, n);
+	int status = call_body(c, "POST", buf, IN_DEV, "end_device", extra, n);
+	if (!status)
+		note_formatters(&c->args);
+	return status;
 }
 static int dev_update(struct cli *c)
 {
 	char buf[PATH_MAX_];
 	struct text path = path_buffer(&buf, APPLICATIONS);
 	cli_path(&path, c->operand[0], "devices", c->operand[1], NULL);
-	return call_body(c, "PUT", buf, IN_DEV, "end_device", NULL, 0);
+	int status = call_body(c, "PUT", buf, IN_DEV, "end_device", NULL, 0);
+	if (!status)
+		note_formatters(&c->args);
+	return status;
 }
 static int dev_get(struct cli *c)
 {

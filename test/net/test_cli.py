@@ -209,6 +209,24 @@ class Commands(Case):
                 self.fails(1, *link, flag + "=" + wrong, says=(flag[2:], "FORMATTER-NONE"))
         self.assertEqual(self.cli("applications", "link", "get", "formats")["default_formatters"], kept)
         self.fails(2, "applications", "create", "f2", "--default-formatters.up-formatter", "FORMATTER_NONE")
+        self.fails(1, *link, "--skip-payload-crypto", says="skip-payload-crypto: cannot be true")
+        self.cli(*link, "--skip-payload-crypto=false")
+        with tempfile.TemporaryDirectory() as folder:
+            script = os.path.join(folder, "decoder.js")
+            with open(script, "w", encoding="utf-8") as f:
+                f.write("function decodeUplink(i) {\n\treturn {data: \"ä\"};\n}\n")
+            from_file = self.cli(*link, "--default-formatters.up-formatter", "FORMATTER_JAVASCRIPT",
+                                 "--default-formatters.up-formatter-parameter-local-file", script)["default_formatters"]
+            self.assertEqual(from_file["up_formatter_parameter"], "function decodeUplink(i) {\n\treturn {data: \"ä\"};\n}\n")
+            self.fails(2, *link, "--default-formatters.down-formatter-parameter-local-file", script + "x", says=("decoder.jsx", "local-file"))
+            with open(script, "wb") as f:
+                f.write(b"\xff")
+            self.fails(2, *link, "--default-formatters.up-formatter-parameter-local-file", script, says="UTF-8")
+        p = self.stack.run("end-devices", "create", "formats", "dev1", "--formatters.up-formatter", "FORMATTER_CAYENNELPP", "--formatters.down-formatter",
+                           "FORMATTER_NONE")
+        self.assertEqual(json.loads(p.stdout)["formatters"], {"up_formatter": "FORMATTER_CAYENNELPP", "down_formatter": "FORMATTER_NONE"})
+        self.assertIn("not run", p.stderr)
+        self.fails(1, "end-devices", "set", "formats", "dev1", "--formatters.up-formatter", "FORMATTER_COBOL", says=("formatters.up-formatter", "FORMATTER-NONE"))
         self.cli("applications", "delete", "formats")
 
     def test_otaa_devices(self):

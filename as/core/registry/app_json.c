@@ -37,7 +37,7 @@ static const struct record_field fields[] = {
 	{ "name", read_text, AT(texts), .arg = TEXT_NAME },
 	{ "description", read_text, AT(texts), .arg = TEXT_DESCRIPTION },
 	{ "attributes", read_object, AT(texts), .arg = TEXT_ATTRIBUTES },
-	{ "default_formatters", read_object, AT(texts), .arg = TEXT_FORMATTERS },
+	{ "default_formatters", read_formatters, AT(texts), .arg = TEXT_FORMATTERS },
 	{ "godwit_link", read_object, AT(texts), .arg = TEXT_LINK },
 };
 

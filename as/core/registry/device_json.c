@@ -208,7 +208,7 @@ static const struct record_field fields[] = {
 	{ "attributes", read_object, AT(texts), .arg = TEXT_ATTRIBUTES },
 	{ "version_ids", read_object, AT(texts), .arg = TEXT_VERSION_IDS },
 	{ "locations", read_object, AT(texts), .arg = TEXT_LOCATIONS },
-	{ "formatters", read_object, AT(texts), .arg = TEXT_FORMATTERS },
+	{ "formatters", read_formatters, AT(texts), .arg = TEXT_FORMATTERS },
 	{ .path = "lorawan_version", .read = read_mac_version },
 	{ .path = "lorawan_phy_version", .read = read_phy_version },
 	{ "frequency_plan_id", read_word, AT(plan), .arg = sizeof((struct device *)0)->plan },
