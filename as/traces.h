@@ -7,7 +7,6 @@
 
 enum {
 	TRACES_BYTES = 8 << 20,
-	TRACES_FOLLOWERS = 32,
 	TRACES_DATA_MAX = sizeof((struct trace_event *)0)->data /**< of an event's data, with terminator */
 };
 
@@ -29,3 +28,18 @@ void traces_add(struct as *as, enum event_id event, const struct device *d, cons
 	size_t n_cids, const char *data);
 /** An event of an application: a refused login, say. */
 void traces_add_app(struct as *as, enum event_id event, const struct app *a, const char *data);
+
+struct event_view;
+/** Told of every event as it comes. One room watches, from its start on. */
+typedef void traces_watcher(struct as *as, const struct trace_event *e);
+void traces_watch(struct as *as, traces_watcher *fn);
+
+struct traces_query {
+	const struct event_view *view;
+	const char *correlation_id; /**< the story of one message; NULL: all */
+	size_t max;                 /**< the newest so many */
+};
+/** Tell fn of what is kept and asked for, oldest first; the event is borrowed for the call. @return 0; -errno */
+int traces_find(struct as *as, const struct traces_query *q, void (*fn)(void *ctx, const struct trace_event *e), void *ctx);
+/** Events that never came, or could not be kept. */
+uint64_t traces_lost(const struct as *as);

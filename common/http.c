@@ -231,6 +231,14 @@ const char *http_query(const struct http_request *r, const char *name)
 	return http_head_query(&r->head, name);
 }
 
+const char *http_query_nth(const struct http_request *r, const char *name, size_t nth)
+{
+	for (size_t i = 0; i < r->head.query_n; i++)
+		if (!strcmp(r->head.queries[i].name, name) && nth-- == 0)
+			return r->head.queries[i].value;
+	return NULL;
+}
+
 const char *http_header(const struct http_request *r, const char *name)
 {
 	return http_head_header(&r->head, name);

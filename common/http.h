@@ -36,6 +36,8 @@ void http_free(struct http_server *s);
 /** Path parameter by name ("" if none), query parameter (NULL if absent), header (NULL if absent): borrowed. */
 const char *http_param(const struct http_request *r, const char *name);
 const char *http_query(const struct http_request *r, const char *name);
+/** The nth query parameter of that name, from 0 on; NULL: there are no more. */
+const char *http_query_nth(const struct http_request *r, const char *name, size_t nth);
 const char *http_header(const struct http_request *r, const char *name);
 struct str http_body(const struct http_request *r);
 struct net_address;
