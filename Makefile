@@ -117,6 +117,7 @@ unitdir     ?= $(prefix)/lib/systemd/system
 sysusersdir ?= $(prefix)/lib/sysusers.d
 tmpfilesdir ?= $(prefix)/lib/tmpfiles.d
 completiondir ?= $(datarootdir)/bash-completion/completions
+zshcompletiondir ?= $(datarootdir)/zsh/site-functions
 confdir     ?= /etc/godwit
 UNITS := $(foreach u,gs ns as,$(B)/systemd/godwit-$u.service)
 about_gs := the gateway server
@@ -131,13 +132,14 @@ $(UNITS): $(B)/systemd/godwit-%.service: $(here)deploy/systemd/daemon.service.in
 units: $(UNITS)
 
 # What is installed besides the programs: its folder, and where it comes from.
-DATA_DIRS := $(unitdir) $(mandir)/man1 $(mandir)/man5 $(mandir)/man8 $(docdir) $(docdir)/examples $(completiondir)
+DATA_DIRS := $(unitdir) $(mandir)/man1 $(mandir)/man5 $(mandir)/man8 $(docdir) $(docdir)/examples $(completiondir) $(zshcompletiondir)
 in$(unitdir)         = $(UNITS) $(S)/deploy/systemd/godwit.target
 in$(mandir)/man1     = $(wildcard $(S)/deploy/man/*.1)
 in$(mandir)/man5     = $(wildcard $(S)/deploy/man/*.5)
 in$(mandir)/man8     = $(wildcard $(S)/deploy/man/*.8)
 in$(docdir)          = $(S)/README.md $(S)/LICENSE $(wildcard $(S)/deploy/docs/*.md)
 in$(completiondir)   = $(S)/deploy/completions/godwit
+in$(zshcompletiondir) = $(S)/deploy/completions/_godwit
 in$(docdir)/examples = $(S)/deploy/godwit.conf $(wildcard $(S)/deploy/examples/*.conf)
 conf = $(DESTDIR)$(confdir)/godwit.conf
 

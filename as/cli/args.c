@@ -19,6 +19,7 @@ static const struct flag flags[] = {
 #define GTW_KEY IN_KEY_OF_GTW
 #define LINK  IN_LINK
 #define UP    IN_UP
+#define UP_ROOT IN_UP_ROOT
 #define LIST_DEV IN_LIST_DEV
 #include "as/cli/flags.def"
 #undef FLAG
@@ -69,6 +70,15 @@ int args_right(size_t i, char ret[ARGS_RIGHT])
 	for (char *p = ret; *p; p++)
 		*p = *p == '_' ? '-' : *p >= 'A' && *p <= 'Z' ? (char)(*p + 'a' - 'A') : *p;
 	return rights[i].groups;
+}
+
+static bool is_known_right(const struct arg *a)
+{
+	char name[ARGS_RIGHT];
+	for (size_t i = 0; args_is_right(a) && args_right(i, name); i++)
+		if (same_name(a->name, a->name_n, name))
+			return true;
+	return false;
 }
 
 /** The Things Stack's; those with a point have members of their own. */
@@ -150,8 +160,9 @@ static int take_flag(int argc, char *const *argv, int *at, struct args *ret, str
 	}
 	struct arg *a = &ret->flags[ret->n_flags];
 	*a = (struct arg){ .flag = find(name, n), .name = name, .name_n = n, .value = equals ? equals + 1 : NULL };
-	if (!a->flag && !args_is_right(a) && !args_is_mac_setting(a)) {
+	if (!a->flag && !is_known_right(a) && !args_is_mac_setting(a)) {
 		text_printf(err, "unknown flag --%.*s", (int)n, name);
+		ret->unknown = (struct str){ name, n };
 		return -EINVAL;
 	}
 	const char *next = *at + 1 < argc ? argv[*at + 1] : NULL;
@@ -177,12 +188,24 @@ static void take_help(struct args *ret)
 			.value = "true"};
 }
 
+/** The words that are left, for who is to be told of which command a flag is none. */
+static void take_words(int argc, char *const *argv, int from, struct args *ret)
+{
+	for (int i = from; i < argc && ret->n_words < ARGS_WORDS; i++)
+		if (argv[i][0] != '-')
+			ret->words[ret->n_words++] = argv[i];
+}
+
 int args_parse(int argc, char *const *argv, struct args *ret, struct text *err)
 {
 	*ret = (struct args){ 0 };
 	for (int i = 1; i < argc; i++) {
 		if (!strncmp(argv[i], "--", 2) && argv[i][2]) {
-			TRY(take_flag(argc, argv, &i, ret, err));
+			int r = take_flag(argc, argv, &i, ret, err);
+			if (r) {
+				take_words(argc, argv, i + 1, ret);
+				return r;
+			}
 		} else if (!strcmp(argv[i], "-h")) {
 			take_help(ret);
 		} else if (argv[i][0] == '-' && argv[i][1]) {

@@ -198,6 +198,32 @@ static int dev_list(struct cli *c)
 		.has_live = true });
 }
 static int dev_delete(struct cli *c) { return call_plain(c, "DELETE", APPLICATIONS, c->operand[0], "devices", c->operand[1], ""); }
+/** One after the other; those that cannot be deleted are named at the end. */
+static int dev_delete_all(struct cli *c)
+{
+	__attribute__((cleanup(text_done_auto))) struct text answer = text_growing(BODY_MAX_);
+	char why[1024] = "";
+	struct text left = text_fixed(why, sizeof why);
+	for (size_t i = 1; i < c->n_operands; i++) {
+		char buf[PATH_MAX_];
+		struct text path = path_buffer(&buf, APPLICATIONS);
+		cli_path(&path, c->operand[0], "devices", c->operand[i], NULL);
+		text_reset(&answer);
+		text_reset(&c->err);
+		int status = client_call(&c->client, "DELETE", buf, STR(""), &answer, NULL, NULL, &c->err);
+		if (status < 0)
+			return CLI_FAILED;
+		if (status < 300)
+			continue;
+		cli_refused(c, status, text_str(&answer));
+		text_printf(&left, "%s%s: %s", left.len ? "; " : "", c->operand[i], c->err.p);
+	}
+	text_reset(&c->err);
+	text_put(&c->err, text_str(&left));
+	if (!left.len)
+		cli_print(c, STR("{}"), NULL);
+	return left.len ? CLI_FAILED : CLI_OK;
+}
 static int dev_reset(struct cli *c) { return call_plain(c, "POST", APPLICATIONS, c->operand[0], "devices", c->operand[1], "/reset"); }
 
 static int dev_rejoin(struct cli *c) { return call_plain(c, "POST", APPLICATIONS, c->operand[0], "devices", c->operand[1], "/rejoin"); }
@@ -267,12 +293,17 @@ static int down_list(struct cli *c)
 
 static int simulate_up(struct cli *c)
 {
-	__attribute__((cleanup(text_done_auto))) struct text body = text_growing(BODY_MAX_);
+	__attribute__((cleanup(text_done_auto))) struct text body = text_growing(BODY_MAX_), up = text_growing(BODY_MAX_), root = text_growing(BODY_MAX_);
 	char buf[PATH_MAX_];
 	struct text path = path_buffer(&buf, "/api/v3/as/applications");
 	cli_path(&path, c->operand[0], "devices", c->operand[1], "up", "simulate", NULL);
-	int status = cli_body(c, IN_UP, "uplink_message", NULL, 0, &body);
-	return status ? status : cli_call(c, "POST", buf, text_str(&body), NULL);
+	int status = cli_body(c, IN_UP, NULL, NULL, 0, &up);
+	if (!status)
+		status = cli_body(c, IN_UP_ROOT, NULL, NULL, 0, &root);
+	if (status)
+		return status;
+	text_printf(&body, "{\"uplink_message\":%s%s%.*s}", up.p, root.len > 2 ? "," : "", (int)root.len - 2, root.p + 1);
+	return cli_call(c, "POST", buf, text_str(&body), NULL);
 }
 
 /* ---- gateways ---- */
@@ -310,6 +341,23 @@ static int gtw_stats(struct cli *c)
 
 /* ---- events ---- */
 
+/** Each name by itself; an expression may hold a comma. */
+static void query_names(const struct cli *c, struct text *path)
+{
+	for (const struct arg *a = c->args.flags; a < c->args.flags + c->args.n_flags; a++) {
+		struct str rest = str_of(a->value), one;
+		char name[PATH_MAX_];
+		if (!a->flag || strcmp(a->flag->name, "names"))
+			continue;
+		while (rest.n) {
+			one = rest;
+			rest = rest.p[0] == '/' ? STR("") : str_cut(rest, ',', &one);
+			if (!str_copy(one, name, sizeof name))
+				cli_query(path, "names", name);
+		}
+	}
+}
+
 static int events(struct cli *c)
 {
 	char buf[PATH_MAX_];
@@ -319,6 +367,9 @@ static int events(struct cli *c)
 	cli_query(&path, "application_id", args_get(&c->args, "application-id"));
 	cli_query(&path, "device_id", args_get(&c->args, "device-id"));
 	cli_query(&path, "gateway_id", args_get(&c->args, "gateway-id"));
+	cli_query(&path, "tail", args_get(&c->args, "tail"));
+	cli_query(&path, "after", args_get(&c->args, "after"));
+	query_names(c, &path);
 	return is_following ? cli_follow(c, buf) : cli_call(c, "GET", buf, STR(""), "events");
 }
 
@@ -357,6 +408,7 @@ const struct command cli_commands[] = {
 	{ "end-devices update", "APP DEV", "change a device", IN_DEV, dev_update },
 	{ "end-devices set", "APP DEV", "the same", IN_DEV, dev_update },
 	{ "end-devices delete", "APP DEV", "delete a device", 0, dev_delete },
+	{ "end-devices batch-delete", "APP DEV...", "delete these devices, each by itself", 0, dev_delete_all },
 	{ "end-devices rejoin", "APP DEV", "ask a LoRaWAN 1.1 device to rejoin, with new keys; it is asked at its next uplinks", 0, dev_rejoin },
 	{ "end-devices reset", "APP DEV", "forget a device's session and MAC state; its identity and keys stay", 0, dev_reset },
 	{ "end-devices import", "APP FILE", "take the devices of a file (- for standard input): The Things Stack's JSON or CSV, with sessions and counters; "
@@ -370,7 +422,7 @@ const struct command cli_commands[] = {
 	{ "end-devices downlink replace", "APP DEV", "replace the queue by one downlink", IN_DOWN, down_replace },
 	{ "end-devices downlink clear", "APP DEV", "empty the queue", 0, down_clear },
 	{ "end-devices downlink list", "APP DEV", "show the queue in the order in which it will be sent", 0, down_list },
-	{ "simulate application-uplink", "APP DEV", "make up an uplink: applications get it as if the device had sent it, marked as simulated", IN_UP, simulate_up },
+	{ "simulate application-uplink", "APP DEV", "make up an uplink: applications get it as if the device had sent it, marked as simulated", IN_UP | IN_UP_ROOT, simulate_up },
 	{ "gateways create", "GTW", "register a gateway", IN_GTW, gtw_create },
 	{ "gateways adopt", "EUI [GTW]", "register a gateway that is heard, with the plan it works by or --frequency-plan-id", IN_GTW, gtw_adopt },
 	{ "gateways list", "", "list the gateways, the unregistered ones that are heard too", IN_LIST, gtw_list },
@@ -395,6 +447,6 @@ const struct command cli_commands[] = {
 	{ "trace", "CORRELATION-ID", "the story of one message", 0, trace },
 	{ "backup", "DIR", "copy this host's state as it stands at this moment, processes running or not, into a new directory", IN_HOST, backup_main },
 	{ "restore", "DIR", "put that copy in the place of this host's state, raise all downlink counters by 1024, and list them", IN_HOST, restore_main },
-	{ "completion", "SHELL", "print what a shell (bash) is to know to complete this command line: eval \"$(godwit completion bash)\"", IN_SHELL, completion },
+	{ "completion", "SHELL", "print what a shell, bash or zsh, is to know to complete this command line: eval \"$(godwit completion bash)\"", IN_SHELL, completion },
 	{ .words = NULL },
 };

@@ -1,11 +1,10 @@
-/** @file What a shell is to know to complete godwit's command line, printed from the tables of commands and flags. */
+/** @file What a shell, bash or zsh, is to know to complete godwit's command line, printed from the tables of commands and flags. */
 #include "as/cli/cli.h"
 #include <stdio.h>
 #include <string.h>
 
 /* `up` is no row of the table: it takes the flags of three processes. */
 static const char head[] =
-	"# bash completion of godwit, as godwit completion bash prints it\n"
 	"_godwit_commands() {\n"
 	"\tcat <<'END'\n";
 
@@ -20,7 +19,7 @@ static const char middle[] =
 
 /* Words are sorted from flags and their values, as the program does it; the words name a command, or begin one. `=` is a word of its
  * own to bash. Where nothing is offered, bash offers the names of files. */
-static const char tail[] =
+static const char bash[] =
 	"_godwit() {\n"
 	"\tlocal cur=${COMP_WORDS[COMP_CWORD]} words='' command='' next='' line i w\n"
 	"\tCOMPREPLY=()\n"
@@ -47,6 +46,44 @@ static const char tail[] =
 	"\tdone < <(compgen -W \"$next\" -- \"$cur\" | LC_ALL=C sort -u)\n"
 	"}\n"
 	"complete -o bashdefault -o default -F _godwit godwit\n";
+
+/* The same in zsh, where `--flag=value` is one word. It may be evaluated, or be loaded by the first completion. */
+static const char zsh[] =
+	"_godwit() {\n"
+	"\temulate -L zsh\n"
+	"\tlocal cur=${words[CURRENT]} said='' command='' line w\n"
+	"\tlocal -a next\n"
+	"\tinteger i=2\n"
+	"\twhile ((i < CURRENT)); do\n"
+	"\t\tw=${words[i]}\n"
+	"\t\tcase $w in\n"
+	"\t\t--*=*) ;;\n"
+	"\t\t--*) [[ $_godwit_alone == *\" $w \"* || $w == --right-* || ${words[i + 1]} == --* ]] || ((++i)) ;;\n"
+	"\t\t-*) ;;\n"
+	"\t\t*) said+=${said:+ }$w ;;\n"
+	"\t\tesac\n"
+	"\t\t((++i))\n"
+	"\tdone\n"
+	"\tif ((i > CURRENT)); then\n"
+	"\t\t_files\n"
+	"\t\treturn\n"
+	"\tfi\n"
+	"\tfor line in ${(f)\"$(_godwit_commands)\"}; do\n"
+	"\t\t[[ \"$said \" == \"$line \"* ]] && command=$line\n"
+	"\t\t[[ $line == \"${said:+$said }\"?* ]] || continue\n"
+	"\t\tline=${line#\"${said:+$said }\"}\n"
+	"\t\tnext+=(${line%% *})\n"
+	"\tdone\n"
+	"\t[[ $cur == -* ]] && next=(${=\"$(_godwit_flags \"$command\")\"})\n"
+	"\tif ((#next)); then\n"
+	"\t\tcompadd -- ${(u)next}\n"
+	"\telse\n"
+	"\t\t_files\n"
+	"\tfi\n"
+	"}\n"
+	"if ((${+functions[compdef]})); then\n"
+	"\tcompdef _godwit godwit\n"
+	"fi\n";
 
 static void put_flags(int groups)
 {
@@ -90,10 +127,12 @@ static void put_alone(void)
 
 int completion(struct cli *c)
 {
-	if (strcmp(c->operand[0], "bash")) {
-		text_printf(&c->err, "bash is the only shell that it is there for, not %s", c->operand[0]);
+	bool is_zsh = !strcmp(c->operand[0], "zsh");
+	if (!is_zsh && strcmp(c->operand[0], "bash")) {
+		text_printf(&c->err, "it is there for bash and zsh, not for %s", c->operand[0]);
 		return CLI_USAGE;
 	}
+	printf("%s# %s completion of godwit, as godwit completion %s prints it\n", is_zsh ? "#compdef godwit\n" : "", c->operand[0], c->operand[0]);
 	fputs(head, stdout);
 	for (const struct command *cmd = cli_commands; cmd->words; cmd++)
 		puts(cmd->words);
@@ -104,6 +143,6 @@ int completion(struct cli *c)
 	put_flags(IN_ANY);
 	puts("\n}");
 	put_alone();
-	fputs(tail, stdout);
+	fputs(is_zsh ? zsh : bash, stdout);
 	return CLI_OK;
 }

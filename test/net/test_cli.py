@@ -3,6 +3,7 @@ import json
 import os
 import queue
 import re
+import shutil
 import socket
 import stat
 import subprocess
@@ -102,7 +103,7 @@ class Commands(Case):
         for k in (made, link):
             self.assertEqual(self.cli("applications", "api-keys", "delete", "--application-id", "app1", "--api-key-id", k["id"]), {})
         self.fails(1, "applications", "api-keys", "delete", "--application-id", "app1", "--api-key-id", made["id"], says=made["id"])
-        self.fails(1, "applications", "api-keys", "create", "--application-id", "app1", "--right-to-fly", says="right")
+        self.fails(2, "applications", "api-keys", "create", "--application-id", "app1", "--right-to-fly", says="right")
         self.fails(1, "applications", "api-keys", "create", "--application-id", "app1", "--right-application-all", "--expires-at", "soon",
                    says="expires-at")
         self.fails(2, "applications", "api-keys", "create", "--right-application-all", says="--application-id")
@@ -440,14 +441,104 @@ class Commands(Case):
         # All that help knows is offered, and the other way round.
         commands = re.findall(r"^  godwit ([a-z-]+)", self.stack.run("--help").stdout, re.M)
         self.assertEqual(sorted(set(commands) | {"help"}), self.complete(script, ""))
-        self.fails(2, "completion", "fish", says="bash")
+        self.fails(2, "completion", "fish", says=("bash", "zsh"))
+
+    def test_zsh_completes_commands_and_flags(self):
+        if not shutil.which("zsh"):
+            self.skipTest("there is no zsh here")
+        script = self.stack.run("completion", "zsh", "--address", "127.0.0.1:1").stdout
+        self.assertEqual(script.splitlines()[0], "#compdef godwit")
+        # In the place of what only runs while a line is edited: what is offered is printed.
+        ask = 'compadd() { shift; print -l -- "$@" }; _files() { print FILES }; eval "$1"; shift; words=(godwit "$@"); CURRENT=$#words; _godwit'
+        for line, offered in (
+                (["app"], "applications"), (["applications", "api-keys", ""], "create delete get list update"),
+                (["--table", "applications", "api-keys", "cr"], "create delete get list update"),  # zsh itself looks which of them fit
+                (["--name", "create", "applications", ""], None), (["--name=x", "end-devices", "downlink", ""], "clear list push replace"),
+                (["applications", "create", "--name", ""], "FILES"), (["applications", "create", ""], "FILES")):
+            p = subprocess.run(["zsh", "-f", "-c", ask, "zsh", script, *line], capture_output=True, text=True, timeout=60)
+            self.assertEqual((p.returncode, p.stderr), (0, ""), line)
+            if offered and " " in offered or offered == "FILES":
+                self.assertEqual(sorted(p.stdout.split()), offered.split(), line)
+            elif offered:
+                self.assertIn(offered, p.stdout.split(), line)
+        flags = subprocess.run(["zsh", "-f", "-c", ask, "zsh", script, "end-devices", "create", "app1", "dev1", "--"], capture_output=True, text=True,
+                               timeout=60).stdout.split()
+        self.assertTrue({"--dev-eui", "--mac-settings.use-adr", "--table"} <= set(flags))
+        self.assertNotIn("--gateway-eui", flags)
+        with open(os.path.join(os.path.dirname(__file__), "../../deploy/completions/_godwit"), encoding="utf-8") as f:
+            loaded = subprocess.run(["zsh", "-f", "-c", ask, "zsh", f.read(), "app"], capture_output=True, text=True, timeout=60,
+                                    env={**os.environ, "PATH": os.path.dirname(program("godwit")) + ":" + os.environ["PATH"]})
+        self.assertIn("applications", loaded.stdout.split(), loaded.stderr)
+
+    def test_who_mistypes_is_told_what_was_meant(self):
+        for words, meant in (
+                (["end-devises", "list", "app1"], "godwit end-devices list?"), (["applications", "craete", "x"], "godwit applications create?"),
+                (["gateways", "api-key", "lits", "x"], "godwit gateways api-keys list?"),
+                (["end-devices", "create", "app1", "x", "--dev-eiu", "1"], "--dev-eui?"), (["applications", "list", "--tabel"], "--table?"),
+                (["end-devices", "create", "app1", "x", "--frequency-plan", "EU"], "--frequency-plan-id?"),
+                (["end-devices", "set", "app1", "x", "--mac-settings.desired-rx1-dealy", "1"], "--mac-settings.desired-rx1-delay?"),
+                (["applications", "api-keys", "create", "app1", "--right-application-trafic-read"], "--right-application-traffic-read?"),
+                (["gateways", "create", "x", "--gateway-ids", "1"], "--gateway-eui?")):
+            self.fails(2, *words, says="did you mean " + meant)
+        self.assertNotIn("did you mean", self.fails(2, "fly"))
+        self.assertNotIn("did you mean", self.fails(2, "applications", "list", "--colour", "red"))
+        self.assertIn("godwit help end-devices get", self.fails(2, "end-devices", "get", "app1"))
+
+    def test_words_of_the_things_stack_mean_what_they_do_there(self):
+        self.cli("app", "add", "short")
+        self.assertIn("short", [a["ids"]["application_id"] for a in self.cli("apps", "ls")])
+        self.cli("device", "create", "short", "ip1")
+        self.assertEqual(self.cli("dev", "info", "short", "ip1")["ids"]["device_id"], "ip1")
+        self.assertEqual(self.cli("end-device", "rm", "short", "ip1"), {})
+        self.assertEqual(self.cli("applications", "del", "short"), {})
+
+    def test_devices_are_deleted_many_at_a_time(self):
+        self.cli("applications", "create", "batch")
+        for n in range(3):
+            self.cli("end-devices", "create", "batch", "ip%d" % n)
+        self.assertEqual(self.cli("end-devices", "batch-delete", "batch", "ip0", "ip1"), {})
+        said = self.fails(1, "end-devices", "batch-delete", "batch", "gone", "ip2", "too", says=("gone: ", "too: "))
+        self.assertNotIn("ip2:", said)
+        self.assertEqual(self.cli("end-devices", "list", "batch"), [])
+        self.cli("applications", "delete", "batch")
+
+    def test_simulated_uplinks_have_what_is_said(self):
+        self.cli("applications", "create", "fake")
+        self.cli("end-devices", "create", "fake", "dev1", *otaa("70B3D57ED00517F1"))
+        key = self.cli("applications", "api-keys", "create", "fake", "--right-application-traffic-read")["key"]
+        sub = Subscriber(self.stack, key, app="fake")
+        self.addCleanup(sub.close)
+        self.cli("simulate", "application-uplink", "fake", "dev1", "--f-port", "7", "--frm-payload", "AQI=", "--correlation-ids", "a,b", "--f-cnt", "9",
+                 "--decoded-payload", '{"t":21.5}', "--settings.frequency", "868100000", "--settings.data-rate.lora.bandwidth", "125000",
+                 "--settings.data-rate.lora.spreading-factor", "7", "--settings.data-rate.lora.coding-rate", "4/5",
+                 "--rx-metadata", '[{"gateway_ids":{"gateway_id":"gtw1"},"rssi":-35}]', "--received-at", "2026-01-02T03:04:05Z")
+        up = sub.wait("dev1/up", timeout=30)
+        self.assertEqual(up["correlation_ids"][:2], ["a", "b"])
+        said = up["uplink_message"]
+        self.assertEqual((said["f_port"], said["f_cnt"], said["frm_payload"], said["decoded_payload"]), (7, 9, "AQI=", {"t": 21.5}))
+        self.assertEqual((said["settings"]["data_rate"]["lora"]["spreading_factor"], said["settings"]["frequency"]), (7, "868100000"))
+        self.assertEqual((said["rx_metadata"][0]["rssi"], said["received_at"]), (-35, "2026-01-02T03:04:05Z"))
+        self.cli("simulate", "application-uplink", "fake", "dev1", "--f-port", "1", "--settings.data-rate.fsk.bit-rate", "50000")
+        self.assertEqual(sub.wait("dev1/up", 2, 30)["uplink_message"]["settings"]["data_rate"], {"fsk": {"bit_rate": 50000}})
+        names = {e["name"] for e in self.cli("events", "--application-id", "fake", "--names", "as.up.data.receive,as.down.data.receive")}
+        self.assertEqual(names, {"as.up.data.receive"})
+        self.assertEqual({e["name"] for e in self.cli("events", "--application-id", "fake", "--names", "/^as[.]up[.].*forward$/")}, {"as.up.data.forward"})
+        self.assertEqual(len(self.cli("events", "--application-id", "fake", "--tail", "1")), 1)
+        self.assertEqual(self.cli("events", "--application-id", "fake", "--after", "2126-01-01T00:00:00Z"), [])
+        self.fails(1, "events", "--after", "soon", says="after")
+        self.cli("applications", "delete", "fake")
 
     def test_help_is_help(self):
-        for args in ((), ("--help",), ("-h",), ("help",), ("applications", "--help"), ("end-devices", "create", "--help"), ("downlink", "-h")):
+        for args in ((), ("--help",), ("-h",), ("help",), ("applications", "--help"), ("end-devices", "create", "--help"), ("help", "end-devices", "downlink"),
+                     ("gateways", "-h")):
             p = self.stack.run(*args, check=False)
             self.assertEqual(p.returncode, 0, args)
             self.assertIn("godwit", p.stdout)
-        self.assertIn("--dev-eui", self.stack.run("end-devices", "create", "--help").stdout)
+        self.fails(2, "help", "fly", says="there is no such command: fly")
+        for words in (("end-devices", "create", "--help"), ("help", "end-devices", "create"), ("help", "dev", "add")):
+            said = self.stack.run(*words).stdout
+            self.assertIn("--dev-eui", said)
+            self.assertIn("Example:\n  godwit end-devices create app1 dev1 --dev-eui", said)
         self.assertRegex(self.stack.run("--version").stdout, r"^godwit \d")
 
 

@@ -1,5 +1,5 @@
 /** @file The manual's tables: deploy/godwit.conf and what godwit.conf(5) and godwit(1) list, which GODWIT_UPDATE=1 writes anew. */
-#include "as/cli/cli.h"
+#include "as/cli/help.h"
 #include "common/core/clock.h"
 #include "common/settings.h"
 #include <check.h>
@@ -102,6 +102,20 @@ static void put_commands(struct text *out)
 		char operands[256];
 		snprintf(operands, sizeof operands, "%s%s", cmd->operands[0] ? " " : "", cmd->operands);
 		put_entry(out, "godwit ", cmd->words, operands, cmd->about);
+		const char *example = help_example(cmd);
+		ck_assert_msg(example, "%s has no example in as/cli/examples.def", cmd->words);
+		text_puts(out, ".br\nExample:\n.B \"");
+		char line[512];
+		snprintf(line, sizeof line, "godwit %s%s%s", cmd->words, *example ? " " : "", example);
+		for (struct str rest = str_of(line), piece; rest.n;) {
+			bool more = memchr(rest.p, '"', rest.n);
+			char part[512];
+			rest = str_cut(rest, '"', &piece);
+			str_copy(piece, part, sizeof part);
+			put_roff(out, part);
+			text_puts(out, more ? "\\(dq" : "");
+		}
+		text_puts(out, "\"\n");
 	}
 }
 
