@@ -511,6 +511,11 @@ int applications_start(struct as *as, struct text *err)
 	return doors_open(as, m->engine, err);
 }
 
+const struct mqtt_stats *applications_mqtt(struct as *as)
+{
+	return mqtt_engine_stats(as->applications->engine);
+}
+
 void applications_end(struct as *as)
 {
 	if (!as->applications || !as->applications->engine)

@@ -5,6 +5,8 @@
 
 /** The process is about to end: no new connections, wills published, sessions kept. */
 void applications_end(struct as *as);
+/** What the MQTT engine counts. */
+const struct mqtt_stats *applications_mqtt(struct as *as);
 
 /** Publish to an application's subscribers. @param tail "/devices/dev1/up" @return how many sessions took it
  */

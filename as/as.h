@@ -6,6 +6,7 @@
  * keyring. Listening and the bus begin after the last start.
  */
 #pragma once
+#include "as/core/join.h"
 #include "as/core/registry/registry.h"
 #include "as/core/registry/rights.h"
 #include "common/daemon.h"
@@ -13,6 +14,7 @@
 #include "common/metrics.h"
 #include "common/store.h"
 #include "proto/bus/bus.h"
+#include "proto/tables.h"
 
 struct as_settings {
 #define SETTING(member, name, kind, dflt, min, max, doc) SETTING_MEMBER_##kind member;
@@ -21,9 +23,11 @@ struct as_settings {
 };
 
 struct as_metrics {
-#define METRIC(member, kind, name, help) uint64_t member;
+#define METRIC(member, kind, name, help) METRIC_MEMBER_##kind member;
+#define METRIC_BY(member, n, kind, name, label, word, help) METRIC_MEMBER_##kind member[n];
 #include "as/metrics.def"
 #undef METRIC
+#undef METRIC_BY
 };
 
 /** What each room keeps; NULL until its start, and in builds of single rooms. */

@@ -242,6 +242,7 @@ void doors_count(struct as *as)
 {
 	const struct mqtt_listener_stats *s = mqtt_listener_stats(as->doors->listener);
 	as->metrics.mqtt_connections = s->connections;
+	as->metrics.mqtt_unsent = s->waiting_bytes;
 	as->metrics.mqtt_turned_away = s->refused + s->refused_address;
 }
 

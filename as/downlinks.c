@@ -13,6 +13,7 @@
 struct notice {
 	struct as *as;
 	uint64_t uid; /**< of the device: never used again, unlike its name */
+	uint64_t since_us; /**< of the push [mono] */
 	struct text messages;
 };
 
@@ -96,7 +97,7 @@ static void fail(struct request *rq, struct tts_error *e, const struct tts_downl
 	struct downlinks_result *result = rq->result;
 	char why[sizeof result->message];
 	struct text w = text_fixed(why, sizeof why);
-	rq->as->metrics.downlinks_refused++;
+	rq->as->metrics.downlinks_refused[e->row - down_errors]++;
 	if (++result->refused > REFUSALS_TOLD)
 		return;
 	explain(&w, e);
@@ -141,6 +142,8 @@ static void announce(void *ctx)
 	for (size_t at = 0; d && at < n->messages.len; at += strlen(n->messages.p + at) + 1)
 		traffic_publish(as, d->app, d->id, tts_down_topic(TTS_QUEUED), str_of(n->messages.p + at));
 	downlinks_tell(as, n->uid);
+	if (n->messages.len)
+		histogram_add(&as->metrics.queue_time, us_since(n->since_us, loop_now(as->loop)->mono_us));
 	text_done(&n->messages);
 	free(n);
 }
@@ -268,7 +271,7 @@ int downlinks_request(struct as *as, const struct app *a, const char *device_id,
 		return -ENOMEM;
 	struct request rq = { as, a, device_id, registry_device(&as->registry, a, str_of(device_id)), n,
 		ret_result };
-	*n = (struct notice){as, rq.device ? rq.device->entry.uid : 0, text_growing(NOTICE_MAX)};
+	*n = (struct notice){as, rq.device ? rq.device->entry.uid : 0, loop_now(as->loop)->mono_us, text_growing(NOTICE_MAX)};
 	int r = take_body(&rq, body, is_replace);
 	sum_up(&rq);
 	/* Also after a failure: what was queued before it is announced all the same. */

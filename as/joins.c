@@ -92,7 +92,10 @@ static void refuse(struct as *as, const struct device *d, const struct join_requ
 	LOG(LOG_WARN, "join_refused", KV_Z("device", d ? d->path : ""), KV_Z("reason", word),
 		KV_Z("message", sentence));
 	traces_add(as, EVENT_JS_JOIN_REJECT, d, rq->cids.v, rq->cids.len, data);
-	as->metrics.joins_refused++;
+	int why = 1;
+	while (why < JOIN_E_N && strcmp(join_refusal_word(why), word))
+		why++;
+	as->metrics.joins_refused[why]++;
 	bus_refuse(request, word, sentence);
 }
 

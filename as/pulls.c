@@ -142,7 +142,9 @@ static void publish(struct as *as, const struct device *d, enum tts_down_kind ki
 	u.own_cids = shown.own_cids;
 	u.own_cids_n = shown.own_cids_n;
 	as->metrics.downlinks_sent += kind == TTS_SENT;
-	as->metrics.downlinks_failed += kind == TTS_FAILED;
+	as->metrics.downlinks_acked += kind == TTS_ACK;
+	if (kind == TTS_FAILED)
+		as->metrics.downlinks_failed[e->row - down_errors]++;
 	struct text *t = traffic_json(as);
 	tts_down(t, &u, kind, &shown, e);
 	unlinked_publish(as, d, tts_down_topic(kind), text_str(t));

@@ -306,6 +306,11 @@ int as_connect(struct as *as, struct text *err)
 	return bus_connect(&o, &as->replica->bus, err);
 }
 
+void replica_metrics(const struct as *as, struct text *t)
+{
+	bus_metrics(as->replica->bus, t);
+}
+
 void replica_reload(struct as *as)
 {
 	char buf[512];

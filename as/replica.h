@@ -10,4 +10,5 @@
  * connected, and in any case after timeout_us. @return 0; -ENOMEM: fn is not called */
 int replica_wait(struct as *as, uint64_t revision, uint64_t timeout_us, void (*fn)(void *ctx), void *ctx);
 /** SIGHUP: read the certificates of the bus again. */
+void replica_metrics(const struct as *as, struct text *t); /**< of the bus */
 void replica_reload(struct as *as);

@@ -287,6 +287,18 @@ void traffic_stop(struct as *as)
 	as->traffic = NULL;
 }
 
+size_t traffic_items(const struct as *as, uint64_t *ret_oldest_unix_us)
+{
+	size_t n = 0;
+	*ret_oldest_unix_us = UINT64_MAX;
+	for (const struct device_traffic *d = as->traffic->devices; d; d = d->hh.next) {
+		uint64_t oldest_us = queue_oldest_unix_us(&d->queue);
+		n += d->queue.n;
+		*ret_oldest_unix_us = oldest_us < *ret_oldest_unix_us ? oldest_us : *ret_oldest_unix_us;
+	}
+	return n;
+}
+
 struct tts_up traffic_envelope(struct as *as, const struct device *d)
 {
 	struct device_traffic *t = traffic_of(as, d->entry.uid, false);

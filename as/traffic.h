@@ -38,6 +38,9 @@ int traffic_save_sessions(struct as *as, const struct device_traffic *d);
 /** Move the lease timer to the first item that is out. */
 void traffic_lease(struct as *as, struct device_traffic *d);
 
+/** How many items are in all queues. @param ret_oldest_unix_us  when the oldest was pushed; UINT64_MAX: there is none */
+size_t traffic_items(const struct as *as, uint64_t *ret_oldest_unix_us);
+
 /** The envelope of a message about a device: its ids, the address of its newest session, the time. */
 struct tts_up traffic_envelope(struct as *as, const struct device *d);
 /** Scratch to compose one message in; valid until the next call. */

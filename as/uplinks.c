@@ -91,6 +91,7 @@ static void publish_data(
 	int r = decrypt(as, d, up);
 	traces_add(as, EVENT_AS_UP_DATA_RECEIVE, d, cids, n_cids, "");
 	if (r) {
+		as->metrics.uplinks_undecrypted++;
 		const char *why =
 			r == -ENOKEY ? "{\"reason\":\"unknown_session\"}" : "{\"reason\":\"decrypt\"}";
 		LOG(LOG_ERROR, "uplink_not_decrypted", KV_Z("device", d->path), KV_U("fcnt", up->f_cnt),
@@ -101,6 +102,7 @@ static void publish_data(
 	struct text *t = traffic_json(as);
 	tts_uplink(t, &u, up, (struct slice){ up->frm.p, MSG_HAS(up, frm) ? up->frm.len : 0 }, &x);
 	as->metrics.uplinks++;
+	histogram_add(&as->metrics.uplink_age, us_since(up->received_unix_us, loop_now(as->loop)->unix_us));
 	bool waits = unlinked_publish(as, d, "up", text_str(t));
 	traces_add(as, waits ? EVENT_AS_UP_DATA_WAIT : EVENT_AS_UP_DATA_FORWARD, d, cids, n_cids, waits ? not_linked : "");
 }

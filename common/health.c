@@ -10,6 +10,8 @@ static void get_metrics(void *ctx, struct http_request *r)
 	const struct health *h = ctx;
 	AUTO(text_done) struct text t = text_growing(METRICS_MAX_BYTES);
 	h->metrics(h->ctx, &t);
+	http_metrics(h->server, &t, h->process);
+	metrics_process(&t, h->process);
 	if (t.failed)
 		http_reply_error(r, 503, "there is no memory for the metrics, or there are more than 8 MiB of them");
 	else
@@ -41,6 +43,7 @@ static const struct http_route routes[] = {
 
 void health_serve(struct http_server *s, struct health *h)
 {
+	h->server = s;
 	http_add_routes(s, routes, h);
 }
 
@@ -51,6 +54,7 @@ int health_open(struct daemon *d, const char *name, const char *address, struct 
 	if (!address || !*address)
 		return 0;
 	int rc = http_listen(daemon_loop(d), address, routes, h, ret, err);
+	h->server = *ret;
 	if (!rc)
 		return daemon_address(d, name, http_address(*ret));
 	snprintf(setting, sizeof setting, "%s-listen", name);

@@ -1,6 +1,6 @@
 /** @file What an operator's tools ask of every process, without a key: /metrics, /healthz/live, /healthz/ready (and /healthz).
  *
- *     p->health = (struct health){ write_metrics, why_not_ready, p };
+ *     p->health = (struct health){ write_metrics, why_not_ready, p, "gs" };
  *     health_open(daemon, "gs.http", settings->http_listen, &p->health, &p->http, err);
  */
 #pragma once
@@ -13,6 +13,8 @@ struct health {
 	/** @return what is missing, "the store fails"; NULL: nothing, it serves */
 	const char *(*why_not_ready)(void *ctx);
 	void *ctx;
+	const char *process;        /**< "gs" */
+	struct http_server *server; /**< where it is served: health_serve and health_open set it */
 };
 
 /** Answer these paths on a server, behind the routes that it has. @param h  borrowed for the server's life */

@@ -2,6 +2,7 @@
 #include "common/http.h"
 #include "common/http_conn.h"
 #include "common/log.h"
+#include "common/metrics.h"
 #include "common/net.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -198,6 +199,21 @@ void http_add_routes(struct http_server *s, const struct http_route *routes, voi
 	assert(s->table_n < HTTP_TABLES_MAX);
 	s->tables[s->table_n].routes = routes;
 	s->tables[s->table_n++].ctx = ctx;
+}
+
+static const char *class_label(unsigned i)
+{
+	static const char *const words[HTTP_CLASSES] = { [1] = "1xx", [2] = "2xx", [3] = "3xx", [4] = "4xx", [5] = "5xx" };
+	return words[i];
+}
+
+void http_metrics(const struct http_server *s, struct text *t, const char *process)
+{
+	static const struct metric rows[] = {
+		METRIC_ROW_BY(struct http_stats, requests, HTTP_CLASSES, COUNTER, "godwit_http_requests_total", "code", class_label, "HTTP requests answered, by status")
+		METRIC_ROW(struct http_stats, took, HISTOGRAM, "godwit_http_request_seconds", "From a whole HTTP request to its answer; not of streams")
+	};
+	metrics_render(t, rows, COUNT(rows), &s->stats, process);
 }
 
 const char *http_address(const struct http_server *s)

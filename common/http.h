@@ -31,6 +31,8 @@ int http_listen(struct loop *l, const char *address, const struct http_route *ro
  * @param routes  terminated by path NULL; borrowed */
 void http_add_routes(struct http_server *s, const struct http_route *routes, void *ctx);
 const char *http_address(const struct http_server *s); /**< as bound, port included */
+/** Write what it counts as metrics. @param process  whose server it is: "as" */
+void http_metrics(const struct http_server *s, struct text *t, const char *process);
 void http_free(struct http_server *s);
 
 /** Path parameter by name ("" if none), query parameter (NULL if absent), header (NULL if absent): borrowed. */

@@ -55,7 +55,7 @@ static void request_reset(struct http_request *r)
 	r->head_text = NULL;
 	r->head = (struct http_head){ 0 };
 	evbuffer_drain(r->body, evbuffer_get_length(r->body));
-	r->left = 0;
+	r->left = r->begun_us = 0;
 	r->scanned = r->trailer_bytes = r->param_n = 0;
 	r->on_close = NULL;
 }
@@ -117,6 +117,7 @@ static void send_head(struct http_request *r, int status, const char *content_ty
 {
 	char buf[1024];
 	struct text t = text_fixed(buf, sizeof buf);
+	r->server->stats.requests[(unsigned)status / 100 % HTTP_CLASSES]++;
 	text_printf(&t, "HTTP/1.1 %d %s\r\n", status, status_of(status)->phrase);
 	put_date(&t);
 	if (content_type)
@@ -161,6 +162,8 @@ static void reply(struct http_request *r, int status, const char *content_type, 
 		conn_free(r);
 		return;
 	}
+	if (r->begun_us) /* streams last as long as the peer likes, and are not timed */
+		histogram_add(&r->server->stats.took, us_since(r->begun_us, loop_measure_us()));
 	if (status != 204)
 		snprintf(framing, sizeof framing, "Content-Length: %zu\r\n", body.n);
 	send_head(r, status, status == 204 ? NULL : content_type, framing, more);
@@ -300,6 +303,7 @@ static void dispatch(struct http_request *r)
 {
 	loop_timer_at(r->timer, UINT64_MAX);
 	r->state = HTTP_HANDLING;
+	r->begun_us = loop_measure_us();
 	http_dispatch(r);
 }
 

@@ -1,6 +1,7 @@
 /** @file One HTTP connection: reads requests one after the other, writes what answers them. Internal to http. */
 #pragma once
 #include "common/core/http_head.h"
+#include "common/core/metric.h"
 #include "common/http.h"
 #include <sys/queue.h>
 
@@ -42,9 +43,17 @@ struct http_request {
 	void *on_close_ctx;
 	bool closes;    /**< after this answer */
 	bool lingers;
+	uint64_t begun_us; /**< when the whole request was there */
 };
 
 TAILQ_HEAD(http_list, http_request);
+
+/** By the first digit of the status. */
+enum { HTTP_CLASSES = 6 };
+struct http_stats {
+	uint64_t requests[HTTP_CLASSES];
+	struct histogram took; /**< from a whole request to its answer */
+};
 
 struct http_server {
 	struct loop *loop;
@@ -53,6 +62,7 @@ struct http_server {
 		void *ctx;
 	} tables[HTTP_TABLES_MAX];
 	size_t table_n;
+	struct http_stats stats;
 	struct loop_watch *watch;
 	struct loop_timer *accept_again;
 	int fd;

@@ -55,15 +55,21 @@ struct loop {
 	bool stopping;
 };
 
+static uint64_t read_clock(clockid_t clock)
+{
+	struct timespec t;
+	clock_gettime(clock, &t);
+	return (uint64_t)t.tv_sec * SEC_US + (uint64_t)t.tv_nsec / 1000;
+}
+
 static struct now read_clocks(void)
 {
-	struct timespec mono, real;
-	clock_gettime(CLOCK_MONOTONIC, &mono);
-	clock_gettime(CLOCK_REALTIME, &real);
-	return (struct now){
-		.mono_us = (uint64_t)mono.tv_sec * SEC_US + (uint64_t)mono.tv_nsec / 1000,
-		.unix_us = (uint64_t)real.tv_sec * SEC_US + (uint64_t)real.tv_nsec / 1000,
-	};
+	return (struct now){ .mono_us = read_clock(CLOCK_MONOTONIC), .unix_us = read_clock(CLOCK_REALTIME) };
+}
+
+uint64_t loop_measure_us(void)
+{
+	return read_clock(CLOCK_MONOTONIC);
 }
 
 static int hooks_add(struct hooks *h, void (*fn)(void *ctx), void *ctx)

@@ -19,6 +19,8 @@ void loop_free(struct loop *l);
 DEFINE_AUTO(struct loop, loop_free);
 struct event_base *loop_base(struct loop *l); /**< for the shell's own libevent objects */
 const struct now *loop_now(const struct loop *l);
+/** The monotonic clock at this very moment, on any thread: to measure how long something takes, never for a decision. */
+uint64_t loop_measure_us(void);
 /** Read the clock again now: only after something slow (start-up), never inside a decision. */
 void loop_refresh(struct loop *l);
 /** Serve until loop_stop. @return 0; -EIO */

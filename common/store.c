@@ -68,13 +68,6 @@ struct store {
 	bool has_thread;
 };
 
-static uint64_t mono_us(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * SEC_US + (uint64_t)t.tv_nsec / 1000;
-}
-
 static void sleep_us(uint64_t us)
 {
 	struct timespec t = { .tv_sec = (time_t)(us / SEC_US), .tv_nsec = (long)(us % SEC_US * 1000) };
@@ -93,10 +86,10 @@ static void *writer_main(void *ctx)
 			break;
 		const struct overlay_group *job = d->job;
 		pthread_mutex_unlock(&d->mutex);
-		uint64_t begin = mono_us();
+		uint64_t begin = loop_measure_us();
 		bool is_full = false;
 		int result = store_env_commit(d->env, job, &is_full);
-		uint64_t took = mono_us() - begin;
+		uint64_t took = loop_measure_us() - begin;
 		if (took < d->delay_us) {
 			sleep_us(d->delay_us - took);
 			took = d->delay_us;
@@ -252,6 +245,7 @@ static bool take_result(struct store *s)
 		return false;
 	s->is_busy = false;
 	s->stats.last_commit_us = took_us;
+	histogram_add(&s->stats.commit, took_us);
 	if (took_us > s->stats.max_commit_us)
 		s->stats.max_commit_us = took_us;
 	if (result)

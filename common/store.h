@@ -9,6 +9,7 @@
  */
 #pragma once
 #include "common/core/bytes.h"
+#include "common/core/metric.h"
 #include "common/loop.h"
 #include <stdbool.h>
 
@@ -48,5 +49,8 @@ bool store_failing(const struct store *s);
 
 struct store_stats {
 	uint64_t commits, failures, ops, pending_ops, used_bytes, map_bytes, last_commit_us, max_commit_us;
+	struct histogram commit; /**< how long they took */
 };
 void store_stats(const struct store *s, struct store_stats *ret);
+/** Write them as metrics. @param process  whose store it is: "ns" */
+void store_metrics(const struct store *s, struct text *t, const char *process);

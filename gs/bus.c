@@ -55,6 +55,8 @@ static void on_done(void *ctx, int status, const struct failure *failure, const 
 		b->retry_us = now_us + REFUSED_RETRY_US;
 		loop_timer_at(b->hold, b->retry_us);
 	}
+	if (status == 0 && s->kind == OUTBOX_UPLINK)
+		histogram_add(&b->gs->metrics.uplink_ack, us_since(s->received_us, now_us));
 	/* What else it refused or cannot understand it will not take the second time. */
 	gs_outbox_end(s, status == 0 || (is_refused && !waits) || status == -EBADMSG);
 }
@@ -153,8 +155,6 @@ enum { LOST_LOG_EVERY_US = 10 * 1000 * 1000 };
 static void lost_log(struct gs_bus *b)
 {
 	uint64_t now_us = loop_now(b->loop)->mono_us;
-	b->gs->metrics.uplinks_lost = b->outbox.lost;
-	b->gs->metrics.uplinks_waiting = gs_outbox_count(&b->outbox);
 	if (b->outbox.lost == b->lost_logged || now_us - b->lost_logged_us < LOST_LOG_EVERY_US)
 		return;
 	LOG(LOG_WARN, "uplinks_lost", KV_U("n", b->outbox.lost - b->lost_logged),
@@ -170,6 +170,16 @@ void gs_bus_flush(struct gs_bus *b)
 	waiting_send(b);
 	events_flush(b);
 	lost_log(b);
+}
+
+void gs_bus_metrics(struct gs_bus *b, struct text *t)
+{
+	struct gs_metrics *m = &b->gs->metrics;
+	uint64_t oldest_us;
+	m->uplinks_lost = b->outbox.lost;
+	m->uplinks_waiting = gs_outbox_count(&b->outbox);
+	m->uplinks_oldest = gs_outbox_oldest(&b->outbox, &oldest_us) ? us_since(oldest_us, loop_now(b->loop)->mono_us) : 0;
+	bus_metrics(b->bus, t);
 }
 
 bool gs_bus_is_up(const struct gs_bus *b)

@@ -19,6 +19,8 @@ void gs_bus_status(struct gs_bus *b, const struct gateway_status *st);
 struct trace_event *gs_bus_event(struct gs_bus *b);
 /** Hand on what has gathered; at the end of every wake. */
 void gs_bus_flush(struct gs_bus *b);
+/** Bring the core's metrics of what waits up to date, and write those of the bus. */
+void gs_bus_metrics(struct gs_bus *b, struct text *t);
 bool gs_bus_is_up(const struct gs_bus *b);
 /** Nothing is left to be acknowledged, or nobody is there to do it. */
 bool gs_bus_is_idle(const struct gs_bus *b);

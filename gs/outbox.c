@@ -47,12 +47,22 @@ static void slot_free(struct outbox_slot *s)
 	o->free = number(s);
 }
 
+/** NULL: there is none. */
+static struct outbox_slot *oldest(const struct outbox *o)
+{
+	uint32_t w = o->waiting.first, c = o->called.first;
+	if (w == NONE || (c != NONE && o->v[c].seq < o->v[w].seq))
+		w = c;
+	return w == NONE ? NULL : &o->v[w];
+}
+
 /** Make the oldest give way. */
 static void oldest_forget(struct outbox *o)
 {
-	uint32_t w = o->waiting.first, c = o->called.first;
-	bool is_waiting = w != NONE && (c == NONE || o->v[w].seq < o->v[c].seq);
-	struct outbox_slot *s = &o->v[is_waiting ? w : c];
+	struct outbox_slot *s = oldest(o);
+	bool is_waiting = s && !s->is_called;
+	if (!s)
+		return;
 	unlink_from(o, is_waiting ? &o->waiting : &o->called, s);
 	o->lost += s->kind == OUTBOX_UPLINK;
 	if (is_waiting)
@@ -120,4 +130,12 @@ void gs_outbox_end(struct outbox_slot *s, bool is_over)
 uint32_t gs_outbox_count(const struct outbox *o)
 {
 	return o->waiting.n + o->called.n;
+}
+
+bool gs_outbox_oldest(const struct outbox *o, uint64_t *ret_received_us)
+{
+	const struct outbox_slot *s = oldest(o);
+	if (s)
+		*ret_received_us = s->received_us;
+	return s != NULL;
 }

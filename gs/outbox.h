@@ -47,3 +47,5 @@ void gs_outbox_call(struct outbox_slot *s);                 /**< it has been han
 /** Its call has ended, or it is of no use any more. @param is_over  else it waits again, in its old place */
 void gs_outbox_end(struct outbox_slot *s, bool is_over);
 uint32_t gs_outbox_count(const struct outbox *o);
+/** When the oldest of them was received. @return false: there is none */
+bool gs_outbox_oldest(const struct outbox *o, uint64_t *ret_received_us);

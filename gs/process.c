@@ -23,14 +23,11 @@ static const struct setting rows[] = {
 static const char *const sections[] = {"gs", NULL};
 
 static const struct metric metrics[] = {
-#define METRIC(member, kind, name, help) {name, "", help, offsetof(struct gs_metrics, member), METRIC_##kind},
+#define METRIC(...) METRIC_ROW(struct gs_metrics, __VA_ARGS__)
+#define METRIC_BY(...) METRIC_ROW_BY(struct gs_metrics, __VA_ARGS__)
 #include "gs/core/metrics.def"
 #undef METRIC
-#define DROP(symbol, word, meaning)                                                                          \
-	{"gs_drop_total", "reason=\"" word "\"", "Datagrams, frames and TX_ACKs dropped, by reason",         \
-		offsetof(struct gs_metrics, drops) + GS_DROP_##symbol * sizeof(uint64_t), METRIC_COUNTER},
-#include "gs/core/drops.def"
-#undef DROP
+#undef METRIC_BY
 };
 
 struct process {
@@ -135,7 +132,8 @@ static void on_stop_timer(void *ctx)
 static void write_metrics(void *ctx, struct text *t)
 {
 	const struct process *p = ctx;
-	metrics_render(t, metrics, COUNT(metrics), &p->gs->metrics);
+	gs_bus_metrics(p->bus, t);
+	metrics_render(t, metrics, COUNT(metrics), &p->gs->metrics, NULL);
 }
 
 static const char *why_not_ready(void *ctx)
@@ -204,7 +202,7 @@ static int gs_process_start(struct daemon *d, const void *settings, void **ret_s
 		return -ENOMEM;
 	p->daemon = d;
 	p->loop = daemon_loop(d);
-	p->health = (struct health){write_metrics, why_not_ready, p};
+	p->health = (struct health){write_metrics, why_not_ready, p, "gs", NULL};
 	int rc = gs_bus_open(d, s->buffer, &p->bus, err);
 	if (!rc)
 		rc = core_open(p, s);

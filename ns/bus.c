@@ -20,7 +20,6 @@ struct ns_bus {
 	struct bus_peer *gs[NS_GS_MAX + 1]; /**< from 1 */
 	struct bus_peer *as;
 	struct pool calls;
-	uint64_t events_lost;
 	bool is_stopping;
 	uint64_t refusal_logged_us;
 };
@@ -28,6 +27,8 @@ struct ns_bus {
 /** A call that is on its way. */
 struct call {
 	struct ns_bus *bus;
+	uint64_t since_us;
+	enum ns_call kind;
 	union {
 		uint64_t number; /**< of a join or an outbox message */
 		struct ns_pull pull;
@@ -41,12 +42,27 @@ static const struct now *now_of(const struct ns_bus *b)
 	return loop_now(b->p->loop);
 }
 
-static struct call *call_new(struct ns_bus *b)
+static struct call *call_new(struct ns_bus *b, enum ns_call kind)
 {
 	struct call *c = pool_get(&b->calls);
-	if (c)
-		c->bus = b;
+	if (!c)
+		return NULL;
+	c->bus = b;
+	c->kind = kind;
+	c->since_us = now_of(b)->mono_us;
 	return c;
+}
+
+/** It has been answered, or will not be. */
+static void call_end(struct call *c, int status)
+{
+	struct ns_bus *b = c->bus;
+	struct ns_counters *n = ns_counters(b->p->ns);
+	if (status >= 0)
+		histogram_add(&n->call[c->kind], us_since(c->since_us, now_of(b)->mono_us));
+	else
+		n->call_failures[c->kind]++;
+	pool_put(&b->calls, c);
 }
 
 /** Make a call with a context of its own. @return 0; -errno, and the context is gone */
@@ -72,13 +88,13 @@ static void join_done(void *ctx, int status, const struct failure *failure, cons
 	struct ns_bus *b = c->bus;
 	const char *why = failure ? failure->name : status == -ETIMEDOUT ? "timeout" : "as_away";
 	ns_as_joined(b->p->ns, now_of(b), c->number, status == 0 ? reply : NULL, status == 0 ? NULL : why);
-	pool_put(&b->calls, c);
+	call_end(c, status);
 }
 
 static int port_join(void *ctx, uint64_t number, const struct join_request *m)
 {
 	struct ns_bus *b = bus_of(ctx);
-	struct call *c = call_new(b);
+	struct call *c = call_new(b, NS_CALL_JOIN);
 	if (!c)
 		return -ENOMEM;
 	c->number = number;
@@ -91,13 +107,13 @@ static void pull_done(void *ctx, int status, const struct failure *failure, cons
 	struct ns_bus *b = c->bus;
 	(void)failure;
 	ns_as_pulled(b->p->ns, now_of(b), &c->pull, status == 0 ? reply : NULL);
-	pool_put(&b->calls, c);
+	call_end(c, status);
 }
 
 static int port_pull(void *ctx, const struct ns_pull *pull, const struct pull *m)
 {
 	struct ns_bus *b = bus_of(ctx);
-	struct call *c = call_new(b);
+	struct call *c = call_new(b, NS_CALL_PULL);
 	if (!c)
 		return -ENOMEM;
 	c->pull = *pull;
@@ -113,13 +129,13 @@ static void up_done(void *ctx, int status, const struct failure *failure, const 
 		LOG(LOG_WARN, "refused", KV_Z("what", "NsAs/HandleUplink"), KV_U("seq", c->number), KV_Z("error", failure->name),
 			KV_Z("why", failure->message));
 	ns_as_took(b->p->ns, now_of(b), c->number, status == 0);
-	pool_put(&b->calls, c);
+	call_end(c, status);
 }
 
 static int port_up(void *ctx, uint64_t seq, struct slice encoded)
 {
 	struct ns_bus *b = bus_of(ctx);
-	struct call *c = b->as ? call_new(b) : NULL;
+	struct call *c = b->as ? call_new(b, NS_CALL_UP) : NULL;
 	if (!c)
 		return b->as ? -ENOMEM : -ENOTCONN;
 	c->number = seq;
@@ -133,7 +149,7 @@ static void events_send(struct ns_bus *b, const struct trace_events *m)
 {
 	if (b->as && bus_peer_backlog(b->as) < EVENTS_BACKLOG_BYTES && bus_notify(b->as, NSAS_EVENT, m) == 0)
 		return;
-	b->events_lost += m->v.len;
+	ns_counters(b->p->ns)->events_lost += m->v.len;
 }
 
 static void port_tell_as(void *ctx, enum method m, const void *msg)
@@ -165,13 +181,13 @@ static void schedule_done(void *ctx, int status, const struct failure *failure, 
 	struct ns_bus *b = c->bus;
 	(void)reply;
 	ns_gs_scheduled(b->p->ns, now_of(b), &c->transmission, status, status == BUS_E_REFUSED ? result_of(failure) : 0);
-	pool_put(&b->calls, c);
+	call_end(c, status);
 }
 
 static int port_schedule(void *ctx, uint32_t gs, const struct tx_request *m)
 {
 	struct ns_bus *b = bus_of(ctx);
-	struct call *c = call_new(b);
+	struct call *c = call_new(b, NS_CALL_SCHEDULE);
 	if (!c)
 		return -ENOMEM;
 	c->transmission = m->transmission;
@@ -427,6 +443,11 @@ void ns_bus_close(struct ns_bus *b)
 	pool_done(&b->calls);
 	b->p->bus = NULL;
 	free(b);
+}
+
+void ns_bus_metrics(const struct ns_bus *b, struct text *t)
+{
+	bus_metrics(b->bus, t);
 }
 
 void ns_bus_reload(struct ns_bus *b)

@@ -9,4 +9,5 @@ int ns_bus_open(struct process *p, struct ns_bus **ret, struct text *err);
 /** Take nothing new, while what was accepted is being committed. */
 void ns_bus_stop(struct ns_bus *b);
 void ns_bus_close(struct ns_bus *b);
+void ns_bus_metrics(const struct ns_bus *b, struct text *t); /**< of the bus itself */
 void ns_bus_reload(struct ns_bus *b); /**< certificates */

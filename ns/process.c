@@ -3,6 +3,7 @@
 #include "common/log.h"
 #include "common/metrics.h"
 #include "ns/bus.h"
+#include "ns/core/up/drops.h"
 #include "ns/kek.h"
 #include "ns/restored.h"
 #include "ns/usage.h"
@@ -19,10 +20,23 @@ static const struct setting rows[] = {
 };
 static const char *const sections[] = { "ns", NULL };
 
+static const char *ns_drop_label(unsigned i)
+{
+	return i == DROP_NONE ? NULL : drop_word((enum drop)i);
+}
+
+static const char *ns_call_label(unsigned i)
+{
+	static const char *const words[] = { [NS_CALL_JOIN] = "join", [NS_CALL_PULL] = "pull", [NS_CALL_UP] = "up", [NS_CALL_SCHEDULE] = "schedule" };
+	return words[i];
+}
+
 static const struct metric metrics[] = {
-#define METRIC(member, kind, name, labels, help) { name, labels, help, offsetof(struct ns_counters, member), METRIC_##kind },
+#define METRIC(...) METRIC_ROW(struct ns_counters, __VA_ARGS__)
+#define METRIC_BY(...) METRIC_ROW_BY(struct ns_counters, __VA_ARGS__)
 #include "ns/metrics.def"
 #undef METRIC
+#undef METRIC_BY
 };
 
 /* ---- the store ---- */
@@ -88,8 +102,12 @@ static void on_wake_end(void *ctx)
 static void write_metrics(void *ctx, struct text *t)
 {
 	struct process *p = ctx;
-	metrics_render(t, metrics, COUNT(metrics), ns_counters(p->ns));
+	ns_measure(p->ns, loop_now(p->loop));
+	metrics_render(t, metrics, COUNT(metrics), ns_counters(p->ns), NULL);
+	usage_gateways_render(t, p->ns);
 	usage_render(t, p->ns, loop_now(p->loop));
+	ns_bus_metrics(p->bus, t);
+	store_metrics(p->store, t, "ns");
 }
 
 static const char *why_not_ready(void *ctx)
@@ -204,7 +222,7 @@ int process_load(struct daemon *d, const void *settings, struct process **ret, s
 
 static int open_doors(struct process *p, struct text *err)
 {
-	p->health = (struct health){ write_metrics, why_not_ready, p };
+	p->health = (struct health){ write_metrics, why_not_ready, p, "ns", NULL };
 	TRY(health_open(p->daemon, "ns.http", p->settings->http_listen, &p->health, &p->http, err));
 	TRY(ns_bus_open(p, &p->bus, err));
 	return loop_after_wake(p->loop, on_wake_end, p);

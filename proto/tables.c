@@ -7,7 +7,12 @@ const struct down_error down_errors[] = {
 #include "proto/errors.def"
 #undef DOWN_ERROR
 };
-const size_t down_errors_n = COUNT(down_errors);
+_Static_assert(COUNT(down_errors) == DOWN_ERROR_N, "a row each");
+
+const char *down_error_label(unsigned i)
+{
+	return i < DOWN_ERROR_N ? down_errors[i].name : NULL;
+}
 
 const struct down_error *down_error_find(struct str name)
 {
@@ -38,6 +43,11 @@ const struct tx_result_info *tx_result_info(uint32_t result)
 			unknown = &results[i];
 	}
 	return unknown;
+}
+
+const char *tx_result_label(unsigned result)
+{
+	return tx_result_info(result)->name;
 }
 
 enum tx_result tx_result_of_word(struct str word)

@@ -11,7 +11,14 @@ struct down_error {
 };
 
 extern const struct down_error down_errors[];
-extern const size_t down_errors_n;
+enum {
+#define DOWN_ERROR(name, code, process, message) DOWN_ERROR_##name,
+#include "proto/errors.def"
+#undef DOWN_ERROR
+	DOWN_ERROR_N
+};
+/** The name of row i, for metrics. */
+const char *down_error_label(unsigned i);
 /** NULL: no such name. */
 const struct down_error *down_error_find(struct str name);
 /** The namespace of the error object: "pkg/networkserver" or "pkg/applicationserver". */
@@ -21,6 +28,7 @@ enum tx_result {
 #define TX_RESULT(symbol, number, word, again, meaning) TX_RESULT_##symbol = number,
 #include "proto/tx_result.def"
 #undef TX_RESULT
+	TX_RESULT_N
 };
 
 /** A row of tx_result.def. */
@@ -34,5 +42,7 @@ struct tx_result_info {
 
 /** A number that this version does not know (a newer peer's) is UNKNOWN_ERROR. Never NULL. */
 const struct tx_result_info *tx_result_info(uint32_t result);
+/** Its name, for metrics. */
+const char *tx_result_label(unsigned result);
 /** Read the forwarder's word: "NONE" or "" is success, a word not in the protocol UNKNOWN_ERROR. */
 enum tx_result tx_result_of_word(struct str word);

@@ -1,29 +1,55 @@
 /** @file What the application server says of itself at /metrics and /healthz. */
 #include "as/api/routes.h"
-#include "as/as.h"
+#include "as/applications.h"
 #include "as/doors.h"
+#include "as/replica.h"
+#include "as/traces.h"
+#include "as/traffic.h"
+
+static const char *as_join_label(unsigned i)
+{
+	return i == JOIN_OK ? NULL : i < JOIN_E_N ? join_refusal_word((int)i) : "unavailable";
+}
 
 static const struct metric metrics[] = {
-#define METRIC(member, kind, name, help)                                                                     \
-	{ name, "", help, offsetof(struct as_metrics, member), METRIC_##kind },
+#define METRIC(...) METRIC_ROW(struct as_metrics, __VA_ARGS__)
+#define METRIC_BY(...) METRIC_ROW_BY(struct as_metrics, __VA_ARGS__)
 #include "as/metrics.def"
 #undef METRIC
+#undef METRIC_BY
 };
+
+static void count_mqtt(struct as *as)
+{
+	const struct mqtt_stats *s = applications_mqtt(as);
+	struct as_metrics *m = &as->metrics;
+	m->mqtt_sessions = s->sessions;
+	m->mqtt_connected = s->connected;
+	m->mqtt_subscriptions = s->subscriptions;
+	m->mqtt_received = s->received;
+	m->mqtt_sent = s->sent;
+	m->mqtt_queued = s->queued;
+	m->mqtt_bytes = s->message_bytes;
+	m->mqtt_dropped = s->dropped_qos0;
+	m->mqtt_ack = s->ack;
+}
 
 static void write_metrics(void *ctx, struct text *t)
 {
 	struct as *as = ctx;
-	struct store_stats s;
-	store_stats(as->store, &s);
-	as->metrics.store_commits = s.commits;
-	as->metrics.store_failures = s.failures;
-	as->metrics.store_pending = s.pending_ops;
-	as->metrics.store_bytes = s.used_bytes;
-	as->metrics.applications = HASH_COUNT(as->registry.apps);
-	as->metrics.devices = HASH_CNT(by_uid, as->registry.by_uid);
-	as->metrics.gateways = HASH_CNT(by_uid, as->registry.gtw_by_uid);
+	struct as_metrics *m = &as->metrics;
+	uint64_t oldest_unix_us;
+	m->applications = HASH_COUNT(as->registry.apps);
+	m->devices = HASH_CNT(by_uid, as->registry.by_uid);
+	m->gateways = HASH_CNT(by_uid, as->registry.gtw_by_uid);
+	m->queue_items = traffic_items(as, &oldest_unix_us);
+	m->queue_oldest = m->queue_items ? us_since(oldest_unix_us, loop_now(as->loop)->unix_us) : 0;
+	m->events_lost = traces_lost(as);
 	doors_count(as);
-	metrics_render(t, metrics, COUNT(metrics), &as->metrics);
+	count_mqtt(as);
+	metrics_render(t, metrics, COUNT(metrics), m, NULL);
+	replica_metrics(as, t);
+	store_metrics(as->store, t, "as");
 }
 
 static const char *why_not_ready(void *ctx)
@@ -38,5 +64,5 @@ static const char *why_not_ready(void *ctx)
 
 struct health api_health(struct as *as)
 {
-	return (struct health){ write_metrics, why_not_ready, as };
+	return (struct health){ write_metrics, why_not_ready, as, "as", NULL };
 }

@@ -237,6 +237,15 @@ const struct item *queue_next(const struct queue *q)
 	return q->first && q->first->state == ITEM_WAITING ? q->first : NULL;
 }
 
+uint64_t queue_oldest_unix_us(const struct queue *q)
+{
+	uint64_t oldest = UINT64_MAX;
+	/* The first of each priority is the oldest of it. */
+	for (const struct item *i = q->first; i; i = q->last[i->priority]->next)
+		oldest = i->queued_unix_us < oldest ? i->queued_unix_us : oldest;
+	return oldest;
+}
+
 size_t queue_waiting(const struct queue *q)
 {
 	size_t n = 0;

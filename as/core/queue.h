@@ -76,6 +76,8 @@ int queue_push(struct queue *q, const struct queue_sink *sink, uint64_t uid, uin
 int queue_clear(struct queue *q, const struct queue_sink *sink, uint64_t uid);
 /** How many items wait for a window. */
 size_t queue_waiting(const struct queue *q);
+/** When the oldest item was pushed; UINT64_MAX: there is none. */
+uint64_t queue_oldest_unix_us(const struct queue *q);
 /** The one that is next; NULL: none waits, or one that is out stands before it. */
 const struct item *queue_next(const struct queue *q);
 

@@ -12,6 +12,14 @@ struct ulid ulid_make(uint64_t unix_us, const struct rng *rng)
 	return u;
 }
 
+uint64_t ulid_unix_us(const struct ulid *u)
+{
+	uint64_t ms = 0;
+	for (int i = 0; i < 6; i++)
+		ms = ms << 8 | u->b[i];
+	return ms * 1000;
+}
+
 bool ulid_is_none(const struct ulid *u)
 {
 	return ulid_eq(u, &(struct ulid){ { 0 } });

@@ -14,6 +14,7 @@ struct ulid {
 
 /** Make the ULID of this instant. Two of one millisecond differ by chance only, so they are not ordered. */
 struct ulid ulid_make(uint64_t unix_us, const struct rng *rng);
+uint64_t ulid_unix_us(const struct ulid *u); /**< of the instant it was made, to the millisecond */
 bool ulid_is_none(const struct ulid *u);
 bool ulid_eq(const struct ulid *a, const struct ulid *b);
 /** 26 characters of Crockford base32. */

@@ -173,6 +173,8 @@ static enum tx_result request_take(struct gs *gs, struct gateway *g, const struc
 	p->tx = tx;
 	p->transmission = rq->transmission;
 	CIDS_ADD_ALL(&p->cids, &rq->cids);
+	if (tx.when != TXPK_IMME)
+		histogram_add(&gs->metrics.downlink_lead, us_since(now->mono_us, m.start_us));
 	struct antenna_use use = gs_moment_use(g, &m, rq->airtime_us);
 	if (m.release_us <= now->mono_us) {
 		r = release(gs, p, now);
@@ -195,7 +197,7 @@ enum tx_result gs_tx(struct gs *gs, const struct tx_request *rq, const struct no
 	struct gateway *g = gs_conn_find(gs, rq->gateway_eui);
 	enum tx_result r = g ? request_take(gs, g, rq, now) : TX_RESULT_NOT_CONNECTED;
 	if (r) {
-		gs->metrics.downlinks_refused++;
+		gs->metrics.downlinks_refused[r]++;
 		if (g)
 			refused_trace(gs, g, rq, r, now);
 	}

@@ -7,6 +7,7 @@
 #pragma once
 #include "common/core/clock.h"
 #include "common/core/heap.h"
+#include "common/core/metric.h"
 #include "common/core/rng.h"
 #include "gs/core/gateway.h"
 #include "gs/core/registry.h"
@@ -23,10 +24,11 @@ enum gs_drop {
 };
 
 struct gs_metrics {
-#define METRIC(member, kind, name, help) uint64_t member;
+#define METRIC(member, kind, name, help) METRIC_MEMBER_##kind member;
+#define METRIC_BY(member, n, kind, name, label, word, help) METRIC_MEMBER_##kind member[n];
 #include "gs/core/metrics.def"
 #undef METRIC
-	uint64_t drops[GS_DROP_N];
+#undef METRIC_BY
 };
 
 /** What somebody who reads the log wants to know. */
@@ -118,3 +120,5 @@ void gs_report_all(struct gs *gs, const struct now *now);
  * any more */
 bool gs_uplink_refresh(const struct gs *gs, struct gs_uplink *up);
 const char *gs_drop_word(enum gs_drop drop);
+/** The same, for metrics. */
+const char *gs_drop_label(unsigned drop);

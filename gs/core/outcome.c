@@ -28,14 +28,9 @@ static void outcome_trace(struct gs *gs, const struct gateway *g, enum event_id 
 
 static void outcome_count(struct gs *gs, const struct gateway *g, const struct txack *a)
 {
-	if (a->result == TX_RESULT_SUCCESS) {
-		gs->metrics.tx_ok++;
+	gs->metrics.tx[a->result]++;
+	if (a->result == TX_RESULT_SUCCESS)
 		return;
-	}
-	if (a->result == TX_RESULT_NO_TX_ACK)
-		gs->metrics.tx_unknown++;
-	else
-		gs->metrics.tx_failed++;
 	struct gs_note note = {.kind = GS_NOTE_TX_FAIL,
 		.gateway = g,
 		.eui = g->eui,
@@ -106,8 +101,11 @@ void gs_outcome_tx_ack(
 		return;
 	}
 	uint64_t rtt_us = now->mono_us - p->sent_us;
-	if (is_path_sample(p, a.result, rtt_us))
+	histogram_add(&gs->metrics.tx_ack, rtt_us);
+	if (is_path_sample(p, a.result, rtt_us)) {
+		histogram_add(&gs->metrics.round_trip, rtt_us);
 		gs_rtt_add(&g->rtt, (uint32_t)rtt_us);
+	}
 	if (a.result == TX_RESULT_GPS_UNLOCKED)
 		g->clock.has_gps = false;
 	g->counts.tx_acks++;

@@ -28,6 +28,11 @@ const char *gs_drop_word(enum gs_drop drop)
 	return (unsigned)drop < GS_DROP_N ? words[drop] : "unknown";
 }
 
+const char *gs_drop_label(unsigned drop)
+{
+	return drop == GS_DROP_NONE ? NULL : gs_drop_word((enum gs_drop)drop);
+}
+
 struct trace_event *gs_trace_begin(
 	struct gs *gs, enum event_id event, const struct gateway *g, const struct now *now)
 {

@@ -175,7 +175,6 @@ bool ns_flush(struct ns *ns, const struct now *now, uint64_t *ret_batch)
 	}
 	outbox_pump(ns);
 	trace_flush(ns);
-	ns->counters.outbox = ns->outbox.tail - ns->outbox.head;
 	if (!ns->is_dirty)
 		return false;
 	*ret_batch = ns->batch++;
@@ -245,7 +244,7 @@ void ns_stop(struct ns *ns, const struct now *now)
 		}
 }
 
-const struct ns_counters *ns_counters(const struct ns *ns)
+struct ns_counters *ns_counters(struct ns *ns)
 {
 	return &ns->counters;
 }

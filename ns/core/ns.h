@@ -5,9 +5,12 @@
  * disk, ns_committed says so. Nothing here blocks, reads a clock, or draws a number but from the rng it was given.
  */
 #pragma once
+#include "common/core/metric.h"
 #include "ns/core/limits.h"
+#include "ns/core/up/drop.h"
 #include "proto/lorawan/devaddr.h"
 #include "proto/schema.h"
+#include "proto/tables.h"
 
 struct ns;
 
@@ -61,10 +64,15 @@ struct ns_config {
 	struct now now;        /**< of the start */
 };
 
+/** Questions to the other processes, whose answers are timed. */
+enum ns_call { NS_CALL_JOIN, NS_CALL_PULL, NS_CALL_UP, NS_CALL_SCHEDULE, NS_CALL_N };
+
 struct ns_counters {
-#define METRIC(member, kind, name, labels, help) uint64_t member;
+#define METRIC(member, kind, name, help) METRIC_MEMBER_##kind member;
+#define METRIC_BY(member, n, kind, name, label, word, help) METRIC_MEMBER_##kind member[n];
 #include "ns/metrics.def"
 #undef METRIC
+#undef METRIC_BY
 };
 
 /** @return NULL: no memory */
@@ -113,7 +121,14 @@ void ns_as_sync_state(const struct ns *ns, struct sync_state *ret);
  * @return 0; -ENOENT no such device here */
 int ns_as_device(const struct ns *ns, const struct device_query *q, struct device_state *ret);
 
-const struct ns_counters *ns_counters(const struct ns *ns);
+/** What has been counted, for the shell to add to what it alone sees. */
+struct ns_counters *ns_counters(struct ns *ns);
+/** Bring up to date what is a matter of looking: how many there are, and how old. */
+void ns_measure(struct ns *ns, const struct now *now);
+typedef void ns_gateway_fn(void *ctx, const char *gateway_id, bool is_connected, const struct gateway_status *status);
+/** The gateways that are registered or connected, those first that are not there. A status is NULL where none came.
+ * @param most  gateways at most. @return how many more there are */
+size_t ns_gateways(const struct ns *ns, size_t most, ns_gateway_fn *fn, void *ctx);
 typedef void ns_usage_fn(void *ctx, const char *gateway_id, const struct sub_band *b);
 /** The airtime used during the last hour in each sub-band of each gateway, the fullest gateway first.
  * @param most  gateways at most. @return how many more there are */

@@ -33,6 +33,8 @@ void outbox_put(struct ns *ns)
 	if (msg_encode(ns_up_schema(), &ns->up, encoded, sizeof(encoded), &n) != 0)
 		return;
 	ns_put(ns, NS_OUTBOX, o->tail, SLOT_NONE, (struct slice){ encoded, n });
+	o->put[o->tail % NS_OUTBOX_WINDOW].seq = o->tail;
+	o->put[o->tail % NS_OUTBOX_WINDOW].at_us = ns->now.mono_us;
 	o->tail++;
 	o->is_dirty = true;
 }
@@ -113,6 +115,31 @@ static void take_off(struct ns *ns, uint64_t seq)
 	}
 }
 
+static int get(const struct ns *ns, uint64_t seq, struct slice *ret)
+{
+	uint8_t key[9];
+	struct writer w = writer_of(key, sizeof(key));
+	writer_u8(&w, NS_OUTBOX);
+	writer_be64(&w, seq);
+	return ns->ports.get(ns->ports.ctx, (struct slice){ key, w.len }, ret);
+}
+
+/* Its call's id tells when it was made, also where another process made it. That of a start has none: the next one counts. */
+uint64_t outbox_oldest_us(struct ns *ns)
+{
+	enum { LOOKED_AT = 4 };
+	const struct outbox *o = &ns->outbox;
+	struct slice encoded;
+	for (uint64_t seq = o->head; seq < o->tail && seq < o->head + LOOKED_AT; seq++) {
+		if (get(ns, seq, &encoded) != 0 || msg_decode(ns_up_schema(), encoded.p, encoded.n, &ns->up) != 0)
+			continue;
+		const struct cid *id = CIDS_FIND(&ns->up.cids, CID_RPC_NSAS_UPLINK);
+		if (id)
+			return us_since(ulid_unix_us(&id->id), ns->now.unix_us);
+	}
+	return 0;
+}
+
 void outbox_pump(struct ns *ns)
 {
 	struct outbox *o = &ns->outbox;
@@ -120,13 +147,9 @@ void outbox_pump(struct ns *ns)
 		return;
 	while (o->send < o->durable && o->send < o->head + NS_OUTBOX_WINDOW) {
 		uint64_t seq = o->send;
-		uint8_t key[9];
-		struct writer w = writer_of(key, sizeof(key));
-		writer_u8(&w, NS_OUTBOX);
-		writer_be64(&w, seq);
 		struct slice encoded;
 		bool is_acked = *word_of(o, seq) >> seq % 64 & 1;
-		int rc = is_acked ? -ENOENT : ns->ports.get(ns->ports.ctx, (struct slice){ key, w.len }, &encoded);
+		int rc = is_acked ? -ENOENT : get(ns, seq, &encoded);
 		if (rc == -ENOENT) { /* acknowledged earlier, out of turn */
 			o->send++;
 			take_off(ns, seq);
@@ -159,6 +182,10 @@ void outbox_took(struct ns *ns, uint64_t seq, bool ok)
 		return;
 	}
 	ns_del(ns, NS_OUTBOX, seq, SLOT_NONE);
+	if (o->put[seq % NS_OUTBOX_WINDOW].seq == seq) {
+		histogram_add(&ns->counters.publish, us_since(o->put[seq % NS_OUTBOX_WINDOW].at_us, ns->now.mono_us));
+		o->put[seq % NS_OUTBOX_WINDOW].seq = 0;
+	}
 	if (seq >= o->send) {
 		*word_of(o, seq) |= UINT64_C(1) << seq % 64;
 		return;

@@ -11,6 +11,9 @@ struct outbox {
 	uint64_t durable; /**< those below are on disk */
 	uint64_t asked, asked_batch; /**< tail at the end of that batch */
 	uint64_t acked[NS_OUTBOX_WINDOW / 64]; /**< bits by seq modulo the window, for those from head to send */
+	struct {
+		uint64_t seq, at_us;
+	} put[NS_OUTBOX_WINDOW]; /**< when the last ones were put, by seq modulo the window */
 	uint64_t retry_us; /**< after a failure: not before */
 	bool is_dirty;    /**< tail moved: to be written down */
 };
@@ -41,4 +44,6 @@ void outbox_committed(struct ns *ns, uint64_t batch);
 /** Send as many as the window allows. */
 void outbox_pump(struct ns *ns);
 void outbox_rewind(struct ns *ns); /**< the as is gone: all that is not acknowledged is sent again */
+/** How old the oldest message is by the clock of the wall; 0: there is none. */
+uint64_t outbox_oldest_us(struct ns *ns);
 void outbox_took(struct ns *ns, uint64_t seq, bool ok);

@@ -57,7 +57,6 @@ void ns_gs_status(struct ns *ns, const struct now *now, uint32_t gs, const struc
 	gateway_set_clocks(g, m);
 	g->gs = gs;
 	g->can_send = m->connected && m->can_send;
-	ns->counters.gateways = HASH_CNT(by_eui, ns->gateways.by_eui);
 	status_tell(ns, g);
 }
 

@@ -394,8 +394,6 @@ void ns_as_sync(struct ns *ns, const struct now *now, uint64_t request, const st
 		send_changes(ns, m);
 	if (ns->has_registry)
 		record_registry_put(ns);
-	ns->counters.devices = HASH_CNT(by_uid, ns->devices.by_uid);
-	ns->counters.gateways = HASH_CNT(by_eui, ns->gateways.by_eui);
 	ns_accept(ns, request);
 }
 

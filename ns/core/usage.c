@@ -1,6 +1,8 @@
-/** @file Which gateways used most of the airtime that they may use. */
+/** @file What operators are shown by looking: how many there are of everything, which gateways are there, and which used most of
+ * the airtime that they may use. */
 #include "ns/core/ns.h"
 #include "ns/core/state.h"
+#include "ns/core/up/drops.h"
 #include <stdlib.h>
 
 struct busy {
@@ -56,4 +58,57 @@ size_t ns_usage(const struct ns *ns, const struct now *now, size_t most, ns_usag
 	}
 	free(v);
 	return n > most ? n - most : 0;
+}
+
+/* ---- gateways ---- */
+
+static int by_presence(const void *a, const void *b)
+{
+	const struct gateway *x = *(const struct gateway *const *)a, *y = *(const struct gateway *const *)b;
+	if (!x->gs != !y->gs)
+		return x->gs ? 1 : -1;
+	return x->eui < y->eui ? -1 : x->eui > y->eui;
+}
+
+static bool is_connected(const struct gateway *g)
+{
+	return g->gs && g->status && g->status->connected;
+}
+
+size_t ns_gateways(const struct ns *ns, size_t most, ns_gateway_fn *fn, void *ctx)
+{
+	size_t all = HASH_CNT(by_eui, ns->gateways.by_eui), n = 0;
+	const struct gateway **v = all ? malloc(all * sizeof(*v)) : NULL;
+	if (!v)
+		return all;
+	for (const struct gateway *g = ns->gateways.by_eui; g; g = g->by_eui.next)
+		if (g->uid || is_connected(g))
+			v[n++] = g;
+	qsort(v, n, sizeof(*v), by_presence);
+	for (size_t i = 0; i < n && i < most; i++)
+		fn(ctx, v[i]->id, is_connected(v[i]), v[i]->status);
+	free(v);
+	return n > most ? n - most : 0;
+}
+
+/* ---- gauges ---- */
+
+void ns_measure(struct ns *ns, const struct now *now)
+{
+	struct ns_counters *c = &ns->counters;
+	ns->now = *now;
+	c->frames_open = ns->dedup.receptions.used;
+	c->answers_open = HASH_COUNT(ns->exchanges.by_ticket);
+	c->outbox = ns->outbox.tail - ns->outbox.head;
+	c->outbox_oldest = outbox_oldest_us(ns);
+	c->outbox_max = ns->config.outbox_max;
+	c->devices = HASH_CNT(by_uid, ns->devices.by_uid);
+	c->gateways = HASH_CNT(by_eui, ns->gateways.by_eui);
+	c->gateways_connected = 0;
+	for (const struct gateway *g = ns->gateways.by_eui; g; g = g->by_eui.next)
+		c->gateways_connected += is_connected(g);
+	c->gateway_servers = 0;
+	for (size_t i = 1; i < COUNT(ns->gs_is_up); i++)
+		c->gateway_servers += ns->gs_is_up[i];
+	c->as_connected = ns->as_is_up;
 }

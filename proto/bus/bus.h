@@ -47,6 +47,8 @@ int bus_connect(const struct bus_options *o, struct bus **ret, struct text *ret_
 void bus_free(struct bus *b);
 /** Read the certificates again, for connections from now on. @return 0 (also without TLS); -errno, and the old ones stay */
 int bus_reload(struct bus *b, struct text *ret_error);
+/** Write what it counts as metrics. */
+void bus_metrics(const struct bus *b, struct text *t);
 const char *bus_address(const struct bus *b); /**< as bound */
 
 const char *bus_peer_role(const struct bus_peer *p);

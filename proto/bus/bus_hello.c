@@ -58,6 +58,7 @@ static void greeted(struct bus_peer *p, const struct hello *h)
 	struct bus *b = p->bus;
 	p->hello = *h;
 	p->state = PEER_UP;
+	p->bus->stats.connects++;
 	p->up_at_us = loop_now(b->loop)->mono_us;
 	b->last_why[0] = 0;
 	char id[ULID_TEXT + 1];

@@ -61,6 +61,10 @@ struct request_block {
 	struct bus_request v[REQUESTS_BLOCK];
 };
 
+struct bus_stats {
+	uint64_t connects, losses; /**< of greeted connections */
+};
+
 struct bus {
 	struct bus_options o;
 	struct loop *loop;
@@ -84,6 +88,7 @@ struct bus {
 	size_t n_peers;
 	struct request_list free_requests;
 	SLIST_HEAD(, request_block) request_blocks;
+	struct bus_stats stats;
 	struct loop_timer *timer;
 	uint64_t timer_us;   /**< what it is set to */
 	bool is_scheduled;   /**< bus_settle runs at the end of this wake */

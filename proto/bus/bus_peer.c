@@ -35,6 +35,7 @@ void peer_drop(struct bus_peer *p, const char *fmt, ...)
 	if (p->state == PEER_DEAD)
 		return;
 	p->was_up = p->state == PEER_UP;
+	p->bus->stats.losses += p->was_up;
 	p->state = PEER_DEAD;
 	va_list ap;
 	va_start(ap, fmt);

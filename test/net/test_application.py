@@ -831,7 +831,7 @@ class Unlinked(Case):
     def metric(self, name):
         host, port = self.stack.address("as.http")
         with urllib.request.urlopen("http://%s:%d/metrics" % (host, port), timeout=30) as r:
-            return int(re.search(r"(?m)^%s (\d+)$" % name, r.read().decode()).group(1))
+            return int(re.search(r"(?m)^%s (\d+)$" % re.escape(name), r.read().decode()).group(1))
 
     def waiting(self):
         return self.metric("as_waiting_messages")
@@ -858,7 +858,7 @@ class Unlinked(Case):
         self.assertEqual((self.payloads(), self.waiting()), ([], 3))
         self.assertEqual([e["data"] for e in stack.cli("events", "--application-id", "app1") if e["name"] == "as.up.data.drop"],
                          [{"reason": "not_linked"}] * 2, "more than as.waiting-messages")
-        self.until(lambda: self.metric("as_store_pending") == 0, 30)
+        self.until(lambda: self.metric('godwit_store_pending_writes{process="as"}') == 0, 30)
         os.kill(stack.pid("as"), signal.SIGKILL)
         self.until(self.is_up_again, 60)
         self.sub = self.subscriber(self.key)

@@ -382,7 +382,7 @@ class GsTest(Base):
         time.sleep(0.2)
         text = urllib.request.urlopen("http://%s/metrics" % gs.addresses["gs.http"], timeout=5).read().decode()
         self.assertIn("gs_uplinks_total 1\n", text)
-        self.assertIn('gs_drop_total{reason="freq"} 1\n', text)
+        self.assertIn('gs_drops_total{reason="freq"} 1\n', text)
         self.assertEqual(urllib.request.urlopen("http://%s/healthz/ready" % gs.addresses["gs.http"], timeout=5).status, 200)
 
     def test_250_frames_in_one_datagram_arrive(self):
@@ -513,7 +513,7 @@ class SimulatedGateway(Base):
         tmst = self.uplink()
         self.assertEqual(self.outcome(self.request((tmst + 600000) % 2**32, 500000)), NO_TX_ACK)
         end = time.monotonic() + 5
-        while self.metric('gs_drop_total{reason="late_tx_ack"}') != 1:
+        while self.metric('gs_drops_total{reason="late_tx_ack"}') != 1:
             self.assertLess(time.monotonic(), end, "the answer that came too late was not counted as that")
             time.sleep(0.1)
 

@@ -147,7 +147,7 @@ class ReplicaTest(unittest.TestCase):
         self.until(self.in_step, "in step")
 
     def in_step(self):
-        return "\nas_ns_connected 1\n" in self.server.ask("GET", "/metrics", key="")[1]
+        return "\nas_network_server_connected 1\n" in self.server.ask("GET", "/metrics", key="")[1]
 
     def test_everything_is_told_at_first_and_changes_after(self):
         for n in range(40):

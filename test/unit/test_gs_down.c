@@ -161,7 +161,7 @@ START_TEST(without_tx_ack_the_outcome_is_unknown_one_second_after_the_emission)
 	ck_assert_uint_eq(w->acks, 1);
 	ck_assert_uint_eq(w->ack[0].result, TX_RESULT_NO_TX_ACK);
 	ck_assert(!MSG_HAS(&w->ack[0], rtt_us));
-	ck_assert_uint_eq(w->gs->metrics.tx_unknown, 1);
+	ck_assert_uint_eq(w->gs->metrics.tx[TX_RESULT_NO_TX_ACK], 1);
 	request_send(w, 0);
 	world_pass(w, 5 * SEC_US - 1);
 	ck_assert_uint_eq(w->acks, 1);
@@ -240,7 +240,8 @@ START_TEST(without_a_path_a_request_is_refused_and_nothing_is_sent)
 	ck_assert_int_eq(gs_tx(w->gs, &r, &w->now), TX_RESULT_NOT_CONNECTED);
 	ck_assert_uint_eq(w->sends, 0);
 	ck_assert_uint_eq(w->acks, 0);
-	ck_assert_uint_eq(w->gs->metrics.downlinks_refused, 5);
+	ck_assert_uint_eq(w->gs->metrics.downlinks_refused[TX_RESULT_NOT_CONNECTED], 4);
+	ck_assert_uint_eq(w->gs->metrics.downlinks_refused[TX_RESULT_UNKNOWN_ERROR], 1);
 	world_free(w);
 }
 END_TEST

@@ -260,7 +260,7 @@ START_TEST(what_would_wait_too_long_is_refused)
 	r.airtime_us = 2000000;
 	ck_assert_int_eq(gs_tx(w->gs, &r, &w->now), TX_RESULT_SUCCESS);
 	ck_assert_int_eq(gs_tx(w->gs, &r, &w->now), TX_RESULT_COLLISION_PACKET);
-	ck_assert_uint_eq(w->gs->metrics.downlinks_refused, 1);
+	ck_assert_uint_eq(w->gs->metrics.downlinks_refused[TX_RESULT_COLLISION_PACKET], 1);
 	ck_assert_uint_eq(w->gs->metrics.pending, 1);
 	world_free(w);
 }

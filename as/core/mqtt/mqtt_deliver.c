@@ -91,6 +91,7 @@ static bool flight_start(struct mqtt_engine *e, struct mqtt_session *s, struct m
 {
 	out->id = mqtt_queue_id(s);
 	out->state = OUT_SENT;
+	out->sent_us = now->mono_us;
 	mqtt_keep_out_state(e, s, out);
 	if (out->qos == 2) /* else, after a crash, its id could stand for another message, which the client would take for this one again */
 		mqtt_conn_hold(s->conn);
@@ -164,6 +165,7 @@ static void flight_drop(struct mqtt_engine *e, struct mqtt_session *s, struct mq
 static void flight_repeat(struct mqtt_engine *e, struct mqtt_session *s, struct mqtt_out *out, const struct now *now)
 {
 	out->is_unsent = false;
+	out->sent_us = now->mono_us;
 	s->unsent_n--;
 	if (out_send(s->conn, out, true, now))
 		return;

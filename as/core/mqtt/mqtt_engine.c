@@ -260,7 +260,18 @@ void mqtt_engine_shutdown(struct mqtt_engine *e, const struct now *now)
 	mqtt_conn_bury(e);
 }
 
-const struct mqtt_stats *mqtt_engine_stats(const struct mqtt_engine *e)
+static void count_owner(void *ctx, struct mqtt_map_node *node)
 {
+	struct mqtt_stats *stats = ctx;
+	const struct mqtt_owner *o = CONTAINER_OF(node, struct mqtt_owner, by_name);
+	stats->connected += o->connected_n;
+	for (const struct mqtt_session *s = o->sessions; s; s = s->next)
+		stats->queued += s->queue.n + s->inflight.n;
+}
+
+const struct mqtt_stats *mqtt_engine_stats(struct mqtt_engine *e)
+{
+	e->stats.connected = e->stats.queued = 0;
+	mqtt_map_each(&e->owners, count_owner, &e->stats);
 	return &e->stats;
 }

@@ -5,6 +5,7 @@
  */
 #pragma once
 #include "as/core/mqtt/mqtt_policy.h"
+#include "common/core/metric.h"
 
 struct mqtt_engine;
 struct mqtt_conn;
@@ -42,8 +43,10 @@ struct mqtt_engine_options {
 };
 
 struct mqtt_stats {
-	uint64_t connections, sessions, subscriptions, retained, message_bytes; /**< now */
+	uint64_t connections, sessions, connected, subscriptions, retained, message_bytes; /**< now; connected: of the sessions */
+	uint64_t queued; /**< messages now that wait for a session, or in flight for their acknowledgement */
 	uint64_t connects, refused, closed, received, sent, dropped_qos0, dropped_queue, dropped_rights, taken_over, malformed;
+	struct histogram ack; /**< from a message of QoS 1 or 2 to its PUBACK or PUBCOMP */
 };
 
 struct mqtt_limits mqtt_limits_default(void); /**< of an application */
@@ -97,4 +100,5 @@ void mqtt_engine_shutdown(struct mqtt_engine *e, const struct now *now);
 
 /** Take back one record that `keep` was given, at start, in the order of the keys; nothing is written meanwhile. @return 0; -EPROTO not understood; -ENOMEM */
 int mqtt_engine_load(struct mqtt_engine *e, struct slice key, struct slice value, const struct now *now);
-const struct mqtt_stats *mqtt_engine_stats(const struct mqtt_engine *e);
+/** What is counted, and what there is now; that is counted here, so ask once in a while. */
+const struct mqtt_stats *mqtt_engine_stats(struct mqtt_engine *e);

@@ -287,6 +287,8 @@ static void flight_end(struct mqtt_conn *c, struct mqtt_out *out, const struct n
 {
 	struct mqtt_engine *e = c->engine;
 	struct mqtt_session *s = c->session;
+	if (out->sent_us)
+		histogram_add(&e->stats.ack, us_since(out->sent_us, now->mono_us));
 	mqtt_queue_land(s, out);
 	mqtt_keep_out_gone(e, s, out);
 	mqtt_deliver_told(e, c, out->msg);

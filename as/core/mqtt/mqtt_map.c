@@ -102,6 +102,13 @@ void mqtt_map_remove(struct mqtt_map *m, struct mqtt_map_node *node)
 	m->n--;
 }
 
+void mqtt_map_each(const struct mqtt_map *m, void (*fn)(void *ctx, struct mqtt_map_node *node), void *ctx)
+{
+	for (size_t i = 0; i < m->cap; i++)
+		for (struct mqtt_map_node *node = m->v[i]; node; node = node->next)
+			fn(ctx, node);
+}
+
 void mqtt_map_done(struct mqtt_map *m)
 {
 	free(m->v);

@@ -21,4 +21,6 @@ struct mqtt_map_node *mqtt_map_next(const struct mqtt_map_node *node);
 /** @return 0; -ENOMEM */
 int mqtt_map_add(struct mqtt_map *m, struct mqtt_map_node *node, uint64_t hash);
 void mqtt_map_remove(struct mqtt_map *m, struct mqtt_map_node *node);
+/** Visit all, in no order; fn adds and removes none. */
+void mqtt_map_each(const struct mqtt_map *m, void (*fn)(void *ctx, struct mqtt_map_node *node), void *ctx);
 void mqtt_map_done(struct mqtt_map *m);

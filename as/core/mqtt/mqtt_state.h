@@ -23,6 +23,7 @@ enum mqtt_out_state { OUT_WAITS, OUT_SENT, OUT_RECEIVED }; /**< queued; PUBLISH 
 struct mqtt_out {
 	struct mqtt_out *next;
 	struct mqtt_msg *msg;
+	uint64_t sent_us; /**< monotonic; 0: not on this connection */
 	uint64_t seq; /**< its place among all of the session; key of what is kept */
 	uint16_t id;
 	uint8_t qos, state;

@@ -206,6 +206,7 @@ static void ended(struct ns *ns, struct attempt *a, uint32_t result, const struc
 	struct exchange *x = a->exchange;
 	struct about about = about_attempt(ns, x, a);
 	a->result = result;
+	ns->counters.transmissions[tx_result_info(result)->result]++;
 	struct text *e = trace_begin(ns, result == TX_RESULT_SUCCESS ? EVENT_NS_DOWN_TRANSMISSION_SUCCESS : EVENT_NS_DOWN_TRANSMISSION_FAIL, &about);
 	json_name(e, "result");
 	json_puts(e, tx_result_info(result)->name);

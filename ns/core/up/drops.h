@@ -1,14 +1,7 @@
-/** @file Reasons why a frame goes no further, from drops.def: numbers, words, counters. */
+/** @file Reasons why a frame goes no further, from drops.def: words, counters. */
 #pragma once
 #include "ns/core/trace.h"
-
-enum drop {
-	DROP_NONE,
-#define DROP(symbol, word, meaning) DROP_##symbol,
-#include "ns/core/up/drops.def"
-#undef DROP
-	DROP_N
-};
+#include "ns/core/up/drop.h"
 
 const char *drop_word(enum drop d);
 /** Count it. */
