@@ -31,11 +31,12 @@ struct as_metrics {
 };
 
 /** What each room keeps; NULL until its start, and in builds of single rooms. */
+struct api_route;
 #define ROOM(x) struct x;
 #include "as/rooms.def"
 #undef ROOM
 
-enum { AS_ROUTES_MAX = 128, AS_METHODS_MAX = 16, AS_LINKS_MAX = 8 };
+enum { AS_ROUTES_MAX = 160, AS_METHODS_MAX = 16, AS_LINKS_MAX = 8 };
 
 struct as {
 	struct daemon *daemon;
@@ -54,6 +55,8 @@ struct as {
 	/* Filled by the registrations below, during start: */
 	struct http_route routes[AS_ROUTES_MAX + 1];
 	size_t n_routes;
+	const struct api_route *described[AS_ROUTES_MAX]; /**< what the API's description says of them (as/api/route.h) */
+	size_t n_described;
 	struct bus_handler methods[AS_METHODS_MAX];
 	size_t n_methods;
 	struct as_link {
@@ -82,7 +85,8 @@ void as_reload(void *state);
 void as_stop(void *state, void (*done)(void *ctx), void *ctx);
 void as_free(void *state);
 
-/** Add a table of routes, terminated by path NULL; handlers get the struct as as their ctx. */
+/** Add routes that are not of the API, such as a WebSocket's; those of the API are added with api_add_routes. Terminated by path NULL;
+ * handlers get the struct as as their ctx. */
 void as_add_routes(struct as *as, const struct http_route *routes);
 /** Serve a method that the ns calls; ctx is the struct as. */
 void as_add_method(struct as *as, enum method m,

@@ -1,5 +1,6 @@
 /** @file Application downlinks: from a push to what became of it. */
 #pragma once
+#include "as/api/route.h"
 #include "as/traffic.h"
 
 
@@ -49,6 +50,6 @@ void downlinks_lease_over(struct as *as, struct device_traffic *t);
 /** The time of items that wait has passed: they fail. @return 0; -errno of the store */
 int downlinks_outdated(struct as *as, const struct device *d, struct device_traffic *t);
 /** The HTTP API's routes of the queue. */
-extern const struct http_route downlinks_routes[];
+extern const struct api_route downlinks_routes[];
 /** Tell the ns how many items wait for a device. */
 void downlinks_tell(struct as *as, uint64_t uid);

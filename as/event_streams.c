@@ -1,5 +1,6 @@
 /** @file Events over HTTP: what is kept of them, and streams of them as they come. */
 #include "as/api/api.h"
+#include "as/api/route.h"
 #include "as/core/registry/record_json.h"
 #include "as/event_view.h"
 #include "as/stations.h"
@@ -520,10 +521,14 @@ static void get_related(void *ctx, struct http_request *r)
 
 int event_streams_start(struct as *as, struct text *err)
 {
-	static const struct http_route routes[] = {
-		{ HTTP_GET, "/api/v3/events", get_events },
-		{ HTTP_POST, "/api/v3/events", post_events },
-		{ HTTP_GET, "/api/v3/events/related", get_related },
+	static const struct api_route routes[] = {
+		{ HTTP_GET, "/api/v3/events", get_events,
+			"any key", "Events that are kept, or a stream of them as they come", "", "@Events",
+			"application_id device_id gateway_id name tail after follow" },
+		{ HTTP_POST, "/api/v3/events", post_events,
+			"any key", "A stream of events: those of any of the identifiers", "@EventsRequest", "events", "" },
+		{ HTTP_GET, "/api/v3/events/related", get_related,
+			"any key", "The story of one message", "", "@Events", "correlation_id" },
 		{ .path = NULL },
 	};
 	struct event_streams *s = as->event_streams = calloc(1, sizeof *s);
@@ -535,7 +540,7 @@ int event_streams_start(struct as *as, struct text *err)
 	if (!s->beat)
 		return -ENOMEM;
 	loop_timer_in(s->beat, BEAT_US);
-	as_add_routes(as, routes);
+	api_add_routes(as, routes);
 	traces_watch(as, on_event);
 	keyring_watch(&as->keyring, on_key, as);
 	return 0;

@@ -406,7 +406,7 @@ int downlinks_start(struct as *as, struct text *err)
 		return -ENOMEM;
 	as_add_method(as, NSAS_PREPARE, on_prepare);
 	as_add_method(as, NSAS_PULL, on_pull);
-	as_add_routes(as, downlinks_routes);
+	api_add_routes(as, downlinks_routes);
 	as_add_link(as, link_up, NULL);
 	return 0;
 }

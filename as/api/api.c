@@ -328,12 +328,13 @@ int api_page(struct api_call *c, size_t *ret_skip, size_t *ret_limit)
 
 int api_start(struct as *as, struct text *err)
 {
-	static const struct http_route *const tables[] = {
-		api_app_routes, api_key_routes, api_mqtt_info_routes, api_device_routes, api_fleet_routes, api_member_routes, api_gateway_routes, api_simulate_routes,
+	static const struct api_route *const tables[] = {
+		api_app_routes, api_key_routes, api_mqtt_info_routes, api_device_routes, api_fleet_routes, api_member_routes, api_gateway_routes,
+		api_simulate_routes, api_openapi_routes, api_health_about,
 	};
 	(void)err;
 	for (size_t i = 0; i < COUNT(tables); i++)
-		as_add_routes(as, tables[i]);
+		api_add_routes(as, tables[i]);
 	return 0;
 }
 

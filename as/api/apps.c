@@ -241,18 +241,30 @@ static void link_delete(void *ctx, struct http_request *r)
 
 #define APP "/api/v3/applications/{application_id}"
 #define LINK "/api/v3/as/applications/{application_id}/link"
-const struct http_route api_app_routes[] = {
-	{ HTTP_POST, "/api/v3/applications", app_create },
-	{ HTTP_POST, "/api/v3/users/{user_id}/applications", app_create },
-	{ HTTP_POST, "/api/v3/organizations/{organization_id}/applications", app_create },
-	{ HTTP_GET, "/api/v3/applications", app_list },
-	{ HTTP_GET, "/api/v3/users/{user_id}/applications", app_list },
-	{ HTTP_GET, APP, app_get },
-	{ HTTP_PUT, APP, app_update },
-	{ HTTP_PATCH, APP, app_update },
-	{ HTTP_DELETE, APP, app_delete },
-	{ HTTP_GET, LINK, link_get },
-	{ HTTP_PUT, LINK, link_set },
-	{ HTTP_DELETE, LINK, link_delete },
-	{ 0, NULL, NULL },
+#define ABOUT_APP_CREATE \
+	"operator", "Create an application", "@ApplicationRequest", "@Application", ""
+#define ABOUT_APP_LIST \
+	"any key", "List the applications", "", "@Applications", "limit page order field_mask"
+#define ABOUT_APP_UPDATE \
+	"APPLICATION_SETTINGS_BASIC", \
+	"Change an application", "@ApplicationRequest", "@Application", ""
+const struct api_route api_app_routes[] = {
+	{ HTTP_POST, "/api/v3/applications", app_create, ABOUT_APP_CREATE },
+	{ HTTP_POST, "/api/v3/users/{user_id}/applications", app_create, ABOUT_APP_CREATE },
+	{ HTTP_POST, "/api/v3/organizations/{organization_id}/applications", app_create, ABOUT_APP_CREATE },
+	{ HTTP_GET, "/api/v3/applications", app_list, ABOUT_APP_LIST },
+	{ HTTP_GET, "/api/v3/users/{user_id}/applications", app_list, ABOUT_APP_LIST },
+	{ HTTP_GET, APP, app_get,
+		"APPLICATION_INFO", "Show an application", "", "@Application", "field_mask" },
+	{ HTTP_PUT, APP, app_update, ABOUT_APP_UPDATE },
+	{ HTTP_PATCH, APP, app_update, ABOUT_APP_UPDATE },
+	{ HTTP_DELETE, APP, app_delete,
+		"APPLICATION_DELETE", "Delete an application with its devices and keys", "", "@Empty", "" },
+	{ HTTP_GET, LINK, link_get,
+		"APPLICATION_LINK", "Show the link, without which messages wait", "", "@Link", "" },
+	{ HTTP_PUT, LINK, link_set,
+		"APPLICATION_LINK", "Link the application", "@LinkRequest", "@Link", "" },
+	{ HTTP_DELETE, LINK, link_delete,
+		"APPLICATION_LINK", "Cut the link: what devices send waits from here on", "", "@Empty", "" },
+	{ .path = NULL },
 };

@@ -202,21 +202,33 @@ static void device_rejoin(void *ctx, struct http_request *r)
  * serves it. */
 #define DEVICES "/api/v3/applications/{application_id}/devices"
 #define PART(part) "/api/v3/" part "/applications/{application_id}/devices/{device_id}"
-const struct http_route api_device_routes[] = {
-	{ HTTP_POST, DEVICES, device_create },
-	{ HTTP_GET, DEVICES, device_list },
-	{ HTTP_GET, DEVICES "/{device_id}", device_get },
-	{ HTTP_PUT, DEVICES "/{device_id}", device_update },
-	{ HTTP_PATCH, DEVICES "/{device_id}", device_update },
-	{ HTTP_DELETE, DEVICES "/{device_id}", device_delete },
-	{ HTTP_POST, DEVICES "/{device_id}/reset", device_reset },
-	{ HTTP_POST, DEVICES "/{device_id}/rejoin", device_rejoin },
-	{ HTTP_GET, PART("ns"), device_get },
-	{ HTTP_GET, PART("js"), device_get },
-	{ HTTP_GET, PART("as"), device_get },
-	{ HTTP_PUT, PART("ns"), device_update },
-	{ HTTP_PUT, PART("js"), device_update },
-	{ HTTP_PUT, PART("as"), device_update },
-	{ HTTP_PATCH, PART("ns"), device_reset },
-	{ 0, NULL, NULL },
+#define ABOUT_DEVICE_GET \
+	"APPLICATION_DEVICES_READ", \
+	"Show a device; with field_mask also its session and MAC state as the network server has them", "", "@EndDevice", "field_mask"
+#define ABOUT_DEVICE_UPDATE \
+	"APPLICATION_DEVICES_WRITE", "Change a device", "@EndDeviceRequest", "@EndDevice", ""
+#define ABOUT_DEVICE_RESET \
+	"APPLICATION_DEVICES_WRITE", \
+	"Forget the session of a device and all that was agreed with it", "", "@EndDevice", ""
+const struct api_route api_device_routes[] = {
+	{ HTTP_POST, DEVICES, device_create,
+		"APPLICATION_DEVICES_WRITE", "Create a device, whole", "@EndDeviceRequest", "@EndDevice", "" },
+	{ HTTP_GET, DEVICES, device_list,
+		"APPLICATION_DEVICES_READ", "List the devices of an application", "", "@EndDevices", "limit page order field_mask" },
+	{ HTTP_GET, DEVICES "/{device_id}", device_get, ABOUT_DEVICE_GET },
+	{ HTTP_PUT, DEVICES "/{device_id}", device_update, ABOUT_DEVICE_UPDATE },
+	{ HTTP_PATCH, DEVICES "/{device_id}", device_update, ABOUT_DEVICE_UPDATE },
+	{ HTTP_DELETE, DEVICES "/{device_id}", device_delete,
+		"APPLICATION_DEVICES_WRITE", "Delete a device", "", "@Empty", "" },
+	{ HTTP_POST, DEVICES "/{device_id}/reset", device_reset, ABOUT_DEVICE_RESET },
+	{ HTTP_POST, DEVICES "/{device_id}/rejoin", device_rejoin,
+		"APPLICATION_DEVICES_WRITE", "Tell a device to rejoin", "", "@EndDevice", "" },
+	{ HTTP_GET, PART("ns"), device_get, ABOUT_DEVICE_GET },
+	{ HTTP_GET, PART("js"), device_get, ABOUT_DEVICE_GET },
+	{ HTTP_GET, PART("as"), device_get, ABOUT_DEVICE_GET },
+	{ HTTP_PUT, PART("ns"), device_update, ABOUT_DEVICE_UPDATE },
+	{ HTTP_PUT, PART("js"), device_update, ABOUT_DEVICE_UPDATE },
+	{ HTTP_PUT, PART("as"), device_update, ABOUT_DEVICE_UPDATE },
+	{ HTTP_PATCH, PART("ns"), device_reset, ABOUT_DEVICE_RESET },
+	{ .path = NULL },
 };

@@ -261,8 +261,10 @@ static void device_export(void *ctx, struct http_request *r)
 }
 
 #define DEVICES "/api/v3/applications/{application_id}/devices"
-const struct http_route api_fleet_routes[] = {
-	{ HTTP_POST, DEVICES "/import", device_import },
-	{ HTTP_GET, DEVICES "/{device_id}/export", device_export },
-	{ 0, NULL, NULL },
+const struct api_route api_fleet_routes[] = {
+	{ HTTP_POST, DEVICES "/import", device_import,
+		"APPLICATION_DEVICES_WRITE", "Take a device as another network exports it, once however often it is sent", "@EndDeviceRequest", "@ImportOutcome", "update dry_run" },
+	{ HTTP_GET, DEVICES "/{device_id}/export", device_export,
+		"APPLICATION_DEVICES_READ_KEYS", "Write a device for another network: keys, session and nonces", "", "@EndDevice", "" },
+	{ .path = NULL },
 };

@@ -237,16 +237,25 @@ static void connection_stats(void *ctx, struct http_request *r)
 }
 
 #define GATEWAY "/api/v3/gateways/{gateway_id}"
-const struct http_route api_gateway_routes[] = {
-	{ HTTP_POST, "/api/v3/gateways", gateway_create },
-	{ HTTP_POST, "/api/v3/users/{user_id}/gateways", gateway_create },
-	{ HTTP_POST, "/api/v3/organizations/{organization_id}/gateways", gateway_create },
-	{ HTTP_GET, "/api/v3/gateways", gateway_list },
-	{ HTTP_POST, GATEWAY "/adopt", gateway_adopt },
-	{ HTTP_GET, GATEWAY, gateway_get },
-	{ HTTP_PUT, GATEWAY, gateway_update },
-	{ HTTP_PATCH, GATEWAY, gateway_update },
-	{ HTTP_DELETE, GATEWAY, gateway_delete },
-	{ HTTP_GET, "/api/v3/gs/gateways/{gateway_id}/connection/stats", connection_stats },
-	{ 0, NULL, NULL },
+#define ABOUT_GATEWAY_CREATE \
+	"operator", "Register a gateway", "@GatewayRequest", "@Gateway", ""
+#define ABOUT_GATEWAY_UPDATE \
+	"GATEWAY_SETTINGS_BASIC", "Change a gateway", "@GatewayRequest", "@Gateway", ""
+const struct api_route api_gateway_routes[] = {
+	{ HTTP_POST, "/api/v3/gateways", gateway_create, ABOUT_GATEWAY_CREATE },
+	{ HTTP_POST, "/api/v3/users/{user_id}/gateways", gateway_create, ABOUT_GATEWAY_CREATE },
+	{ HTTP_POST, "/api/v3/organizations/{organization_id}/gateways", gateway_create, ABOUT_GATEWAY_CREATE },
+	{ HTTP_GET, "/api/v3/gateways", gateway_list,
+		"any key", "List the gateways; for the operator, those too that are heard and not registered", "", "@Gateways", "limit page order field_mask" },
+	{ HTTP_POST, GATEWAY "/adopt", gateway_adopt,
+		"operator", "Register a gateway that is heard, by its EUI", "@GatewayRequest", "@Gateway", "" },
+	{ HTTP_GET, GATEWAY, gateway_get,
+		"GATEWAY_INFO", "Show a gateway", "", "@Gateway", "field_mask" },
+	{ HTTP_PUT, GATEWAY, gateway_update, ABOUT_GATEWAY_UPDATE },
+	{ HTTP_PATCH, GATEWAY, gateway_update, ABOUT_GATEWAY_UPDATE },
+	{ HTTP_DELETE, GATEWAY, gateway_delete,
+		"GATEWAY_DELETE", "Delete a gateway", "", "@Empty", "" },
+	{ HTTP_GET, "/api/v3/gs/gateways/{gateway_id}/connection/stats", connection_stats,
+		"GATEWAY_STATUS_READ", "How a gateway is connected", "", "@GatewayConnectionStats", "" },
+	{ .path = NULL },
 };

@@ -111,9 +111,12 @@ static void members_list(void *ctx, struct http_request *r)
 }
 
 #define MEMBERS "/api/v3/applications/{application_id}/devices/{device_id}/multicast-members"
-const struct http_route api_member_routes[] = {
-	{ HTTP_GET, MEMBERS, members_list },
-	{ HTTP_POST, MEMBERS, members_add },
-	{ HTTP_POST, MEMBERS "/remove", members_remove },
-	{ 0, NULL, NULL },
+const struct api_route api_member_routes[] = {
+	{ HTTP_GET, MEMBERS, members_list,
+		"APPLICATION_DEVICES_READ", "List the members of a multicast group", "", "@Members", "" },
+	{ HTTP_POST, MEMBERS, members_add,
+		"APPLICATION_DEVICES_WRITE", "Add devices to a multicast group", "@MembersRequest", "@Members", "" },
+	{ HTTP_POST, MEMBERS "/remove", members_remove,
+		"APPLICATION_DEVICES_WRITE", "Remove devices from a multicast group", "@MembersRequest", "@Members", "" },
+	{ .path = NULL },
 };

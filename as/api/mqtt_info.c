@@ -82,7 +82,8 @@ static void mqtt_info(void *ctx, struct http_request *r)
 	api_done(&c);
 }
 
-const struct http_route api_mqtt_info_routes[] = {
-	{ HTTP_GET, "/api/v3/as/applications/{application_id}/mqtt-connection-info", mqtt_info },
-	{ 0, NULL, NULL },
+const struct api_route api_mqtt_info_routes[] = {
+	{ HTTP_GET, "/api/v3/as/applications/{application_id}/mqtt-connection-info", mqtt_info,
+		"APPLICATION_INFO", "Where and how the application logs in to MQTT", "", "@MqttConnectionInfo", "" },
+	{ .path = NULL },
 };

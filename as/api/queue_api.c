@@ -66,9 +66,12 @@ static void list(void *ctx, struct http_request *r)
 }
 
 #define QUEUE_PATH "/api/v3/as/applications/{application_id}/devices/{device_id}/down"
-const struct http_route downlinks_routes[] = {
-	{ HTTP_POST, QUEUE_PATH "/push", push },
-	{ HTTP_POST, QUEUE_PATH "/replace", replace },
-	{ HTTP_GET, QUEUE_PATH, list },
+const struct api_route downlinks_routes[] = {
+	{ HTTP_POST, QUEUE_PATH "/push", push,
+		"APPLICATION_TRAFFIC_DOWN_WRITE", "Add items to a device's downlink queue", "@Downlinks", "@Empty", "" },
+	{ HTTP_POST, QUEUE_PATH "/replace", replace,
+		"APPLICATION_TRAFFIC_DOWN_WRITE", "Put these items in the place of a device's downlink queue", "@Downlinks", "@Empty", "" },
+	{ HTTP_GET, QUEUE_PATH, list,
+		"APPLICATION_TRAFFIC_READ", "List a device's downlink queue", "", "@Downlinks", "" },
 	{ .path = NULL },
 };

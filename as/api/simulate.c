@@ -59,7 +59,8 @@ static void simulate(void *ctx, struct http_request *r)
 	api_done(&c);
 }
 
-const struct http_route api_simulate_routes[] = {
-	{ HTTP_POST, "/api/v3/as/applications/{application_id}/devices/{device_id}/up/simulate", simulate },
+const struct api_route api_simulate_routes[] = {
+	{ HTTP_POST, "/api/v3/as/applications/{application_id}/devices/{device_id}/up/simulate", simulate,
+		"APPLICATION_TRAFFIC_UP_WRITE", "Publish an uplink that somebody makes up", "@SimulateRequest", "@Empty", "" },
 	{ .path = NULL },
 };
