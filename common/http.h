@@ -46,6 +46,8 @@ struct net_address;
 /** Who asks. @return 0; -errno, it has gone */
 int http_peer(const struct http_request *r, struct net_address *ret);
 void http_reply_json(struct http_request *r, int status, struct str body);
+/** The same with further header lines, each with its CR LF. */
+void http_reply_json_more(struct http_request *r, int status, struct str body, const char *lines);
 void http_reply_text(struct http_request *r, int status, const char *content_type, struct str body);
 /** {"code":…,"message":"…","details":[]} with the gRPC code that goes with the status. */
 void http_reply_error(struct http_request *r, int status, const char *message);

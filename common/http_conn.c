@@ -182,6 +182,11 @@ void http_reply_json(struct http_request *r, int status, struct str body)
 	reply(r, status, "application/json", body, "");
 }
 
+void http_reply_json_more(struct http_request *r, int status, struct str body, const char *lines)
+{
+	reply(r, status, "application/json", body, lines);
+}
+
 /** As http_reply_error, with a header line that the status asks for. */
 static void reply_error(struct http_request *r, int status, const char *message, const char *more)
 {

@@ -1,5 +1,5 @@
 /** @file The HTTP API's common part: keys, bodies, answers, errors. */
-#include "as/api/api.h"
+#include "as/api/lists.h"
 #include "as/api/routes.h"
 #include "as/core/registry/record_json.h"
 #include "as/replica.h"
@@ -89,6 +89,22 @@ void api_reply(struct api_call *c)
 		api_error(c, 503, "", "the answer is too long: ask with ?limit and ?page");
 	else
 		http_reply_json(c->r, 200, text_str(&c->out));
+}
+
+void api_reply_masked(struct api_call *c)
+{
+	struct field_mask mask;
+	struct text whole = c->out;
+	if (api_mask(c, &mask))
+		return;
+	c->out = text_growing(OUT_MAX);
+	if (whole.failed)
+		c->out.failed = true;
+	else
+		api_masked(&c->out, text_str(&whole), &mask);
+	crypto_forget(whole.p, whole.len);
+	text_done(&whole);
+	api_reply(c);
 }
 
 /** An answer that waits for the disk and the ns. */
@@ -329,7 +345,7 @@ int api_page(struct api_call *c, size_t *ret_skip, size_t *ret_limit)
 int api_start(struct as *as, struct text *err)
 {
 	static const struct api_route *const tables[] = {
-		api_app_routes, api_key_routes, api_mqtt_info_routes, api_device_routes, api_fleet_routes, api_member_routes, api_gateway_routes,
+		api_app_routes, api_key_routes, api_mqtt_info_routes, api_batch_routes, api_device_routes, api_fleet_routes, api_member_routes, api_gateway_routes,
 		api_simulate_routes, api_openapi_routes, api_health_about,
 	};
 	(void)err;

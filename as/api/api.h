@@ -54,6 +54,8 @@ bool api_insist(struct api_call *c, enum right right);
 
 /** Answer 200 with c->out. */
 void api_reply(struct api_call *c);
+/** Answer 200 with those members of c->out that the query's field_mask names, or all. */
+void api_reply_masked(struct api_call *c);
 /** Answer 200 with c->out once everything written so far is on disk, and the ns has the registry's present
  * revision (it is given 500 ms). */
 void api_commit(struct api_call *c);

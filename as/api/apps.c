@@ -1,5 +1,5 @@
 /** @file Applications over HTTP, with their link. */
-#include "as/api/api.h"
+#include "as/api/lists.h"
 #include "as/api/routes.h"
 #include "as/core/registry/entity_json.h"
 #include <stdio.h>
@@ -28,29 +28,40 @@ static void app_create(void *ctx, struct http_request *r)
 	api_done(&c);
 }
 
+/* ---- lists of them ---- */
+
+static void get_id(const void *a, struct text *ret) { text_puts(ret, ((const struct app *)a)->key); }
+static void get_name(const void *a, struct text *ret) { text_puts(ret, texts_get(&((const struct app *)a)->texts, TEXT_NAME)); }
+static void get_description(const void *a, struct text *ret) { text_puts(ret, texts_get(&((const struct app *)a)->texts, TEXT_DESCRIPTION)); }
+static void get_created(const void *a, struct text *ret) { api_sortable(ret, ((const struct app *)a)->created_unix_us); }
+static void get_updated(const void *a, struct text *ret) { api_sortable(ret, ((const struct app *)a)->updated_unix_us); }
+
+static void write_row(struct api_call *c, const void *a)
+{
+	app_json_write(&c->out, a);
+}
+
+static const struct api_column columns[] = {
+	{ "application_id", "id_contains", get_id },
+	{ "name", "name_contains", get_name },
+	{ "description", "description_contains", get_description },
+	{ "created_at", NULL, get_created },
+	{ "updated_at", NULL, get_updated },
+};
+
 static void app_list(void *ctx, struct http_request *r)
 {
 	static const struct api_need need = { 0, RIGHT_N, NULL };
+	static const struct api_listing listing = { "applications", columns, COUNT(columns), write_row, NULL };
+	struct api_rows rows = { .n = 0 };
 	struct api_call c;
-	size_t skip, limit, at = 0;
 	struct app *a, *tmp;
 	if (api_begin(&c, ctx, r, &need))
 		return;
-	if (!api_page(&c, &skip, &limit)) {
-		json_open(&c.out, '{');
-		json_name(&c.out, "applications");
-		json_open(&c.out, '[');
-		HASH_ITER(hh, c.as->registry.apps, a, tmp) {
-			if (!(rights_on_app(c.key, a) & RIGHT_BIT(RIGHT_APPLICATION_INFO)))
-				continue;
-			if (at >= skip && at - skip < limit)
-				app_json_write(&c.out, a);
-			at++;
-		}
-		json_close(&c.out, ']');
-		json_close(&c.out, '}');
-		api_reply(&c);
-	}
+	HASH_ITER(hh, c.as->registry.apps, a, tmp)
+		if (rights_on_app(c.key, a) & RIGHT_BIT(RIGHT_APPLICATION_INFO))
+			api_rows_add(&c, &listing, &rows, a);
+	api_rows_reply(&c, &listing, &rows);
 	api_done(&c);
 }
 
@@ -61,7 +72,7 @@ static void app_get(void *ctx, struct http_request *r)
 	if (api_begin(&c, ctx, r, &need))
 		return;
 	app_json_write(&c.out, c.app);
-	api_reply(&c);
+	api_reply_masked(&c);
 	api_done(&c);
 }
 
@@ -244,7 +255,7 @@ static void link_delete(void *ctx, struct http_request *r)
 #define ABOUT_APP_CREATE \
 	"operator", "Create an application", "@ApplicationRequest", "@Application", ""
 #define ABOUT_APP_LIST \
-	"any key", "List the applications", "", "@Applications", "limit page order field_mask"
+	"any key", "List the applications", "", "@Applications", "limit page order field_mask id_contains name_contains description_contains"
 #define ABOUT_APP_UPDATE \
 	"APPLICATION_SETTINGS_BASIC", \
 	"Change an application", "@ApplicationRequest", "@Application", ""
@@ -254,6 +265,7 @@ const struct api_route api_app_routes[] = {
 	{ HTTP_POST, "/api/v3/organizations/{organization_id}/applications", app_create, ABOUT_APP_CREATE },
 	{ HTTP_GET, "/api/v3/applications", app_list, ABOUT_APP_LIST },
 	{ HTTP_GET, "/api/v3/users/{user_id}/applications", app_list, ABOUT_APP_LIST },
+	{ HTTP_GET, "/api/v3/search/applications", app_list, ABOUT_APP_LIST },
 	{ HTTP_GET, APP, app_get,
 		"APPLICATION_INFO", "Show an application", "", "@Application", "field_mask" },
 	{ HTTP_PUT, APP, app_update, ABOUT_APP_UPDATE },

@@ -1,5 +1,6 @@
 /** @file A device as the network server has it now. */
 #include "as/api/device_live.h"
+#include "as/api/lists.h"
 #include "as/core/registry/device_json.h"
 #include "as/core/registry/mac_state.h"
 #include "as/joins.h"
@@ -15,6 +16,7 @@ struct asking {
 	struct http_request *r; /**< NULL: the peer is gone */
 	uint64_t uid;
 	unsigned parts;
+	struct field_mask mask; /**< borrows from the request */
 	bool is_export; /**< all of it, and as it is now, or nothing */
 };
 
@@ -168,7 +170,7 @@ static void on_state(void *ctx, int status, const struct failure *f, const void 
 {
 	static const struct device_state nothing = { 0 };
 	struct asking *a = ctx;
-	AUTO(text_done) struct text t = text_growing(1 << 20);
+	AUTO(text_done) struct text t = text_growing(1 << 20), shown = text_growing(1 << 20);
 	const struct device *d = registry_device_by_uid(&a->as->registry, a->uid);
 	(void)f;
 	if (a->r && !d) {
@@ -177,12 +179,14 @@ static void on_state(void *ctx, int status, const struct failure *f, const void 
 		http_reply_error(a->r, 503, not_there);
 	} else if (a->r) {
 		write_live(&t, a, d, status ? &nothing : reply);
-		if (t.failed)
+		if (!t.failed)
+			api_masked(&shown, text_str(&t), &a->mask);
+		if (t.failed || shown.failed)
 			http_reply_error(a->r, 503, "the store cannot be read");
 		else
-			http_reply_json(a->r, 200, text_str(&t));
-		if (a->parts & DEVICE_JSON_KEYS)
-			crypto_forget(t.p, t.len);
+			http_reply_json(a->r, 200, text_str(&shown));
+		crypto_forget(t.p, t.len);
+		crypto_forget(shown.p, shown.len);
 	}
 	free(a);
 }
@@ -192,7 +196,7 @@ static void on_closed(void *ctx)
 	((struct asking *)ctx)->r = NULL;
 }
 
-static int ask(struct api_call *c, unsigned parts, bool is_export)
+static int ask(struct api_call *c, unsigned parts, const struct field_mask *mask, bool is_export)
 {
 	struct bus_peer *ns = as_ns(c->as);
 	struct device_query q = { .device = c->device->entry.uid };
@@ -203,7 +207,7 @@ static int ask(struct api_call *c, unsigned parts, bool is_export)
 	struct asking *a = malloc(sizeof *a);
 	if (!a)
 		return -ENOMEM;
-	*a = (struct asking){ c->as, c->r, q.device, parts, is_export };
+	*a = (struct asking){ c->as, c->r, q.device, parts, *mask, is_export };
 	int e = bus_call(ns, ASNS_DEVICE, &q, ASK_US, on_state, a);
 	if (e) {
 		free(a);
@@ -213,15 +217,16 @@ static int ask(struct api_call *c, unsigned parts, bool is_export)
 	return 0;
 }
 
-int device_live_reply(struct api_call *c, unsigned parts)
+int device_live_reply(struct api_call *c, unsigned parts, const struct field_mask *mask)
 {
-	return ask(c, parts, false);
+	return ask(c, parts, mask, false);
 }
 
 void device_export_reply(struct api_call *c, unsigned parts)
 {
+	static const struct field_mask all = { .given = false };
 	if (device_is_lorawan(c->device)) {
-		if (ask(c, parts, true))
+		if (ask(c, parts, &all, true))
 			api_error(c, 503, "", "%s", not_there);
 		return;
 	}

@@ -1,9 +1,11 @@
 /** @file Devices over HTTP: one call creates the whole device. */
-#include "as/api/api.h"
 #include "as/api/device_live.h"
+#include "as/api/lists.h"
 #include "as/api/routes.h"
 #include "as/core/registry/device_json.h"
 #include "as/joins.h"
+#include <inttypes.h>
+#include <string.h>
 
 static unsigned parts(const struct api_call *c)
 {
@@ -67,10 +69,28 @@ static void device_create(void *ctx, struct http_request *r)
 	api_done(&c);
 }
 
-/** In a list that asks for the ids alone, a device is no more than that. */
-static void write_listed(struct api_call *c, const struct device *d, const struct field_mask *mask)
+/* ---- lists of them ---- */
+
+static void write_eui(struct text *ret, bool has, uint64_t eui)
 {
-	if (mask->n != 1 || !str_is(mask->v[0], "ids")) {
+	if (has)
+		text_printf(ret, "%016" PRIX64, eui);
+}
+
+static void get_id(const void *d, struct text *ret) { text_puts(ret, ((const struct device *)d)->id); }
+static void get_name(const void *d, struct text *ret) { text_puts(ret, texts_get(&((const struct device *)d)->texts, TEXT_NAME)); }
+static void get_description(const void *d, struct text *ret) { text_puts(ret, texts_get(&((const struct device *)d)->texts, TEXT_DESCRIPTION)); }
+static void get_dev_eui(const void *d, struct text *ret) { write_eui(ret, ((const struct device *)d)->has_dev_eui, ((const struct device *)d)->dev_eui); }
+static void get_join_eui(const void *d, struct text *ret) { write_eui(ret, ((const struct device *)d)->has_join_eui, ((const struct device *)d)->join_eui); }
+static void get_created(const void *d, struct text *ret) { api_sortable(ret, ((const struct device *)d)->created_unix_us); }
+static void get_updated(const void *d, struct text *ret) { api_sortable(ret, ((const struct device *)d)->updated_unix_us); }
+
+/** Whoever asks for the ids alone, as an export does, has many. */
+static void write_row(struct api_call *c, const void *object)
+{
+	const struct device *d = object;
+	const char *mask = http_query(c->r, "field_mask");
+	if (!mask || strcmp(mask, "ids") != 0) {
 		write_device(c, d);
 		return;
 	}
@@ -80,26 +100,39 @@ static void write_listed(struct api_call *c, const struct device *d, const struc
 	json_close(&c->out, '}');
 }
 
+static const struct api_column columns[] = {
+	{ "device_id", "id_contains", get_id },
+	{ "name", "name_contains", get_name },
+	{ "description", "description_contains", get_description },
+	{ "dev_eui", "dev_eui_contains", get_dev_eui },
+	{ "join_eui", "join_eui_contains", get_join_eui },
+	{ "created_at", NULL, get_created },
+	{ "updated_at", NULL, get_updated },
+};
+
 static void device_list(void *ctx, struct http_request *r)
 {
 	static const struct api_need need = { API_APP, RIGHT_APPLICATION_DEVICES_READ, NULL };
+	static const struct api_listing listing = { "end_devices", columns, COUNT(columns), write_row, NULL };
+	struct api_rows rows = { .n = 0 };
 	struct api_call c;
-	struct field_mask mask;
-	size_t skip, limit, at = 0;
 	if (api_begin(&c, ctx, r, &need))
 		return;
-	if (!api_mask(&c, &mask) && !api_page(&c, &skip, &limit)) {
-		json_open(&c.out, '{');
-		json_name(&c.out, "end_devices");
-		json_open(&c.out, '[');
-		for (const struct device *d = c.app->devices; d; d = d->next_of_app, at++)
-			if (at >= skip && at - skip < limit)
-				write_listed(&c, d, &mask);
-		json_close(&c.out, ']');
-		json_close(&c.out, '}');
-		api_reply(&c);
-	}
+	for (const struct device *d = c.app->devices; d; d = d->next_of_app)
+		api_rows_add(&c, &listing, &rows, d);
+	api_rows_reply(&c, &listing, &rows);
 	api_done(&c);
+}
+
+/** Is only what the network server knows named? Then it is shown with all that is stored. */
+static bool is_live_alone(const struct field_mask *mask)
+{
+	static const char *const live[] = { "session", "mac_state", "pending_session", "last_seen_at" };
+	size_t of_them = 0;
+	for (size_t i = 0; i < mask->n; i++)
+		for (size_t k = 0; k < COUNT(live); k++)
+			of_them += str_is(mask->v[i], live[k]);
+	return of_them == mask->n;
 }
 
 static void device_get(void *ctx, struct http_request *r)
@@ -113,9 +146,11 @@ static void device_get(void *ctx, struct http_request *r)
 		bool live = field_mask_covers(&mask, "session") || field_mask_covers(&mask, "mac_state") ||
 			    field_mask_covers(&mask, "pending_session") ||
 			    field_mask_covers(&mask, "last_seen_at");
-		if (!live || device_live_reply(&c, parts(&c))) {
+		if (is_live_alone(&mask))
+			mask.given = false;
+		if (!live || device_live_reply(&c, parts(&c), &mask)) {
 			write_device(&c, c.device);
-			api_reply(&c);
+			mask.given ? api_reply_masked(&c) : api_reply(&c);
 		}
 	}
 	api_done(&c);
@@ -210,11 +245,15 @@ static void device_rejoin(void *ctx, struct http_request *r)
 #define ABOUT_DEVICE_RESET \
 	"APPLICATION_DEVICES_WRITE", \
 	"Forget the session of a device and all that was agreed with it", "", "@EndDevice", ""
+#define ABOUT_DEVICE_LIST \
+	"APPLICATION_DEVICES_READ", \
+	"List the devices of an application", \
+	"", "@EndDevices", "limit page order field_mask id_contains name_contains description_contains dev_eui_contains join_eui_contains"
 const struct api_route api_device_routes[] = {
 	{ HTTP_POST, DEVICES, device_create,
 		"APPLICATION_DEVICES_WRITE", "Create a device, whole", "@EndDeviceRequest", "@EndDevice", "" },
-	{ HTTP_GET, DEVICES, device_list,
-		"APPLICATION_DEVICES_READ", "List the devices of an application", "", "@EndDevices", "limit page order field_mask" },
+	{ HTTP_GET, DEVICES, device_list, ABOUT_DEVICE_LIST },
+	{ HTTP_GET, "/api/v3/search/applications/{application_id}/devices", device_list, ABOUT_DEVICE_LIST },
 	{ HTTP_GET, DEVICES "/{device_id}", device_get, ABOUT_DEVICE_GET },
 	{ HTTP_PUT, DEVICES "/{device_id}", device_update, ABOUT_DEVICE_UPDATE },
 	{ HTTP_PATCH, DEVICES "/{device_id}", device_update, ABOUT_DEVICE_UPDATE },

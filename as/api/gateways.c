@@ -1,5 +1,5 @@
 /** @file Gateways over HTTP, those included that nobody registered but that are heard. */
-#include "as/api/api.h"
+#include "as/api/lists.h"
 #include "as/api/routes.h"
 #include "as/core/registry/entity_json.h"
 #include "as/stations.h"
@@ -130,31 +130,53 @@ static void write_unregistered(void *ctx, const struct station *s)
 	json_close(&c->out, '}');
 }
 
+/* ---- lists of them ---- */
+
+static void get_id(const void *g, struct text *ret) { text_puts(ret, ((const struct gateway *)g)->id); }
+static void get_name(const void *g, struct text *ret) { text_puts(ret, texts_get(&((const struct gateway *)g)->texts, TEXT_NAME)); }
+static void get_description(const void *g, struct text *ret) { text_puts(ret, texts_get(&((const struct gateway *)g)->texts, TEXT_DESCRIPTION)); }
+static void get_created(const void *g, struct text *ret) { api_sortable(ret, ((const struct gateway *)g)->created_unix_us); }
+static void get_updated(const void *g, struct text *ret) { api_sortable(ret, ((const struct gateway *)g)->updated_unix_us); }
+
+static void get_eui(const void *g, struct text *ret)
+{
+	if (((const struct gateway *)g)->has_eui)
+		text_printf(ret, "%016" PRIX64, ((const struct gateway *)g)->eui);
+}
+
+static void write_row(struct api_call *c, const void *g)
+{
+	gateway_json_write(&c->out, g, false);
+}
+
+static void write_heard(struct api_call *c)
+{
+	if (c->key->kind == KEY_ADMIN)
+		stations_each(c->as, write_unregistered, c);
+}
+
+static const struct api_column columns[] = {
+	{ "gateway_id", "id_contains", get_id },
+	{ "gateway_eui", "eui_contains", get_eui },
+	{ "name", "name_contains", get_name },
+	{ "description", "description_contains", get_description },
+	{ "created_at", NULL, get_created },
+	{ "updated_at", NULL, get_updated },
+};
+
 static void gateway_list(void *ctx, struct http_request *r)
 {
 	static const struct api_need need = { 0, RIGHT_N, NULL };
+	static const struct api_listing listing = { "gateways", columns, COUNT(columns), write_row, write_heard };
+	struct api_rows rows = { .n = 0 };
 	struct api_call c;
-	size_t skip, limit, at = 0;
 	struct gateway *g, *tmp;
 	if (api_begin(&c, ctx, r, &need))
 		return;
-	if (!api_page(&c, &skip, &limit)) {
-		json_open(&c.out, '{');
-		json_name(&c.out, "gateways");
-		json_open(&c.out, '[');
-		HASH_ITER(by_id, c.as->registry.gtw_by_id, g, tmp) {
-			if (!(rights_on_gateway(c.key, g) & RIGHT_BIT(RIGHT_GATEWAY_INFO)))
-				continue;
-			if (at >= skip && at - skip < limit)
-				gateway_json_write(&c.out, g, false);
-			at++;
-		}
-		if (c.key->kind == KEY_ADMIN && limit == SIZE_MAX)
-			stations_each(c.as, write_unregistered, &c);
-		json_close(&c.out, ']');
-		json_close(&c.out, '}');
-		api_reply(&c);
-	}
+	HASH_ITER(by_id, c.as->registry.gtw_by_id, g, tmp)
+		if (rights_on_gateway(c.key, g) & RIGHT_BIT(RIGHT_GATEWAY_INFO))
+			api_rows_add(&c, &listing, &rows, g);
+	api_rows_reply(&c, &listing, &rows);
 	api_done(&c);
 }
 
@@ -165,7 +187,7 @@ static void gateway_get(void *ctx, struct http_request *r)
 	if (api_begin(&c, ctx, r, &need))
 		return;
 	gateway_json_write(&c.out, c.gateway, false);
-	api_reply(&c);
+	api_reply_masked(&c);
 	api_done(&c);
 }
 
@@ -241,12 +263,16 @@ static void connection_stats(void *ctx, struct http_request *r)
 	"operator", "Register a gateway", "@GatewayRequest", "@Gateway", ""
 #define ABOUT_GATEWAY_UPDATE \
 	"GATEWAY_SETTINGS_BASIC", "Change a gateway", "@GatewayRequest", "@Gateway", ""
+#define ABOUT_GATEWAY_LIST \
+	"any key", \
+	"List the gateways; for the operator, those too that are heard and not registered", \
+	"", "@Gateways", "limit page order field_mask id_contains name_contains description_contains eui_contains"
 const struct api_route api_gateway_routes[] = {
 	{ HTTP_POST, "/api/v3/gateways", gateway_create, ABOUT_GATEWAY_CREATE },
 	{ HTTP_POST, "/api/v3/users/{user_id}/gateways", gateway_create, ABOUT_GATEWAY_CREATE },
 	{ HTTP_POST, "/api/v3/organizations/{organization_id}/gateways", gateway_create, ABOUT_GATEWAY_CREATE },
-	{ HTTP_GET, "/api/v3/gateways", gateway_list,
-		"any key", "List the gateways; for the operator, those too that are heard and not registered", "", "@Gateways", "limit page order field_mask" },
+	{ HTTP_GET, "/api/v3/gateways", gateway_list, ABOUT_GATEWAY_LIST },
+	{ HTTP_GET, "/api/v3/search/gateways", gateway_list, ABOUT_GATEWAY_LIST },
 	{ HTTP_POST, GATEWAY "/adopt", gateway_adopt,
 		"operator", "Register a gateway that is heard, by its EUI", "@GatewayRequest", "@Gateway", "" },
 	{ HTTP_GET, GATEWAY, gateway_get,

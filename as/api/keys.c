@@ -1,5 +1,5 @@
 /** @file API keys over HTTP: of applications, of gateways, and the operator's. */
-#include "as/api/api.h"
+#include "as/api/lists.h"
 #include "as/api/routes.h"
 #include "as/core/registry/keyring_json.h"
 #include <string.h>
@@ -55,23 +55,34 @@ static void create(void *ctx, struct http_request *r, const struct api_need *nee
 	api_done(&c);
 }
 
+static void get_id(const void *k, struct text *ret) { text_puts(ret, ((const struct api_key *)k)->id); }
+static void get_name(const void *k, struct text *ret) { text_puts(ret, ((const struct api_key *)k)->name); }
+static void get_created(const void *k, struct text *ret) { api_sortable(ret, ((const struct api_key *)k)->created_unix_us); }
+/** Those that never end come last. */
+static void get_expiry(const void *k, struct text *ret) { api_sortable(ret, ((const struct api_key *)k)->expires_unix_us - 1); }
+
+static void write_row(struct api_call *c, const void *k)
+{
+	api_key_json_write(&c->out, k, NULL);
+}
+
+static const struct api_column columns[] = {
+	{ "api_key_id", NULL, get_id },
+	{ "name", NULL, get_name },
+	{ "created_at", NULL, get_created },
+	{ "expires_at", NULL, get_expiry },
+};
+
 static void list(void *ctx, struct http_request *r, const struct api_need *need)
 {
+	static const struct api_listing listing = { "api_keys", columns, COUNT(columns), write_row, NULL };
+	struct api_rows rows = { .n = 0 };
 	struct api_call c;
-	size_t skip, limit, at = 0;
 	if (api_begin(&c, ctx, r, need))
 		return;
-	if (!api_page(&c, &skip, &limit)) {
-		json_open(&c.out, '{');
-		json_name(&c.out, "api_keys");
-		json_open(&c.out, '[');
-		for (const struct api_key *k = keys_of(&c); k; k = k->next_of_owner, at++)
-			if (at >= skip && at - skip < limit)
-				api_key_json_write(&c.out, k, NULL);
-		json_close(&c.out, ']');
-		json_close(&c.out, '}');
-		api_reply(&c);
-	}
+	for (const struct api_key *k = keys_of(&c); k; k = k->next_of_owner)
+		api_rows_add(&c, &listing, &rows, k);
+	api_rows_reply(&c, &listing, &rows);
 	api_done(&c);
 }
 

@@ -107,7 +107,12 @@ STORY = [
     ("post", DEVICE + "/rejoin", {"device_id": "dev4"}, "", None),
     ("get", "/api/v3/openapi.json", {}, "", None),
     *[("get", path, {}, "", None) for path in ("/metrics", "/healthz", "/healthz/live", "/healthz/ready")],
+    ("get", "/api/v3/search/applications", {}, "?id_contains=APP&order=-name", None),
+    ("get", "/api/v3/search/applications/{application_id}/devices", {}, "?dev_eui_contains=70b3&order=dev_eui", None),
+    ("get", "/api/v3/search/gateways", {}, "?eui_contains=aa&order=gateway_eui", None),
+    ("post", APPLICATION + "/dev-eui", {}, "", None),
     ("delete", DEVICE, {}, "", None),
+    ("delete", APPLICATION + "/devices/batch", {}, "?device_ids=dev2&device_ids=dev3", None),
     ("delete", APPLICATION, {}, "", None),
     ("delete", GATEWAY, {}, "", None),
 ]
