@@ -425,8 +425,14 @@ static void publish_under(struct as *as, struct str name, void *ctx)
 size_t applications_publish(struct as *as, const struct app *a, struct str tail, struct str json)
 {
 	struct publication p = { tail, json, 0 };
+	(void)applications_reach(as); /* what clients published meanwhile */
 	for_each_name(as, a, publish_under, &p);
 	return p.taken;
+}
+
+struct mqtt_reach applications_reach(struct as *as)
+{
+	return mqtt_engine_reach(as->applications->engine);
 }
 
 /* ---- sessions that outlive this process ---- */

@@ -11,3 +11,5 @@ const struct mqtt_stats *applications_mqtt(struct as *as);
 /** Publish to an application's subscribers. @param tail "/devices/dev1/up" @return how many sessions took it
  */
 size_t applications_publish(struct as *as, const struct app *a, struct str tail, struct str json);
+/** Whom the last applications_publish reached; once. */
+struct mqtt_reach applications_reach(struct as *as);

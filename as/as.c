@@ -174,6 +174,7 @@ static struct as *as_new(struct daemon *d, const void *settings)
 	as->loop = daemon_loop(d);
 	as->settings = settings;
 	as->rng = loop_rng();
+	(void)events_level_parse(str_of(daemon_common(d)->trace_events), &as->events);
 	return as;
 }
 

@@ -14,6 +14,8 @@
 #include "common/metrics.h"
 #include "common/store.h"
 #include "proto/bus/bus.h"
+#include "proto/events.h"
+#include "proto/log_watch.h"
 #include "proto/tables.h"
 
 struct as_settings {
@@ -49,6 +51,8 @@ struct as {
 	struct registry registry;
 	struct keyring keyring;
 	struct as_metrics metrics;
+	enum event_level events; /**< of its own, for the trace */
+	struct log_watch watch;  /**< whose events are logged at another level */
 #define ROOM(x) struct x *x;
 #include "as/rooms.def"
 #undef ROOM

@@ -1,6 +1,7 @@
 /** @file Taking pushes and replaces: what can be queued is queued, what cannot is answered with its reason.
  */
 #include "as/downlinks.h"
+#include "as/forwards.h"
 #include "as/placing.h"
 #include "as/traces.h"
 #include "common/core/json_out.h"
@@ -14,7 +15,7 @@ struct notice {
 	struct as *as;
 	uint64_t uid; /**< of the device: never used again, unlike its name */
 	uint64_t since_us; /**< of the push [mono] */
-	struct text messages;
+	struct text messages, ids; /**< ids: one behind another, of the messages */
 };
 
 /** A request being worked on. */
@@ -30,8 +31,7 @@ struct request {
 /* A request of 1 MiB holds 350000 bad items at worst: so many are told of each by itself, the rest in one. */
 enum { NOTICE_MAX = 64 << 20, REFUSALS_TOLD = 1000 };
 
-/** The message_format with its attributes filled in, for logs, answers and people. */
-static void explain(struct text *t, const struct tts_error *e)
+void downlinks_explain(struct text *t, const struct tts_error *e)
 {
 	for (const char *p = e->row->message_format; *p; p++) {
 		const char *close = *p == '{' ? strchr(p, '}') : NULL;
@@ -100,7 +100,7 @@ static void fail(struct request *rq, struct tts_error *e, const struct tts_downl
 	rq->as->metrics.downlinks_refused[e->row - down_errors]++;
 	if (++result->refused > REFUSALS_TOLD)
 		return;
-	explain(&w, e);
+	downlinks_explain(&w, e);
 	if (result->refused == 1) {
 		result->error = e->row;
 		memcpy(result->message, why, sizeof why);
@@ -133,19 +133,40 @@ static void sum_up(struct request *rq)
 		KV_U("queued", result->queued));
 }
 
+static void notice_free(struct notice *n)
+{
+	text_done(&n->messages);
+	text_done(&n->ids);
+	free(n);
+}
+
 /** Everything of the request is on disk now. */
 static void announce(void *ctx)
 {
 	struct notice *n = ctx;
 	struct as *as = n->as;
 	const struct device *d = registry_device_by_uid(&as->registry, n->uid);
-	for (size_t at = 0; d && at < n->messages.len; at += strlen(n->messages.p + at) + 1)
+	for (size_t at = 0, i = 0; d && at < n->messages.len; at += strlen(n->messages.p + at) + 1, i++) {
 		traffic_publish(as, d->app, d->id, tts_down_topic(TTS_QUEUED), str_of(n->messages.p + at));
+		struct cid cid = { .kind = CID_AS_DOWNLINK };
+		memcpy(cid.id.b, n->ids.p + i * sizeof cid.id.b, sizeof cid.id.b);
+		forwards_tell(as, EVENT_AS_DOWN_DATA_QUEUED_FORWARD, &(struct traces_of){ .device = d }, &cid, 1,
+			&(struct forward){ .since_unix_us = loop_now(as->loop)->unix_us - us_since(n->since_us, loop_now(as->loop)->mono_us) });
+	}
 	downlinks_tell(as, n->uid);
 	if (n->messages.len)
 		histogram_add(&as->metrics.queue_time, us_since(n->since_us, loop_now(as->loop)->mono_us));
-	text_done(&n->messages);
-	free(n);
+	notice_free(n);
+}
+
+static void tell_taken(const struct request *rq, const struct device_traffic *t, const struct item *item, const struct traces_of *of,
+	const struct cid *cid)
+{
+	char data[160];
+	struct text out = text_fixed(data, sizeof data);
+	text_printf(&out, "{\"f_port\":%u,\"size\":%u,\"confirmed\":%s,\"priority\":\"%s\",\"waiting\":%zu}", item->f_port, item->payload_n,
+		item->confirmed ? "true" : "false", tts_priority(item->priority), queue_waiting(&t->queue));
+	traces_note(rq->as, EVENT_AS_DOWN_DATA_RECEIVE, of, cid, 1, data);
 }
 
 /** Queue one good item, and note what is to be said of it. @return 0; QUEUE_E_FULL; -errno */
@@ -169,7 +190,8 @@ static int enqueue(struct request *rq, struct device_traffic *t, const struct tt
 	u.own_cids_n = d.own_cids_n;
 	tts_down(&rq->notice->messages, &u, TTS_QUEUED, &d, NULL);
 	text_putc(&rq->notice->messages, '\0');
-	traces_note(as, EVENT_AS_DOWN_DATA_RECEIVE, &of, &cid, 1, "");
+	tell_taken(rq, t, item, &of, &cid);
+	text_put(&rq->notice->ids, (struct str){ (const char *)id.b, sizeof id.b });
 	rq->result->queued++;
 	as->metrics.downlinks_queued++;
 	return 0;
@@ -221,6 +243,15 @@ static int take_item(struct request *rq, struct device_traffic *t, const struct 
 	return r;
 }
 
+static void tell_cleared(const struct request *rq, const struct queue *q)
+{
+	for (const struct item *i = q->first; i; i = i->next) {
+		struct cid cid = { .kind = CID_AS_DOWNLINK, .id = i->id };
+		if (!i->is_recalled)
+			traces_add(rq->as, EVENT_AS_DOWN_DATA_CLEAR, rq->device, &cid, 1, i->state == ITEM_WAITING ? "" : "{\"is_out\":true}");
+	}
+}
+
 static int take_all(struct request *rq, const struct json *j, json_val items, bool is_replace)
 {
 	struct device_traffic *t = traffic_of(rq->as, rq->device->entry.uid, true);
@@ -228,6 +259,8 @@ static int take_all(struct request *rq, const struct json *j, json_val items, bo
 		return -ENOMEM;
 	if (json_first(j, items) >= 0 && store_failing(rq->as->store))
 		return -EAGAIN;
+	if (is_replace)
+		tell_cleared(rq, &t->queue);
 	if (is_replace)
 		TRY(queue_clear(&t->queue, &rq->as->traffic->queue_sink, t->uid));
 	for (json_val v = json_first(j, items); v >= 0; v = json_next(j, v))
@@ -271,14 +304,13 @@ int downlinks_request(struct as *as, const struct app *a, const char *device_id,
 		return -ENOMEM;
 	struct request rq = { as, a, device_id, registry_device(&as->registry, a, str_of(device_id)), n,
 		ret_result };
-	*n = (struct notice){as, rq.device ? rq.device->entry.uid : 0, loop_now(as->loop)->mono_us, text_growing(NOTICE_MAX)};
+	*n = (struct notice){as, rq.device ? rq.device->entry.uid : 0, loop_now(as->loop)->mono_us, text_growing(NOTICE_MAX), text_growing(NOTICE_MAX)};
 	int r = take_body(&rq, body, is_replace);
 	sum_up(&rq);
 	/* Also after a failure: what was queued before it is announced all the same. */
 	int after = rq.device ? store_after(as->store, announce, n) : -ENODEV;
 	if (after) {
-		text_done(&n->messages);
-		free(n);
+		notice_free(n);
 	}
 	return r < 0 || !rq.device ? r : after;
 }

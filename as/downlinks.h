@@ -4,11 +4,13 @@
 #include "as/traffic.h"
 
 
+enum { DOWNLINKS_EXPLAINED = 200 };
+
 /** What became of a request as a whole, for whoever made it. */
 struct downlinks_result {
 	size_t queued, refused;
 	const struct down_error *error; /**< of the first that was refused; NULL: none */
-	char message[200];              /**< the same in words, attributes filled in */
+	char message[DOWNLINKS_EXPLAINED];              /**< the same in words, attributes filled in */
 };
 
 /** Take the body of a push or replace. Each refused item becomes a down/failed (from the 1001st on, one for
@@ -53,3 +55,5 @@ int downlinks_outdated(struct as *as, const struct device *d, struct device_traf
 extern const struct api_route downlinks_routes[];
 /** Tell the ns how many items wait for a device. */
 void downlinks_tell(struct as *as, uint64_t uid);
+/** An error's message_format with its attributes filled in, for logs, answers and people. */
+void downlinks_explain(struct text *t, const struct tts_error *e);

@@ -1,5 +1,6 @@
 /** @file The ns asks for the next downlink, and says what became of it. */
 #include "as/downlinks.h"
+#include "as/forwards.h"
 #include "as/placing.h"
 #include "as/traces.h"
 #include "as/unlinked.h"
@@ -13,6 +14,11 @@ enum { CIDS_SHOWN = 16 };
 #define TELL_TIMEOUT_US (10 * SEC_US)
 #define TELL_AGAIN_US (1 * SEC_US)
 _Static_assert((int)TTS_PAYLOAD_MAX <= (int)sizeof((struct pulled *)0)->frm.p, "each item fits an answer");
+
+struct cids_shown {
+	uint16_t len;
+	struct cid v[CIDS_SHOWN];
+};
 
 struct downlinks {
 	struct pulled answer, probe;
@@ -127,7 +133,7 @@ static void publish(struct as *as, const struct device *d, enum tts_down_kind ki
 		[TTS_NACK] = EVENT_AS_DOWN_DATA_NACK_FORWARD,
 		[TTS_FAILED] = EVENT_AS_DOWN_DATA_FAILED_FORWARD,
 	};
-	struct { uint16_t len; struct cid v[CIDS_SHOWN]; } list = { 0 };
+	struct cids_shown list = { 0 };
 	CIDS_ADD(&list, CID_AS_DOWNLINK, item->id);
 	cids_add_all(&list.len, list.v, COUNT(list.v), cids, n_cids);
 	struct tts_up u = traffic_envelope(as, d);
@@ -147,8 +153,19 @@ static void publish(struct as *as, const struct device *d, enum tts_down_kind ki
 		as->metrics.downlinks_failed[e->row - down_errors]++;
 	struct text *t = traffic_json(as);
 	tts_down(t, &u, kind, &shown, e);
-	unlinked_publish(as, d, tts_down_topic(kind), text_str(t));
-	traces_add(as, events[kind], d, list.v, list.len, "");
+	struct forward f = { .waits = unlinked_publish(as, d, tts_down_topic(kind), text_str(t)),
+		.has_f_cnt = as_sent, .f_cnt = item->f_cnt, .error = e ? e->row->name : NULL };
+	char why[DOWNLINKS_EXPLAINED];
+	struct traces_of of = { .device = d };
+	if (e) {
+		struct text w = text_fixed(why, sizeof why);
+		downlinks_explain(&w, e);
+		f.message = why;
+		/* Where steps are not told, this is all that is found by the application's own ids. */
+		of.own = shown.own_cids;
+		of.own_n = shown.own_cids_n;
+	}
+	forwards_tell(as, events[kind], &of, list.v, list.len, &f);
 }
 
 static void publish_failure(struct as *as, const struct device *d, const struct item *item, bool as_sent,
@@ -177,6 +194,24 @@ static struct tts_error error_of(const struct item *item, const struct up_outcom
 	return e;
 }
 
+/** It was not sent: that is no news for the application. */
+static void tell_returned(struct as *as, const struct device *d, const struct item *item, const struct cids_shown *cids,
+	const struct up_outcome *o, bool gone)
+{
+	struct cids_shown list = { 0 };
+	char data[128];
+	struct text t = text_fixed(data, sizeof data);
+	if (o->outcome != OUTCOME_RETURNED)
+		return;
+	CIDS_ADD(&list, CID_AS_DOWNLINK, item->id);
+	CIDS_ADD_ALL(&list, cids);
+	text_printf(&t, "{\"f_cnt\":%" PRIu32, o->f_cnt);
+	if (MSG_HAS(o, tx_result))
+		text_printf(&t, ",\"result\":\"%s\"", tx_result_info(o->tx_result)->name);
+	text_putc(&t, '}');
+	traces_add(as, gone ? EVENT_AS_DOWN_DATA_CLEAR : EVENT_AS_DOWN_DATA_RETURN, d, list.v, list.len, data);
+}
+
 int downlinks_outcome(
 	struct as *as, struct device *d, const struct cid *cids, size_t n_cids, const struct up_outcome *o)
 {
@@ -191,6 +226,8 @@ int downlinks_outcome(
 	if (!item)
 		return 0;
 	struct tts_error e = { 0 };
+	struct cids_shown list = { 0 };
+	cids_add_all(&list.len, list.v, COUNT(list.v), cids, n_cids);
 	switch (news) {
 	case NEWS_SENT: publish(as, d, TTS_SENT, item, true, cids, n_cids, NULL); break;
 	case NEWS_ACK: publish(as, d, TTS_ACK, item, true, cids, n_cids, NULL); break;
@@ -207,7 +244,7 @@ int downlinks_outcome(
 		was_on_air = item->was_sent || !strcmp(e.row->name, "transmission");
 		publish_failure(as, d, item, was_on_air, cids, n_cids, &e);
 		break;
-	case NEWS_NONE: break;
+	case NEWS_NONE: tell_returned(as, d, item, &list, o, gone); break;
 	}
 	if (gone)
 		item_free(item);
@@ -310,6 +347,14 @@ int downlinks_session(struct as *as, struct device *d, const struct ulid *sessio
 	return 0;
 }
 
+static void tell_handed_out(struct as *as, const struct device *d, const struct item *item, const struct cid *cids, size_t n_cids)
+{
+	char data[128];
+	struct text t = text_fixed(data, sizeof data);
+	text_printf(&t, "{\"f_cnt\":%" PRIu32 ",\"f_port\":%u,\"size\":%u,\"attempt\":%u}", item->f_cnt, item->f_port, item->payload_n, item->attempt);
+	traces_add(as, EVENT_AS_DOWN_DATA_FORWARD, d, cids, n_cids, data);
+}
+
 /** Answer a pull. @return 0; -errno: nothing is handed out */
 static int answer_pull(struct as *as, const struct pull *p, struct pulled *a)
 {
@@ -355,13 +400,10 @@ static int answer_pull(struct as *as, const struct pull *p, struct pulled *a)
 	if (item->is_long)
 		(void)placing_fill(as, item, &as->downlinks->place, a, &missing);
 	traffic_lease(as, t);
-	struct {
-		uint16_t len;
-		struct cid v[CIDS_SHOWN];
-	} list = {0};
+	struct cids_shown list = {0};
 	CIDS_ADD(&list, CID_AS_DOWNLINK, item->id);
 	cids_add_all(&list.len, list.v, COUNT(list.v), p->cids.v, p->cids.len);
-	traces_add(as, EVENT_AS_DOWN_DATA_FORWARD, d, list.v, list.len, "");
+	tell_handed_out(as, d, item, list.v, list.len);
 	return 0;
 }
 

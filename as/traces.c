@@ -4,6 +4,7 @@
 #include "as/event_view.h"
 #include "common/core/json.h"
 #include "common/core/json_out.h"
+#include "proto/bus/event_log.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,7 +62,9 @@ static void add(struct as *as, enum event_id event, const struct traces_of *of, 
 		MSG_MARK(e, cids);
 	if (is_json(data) && !str_copy(str_of(data), e->data, sizeof e->data))
 		MSG_MARK(e, data);
-	keep(as, e);
+	event_log(&as->watch, event, e);
+	if (events_is_told(event, as->events))
+		keep(as, e);
 }
 
 /** The data of an event with as many own ids, from `at` on, as fit. @return where the next one goes on */
@@ -92,11 +95,18 @@ static size_t write_data(struct text *t, const struct traces_of *of, size_t at, 
 	return at;
 }
 
+bool traces_wants(const struct as *as, enum event_id event, const struct device *d)
+{
+	return events_is_told(event, as->events) || event_log_wants(&as->watch, event, d ? d->entry.uid : 0, "");
+}
+
 void traces_note(struct as *as, enum event_id event, const struct traces_of *of, const struct cid *cids,
 	size_t n_cids, const char *data)
 {
 	char buf[TRACES_DATA_MAX];
 	size_t at = 0;
+	if (!traces_wants(as, event, of->device))
+		return;
 	do {
 		struct text t = text_fixed(buf, sizeof buf);
 		at = write_data(&t, of, at, data);

@@ -18,6 +18,8 @@ struct traces_of {
 	size_t own_n;
 };
 
+/** Is an event told or logged at all? Then its data are worth composing. @param d  NULL: nobody's */
+bool traces_wants(const struct as *as, enum event_id event, const struct device *d);
 /** Add an event of this process. With own ids it can be found by each of them that is not longer than an
  * event's data; they may take several events.
  * @param data  JSON object, or "" */

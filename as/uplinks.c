@@ -2,9 +2,11 @@
  * were taken. */
 #include "as/core/intake.h"
 #include "as/downlinks.h"
+#include "as/forwards.h"
 #include "as/store.h"
 #include "as/traces.h"
 #include "as/unlinked.h"
+#include "common/core/json_out.h"
 #include "common/log.h"
 #include "proto/lorawan/frame.h"
 #include "proto/lorawan/security.h"
@@ -12,9 +14,6 @@
 #include <string.h>
 
 enum { INTAKE_KEY = 17, INTAKE_NS = 4, CIDS_SHOWN = 16 };
-
-/** Why a message waits. */
-static const char not_linked[] = "{\"reason\":\"not_linked\"}";
 
 struct uplinks {
 	struct intake v[INTAKE_NS]; /* an ns that lost its store gets a new line; the oldest gives way */
@@ -82,6 +81,44 @@ static int decrypt(struct as *as, const struct device *d, struct up_data *up)
 	return cipher_frm(as->crypto, &s->app_s_key, &id, up->frm.p, up->frm.len);
 }
 
+/** The first event of a message: how long it took to come here. */
+static void tell_received(struct as *as, enum event_id e, const struct device *d, uint64_t received_unix_us,
+	const struct up_data *up, const struct cid *cids, size_t n_cids)
+{
+	char data[128];
+	struct text t = text_fixed(data, sizeof data);
+	uint64_t now_us = loop_now(as->loop)->unix_us;
+	if (!traces_wants(as, e, d))
+		return;
+	json_open(&t, '{');
+	if (up) {
+		json_name(&t, "f_cnt");
+		json_unum(&t, up->f_cnt);
+	}
+	if (up && MSG_HAS(up, f_port)) {
+		json_name(&t, "f_port");
+		json_unum(&t, up->f_port);
+	}
+	if (up && MSG_HAS(up, frm)) {
+		json_name(&t, "size");
+		json_unum(&t, up->frm.len);
+	}
+	if (received_unix_us && received_unix_us <= now_us) {
+		json_name(&t, "duration_us");
+		json_unum(&t, now_us - received_unix_us);
+	}
+	json_close(&t, '}');
+	traces_add(as, e, d, cids, n_cids, data);
+}
+
+/** It was published, or waits. */
+static void tell_published(struct as *as, enum event_id forward, enum event_id wait, const struct device *d, bool waits,
+	uint64_t received_unix_us, const struct cid *cids, size_t n_cids)
+{
+	struct forward f = { .since_unix_us = received_unix_us, .waits = waits };
+	forwards_tell(as, waits ? wait : forward, &(struct traces_of){ .device = d }, cids, n_cids, &f);
+}
+
 static void publish_data(
 	struct as *as, const struct device *d, struct up_data *up, struct cid *cids, size_t n_cids)
 {
@@ -89,7 +126,7 @@ static void publish_data(
 	struct tts_extras x = { .locations = texts_get(&d->texts, TEXT_LOCATIONS),
 		.version_ids = texts_get(&d->texts, TEXT_VERSION_IDS) };
 	int r = decrypt(as, d, up);
-	traces_add(as, EVENT_AS_UP_DATA_RECEIVE, d, cids, n_cids, "");
+	tell_received(as, EVENT_AS_UP_DATA_RECEIVE, d, up->received_unix_us, up, cids, n_cids);
 	if (r) {
 		as->metrics.uplinks_undecrypted++;
 		const char *why =
@@ -104,7 +141,7 @@ static void publish_data(
 	as->metrics.uplinks++;
 	histogram_add(&as->metrics.uplink_age, us_since(up->received_unix_us, loop_now(as->loop)->unix_us));
 	bool waits = unlinked_publish(as, d, "up", text_str(t));
-	traces_add(as, waits ? EVENT_AS_UP_DATA_WAIT : EVENT_AS_UP_DATA_FORWARD, d, cids, n_cids, waits ? not_linked : "");
+	tell_published(as, EVENT_AS_UP_DATA_FORWARD, EVENT_AS_UP_DATA_WAIT, d, waits, up->received_unix_us, cids, n_cids);
 }
 
 static void publish_join(
@@ -112,11 +149,11 @@ static void publish_join(
 {
 	struct tts_up u = envelope(as, d, j->dev_addr, cids, n_cids);
 	struct text *t = traffic_json(as);
-	traces_add(as, EVENT_AS_UP_JOIN_RECEIVE, d, cids, n_cids, "");
+	tell_received(as, EVENT_AS_UP_JOIN_RECEIVE, d, j->received_unix_us, NULL, cids, n_cids);
 	tts_join(t, &u, j);
 	as->metrics.joins++;
 	bool waits = unlinked_publish(as, d, "join", text_str(t));
-	traces_add(as, waits ? EVENT_AS_UP_JOIN_WAIT : EVENT_AS_UP_JOIN_FORWARD, d, cids, n_cids, waits ? not_linked : "");
+	tell_published(as, EVENT_AS_UP_JOIN_FORWARD, EVENT_AS_UP_JOIN_WAIT, d, waits, j->received_unix_us, cids, n_cids);
 }
 
 static void publish_status(
@@ -128,7 +165,7 @@ static void publish_status(
 	u.n_cids = n_cids;
 	tts_status(t, &u, s);
 	bool waits = unlinked_publish(as, d, "service/data", text_str(t));
-	traces_add(as, waits ? EVENT_AS_UP_SERVICE_WAIT : EVENT_AS_UP_SERVICE_FORWARD, d, cids, n_cids, waits ? not_linked : "");
+	tell_published(as, EVENT_AS_UP_SERVICE_FORWARD, EVENT_AS_UP_SERVICE_WAIT, d, waits, 0, cids, n_cids);
 }
 
 /** @return 0; -errno of the store: not taken */

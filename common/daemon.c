@@ -58,7 +58,7 @@ static size_t own_offset(void)
 static int make_table(struct daemon *d)
 {
 	const struct settings_table *own = &d->program->settings;
-	size_t n = COUNT(common_rows) + own->n, sections = 3;
+	size_t n = COUNT(common_rows) + own->n, sections = 4;
 	for (const char *const *s = own->sections; s && *s; s++)
 		sections++;
 	d->rows = calloc(n, sizeof *d->rows);
@@ -76,6 +76,7 @@ static int make_table(struct daemon *d)
 	d->sections[at++] = "";
 	d->sections[at++] = "log";
 	d->sections[at++] = "bus";
+	d->sections[at++] = "trace";
 	for (const char *const *s = own->sections; s && *s; s++)
 		d->sections[at++] = *s;
 	d->table = (struct settings_table){ d->rows, n, d->sections };
@@ -190,27 +191,38 @@ static int complain(const struct daemon *d, const struct text *err, int rc)
 	return EXIT_FAILURE;
 }
 
-static int find_word(const char *const *words, size_t n, const char *word)
+static int find_word(const char *const *words, const char *word)
 {
-	for (size_t i = 0; i < n; i++)
+	for (int i = 0; words[i]; i++)
 		if (!strcmp(words[i], word))
-			return (int)i;
+			return i;
 	return -1;
+}
+
+static const char *const formats[] = { [LOG_LOGFMT] = "logfmt", [LOG_JSON] = "json", NULL };
+static const char *const levels[] = { [LOG_ERROR] = "error", [LOG_WARN] = "warn", [LOG_INFO] = "info", [LOG_DEBUG] = "debug", NULL };
+static const char *const event_levels[] = { "all", "failures", "off", NULL }; /* proto/events.h reads them */
+
+/** One of a few words. @return 0; -EINVAL, and *err says what it may be */
+static int take_word(const struct daemon *d, const char *name, const char *value, const char *const *words, int *ret, struct text *err)
+{
+	*ret = find_word(words, value);
+	if (*ret >= 0)
+		return 0;
+	daemon_where(d, err, name);
+	text_printf(err, ": \"%s\" is not ", value);
+	for (int i = 0; words[i]; i++)
+		text_printf(err, "%s%s", !i ? "" : words[i + 1] ? ", " : " or ", words[i]);
+	return -EINVAL;
 }
 
 static int setup_log(struct daemon *d, struct text *err)
 {
-	static const char *const formats[] = { [LOG_LOGFMT] = "logfmt", [LOG_JSON] = "json" };
-	static const char *const levels[] = { [LOG_ERROR] = "error", [LOG_WARN] = "warn", [LOG_INFO] = "info", [LOG_DEBUG] = "debug" };
 	const struct common_settings *c = daemon_common(d);
-	int format = find_word(formats, COUNT(formats), c->log_format);
-	int level = find_word(levels, COUNT(levels), c->log_level);
-	if (format < 0 || level < 0) {
-		daemon_where(d, err, format < 0 ? "log.format" : "log.level");
-		text_printf(err, ": \"%s\" is not %s", format < 0 ? c->log_format : c->log_level,
-			format < 0 ? "logfmt or json" : "error, warn, info or debug");
-		return -EINVAL;
-	}
+	int format, level, events;
+	TRY(take_word(d, "log.format", c->log_format, formats, &format, err));
+	TRY(take_word(d, "log.level", c->log_level, levels, &level, err));
+	TRY(take_word(d, "trace.events", c->trace_events, event_levels, &events, err));
 	log_setup((enum log_format)format, (enum log_level)level, d->program->name);
 	return 0;
 }

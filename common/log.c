@@ -11,15 +11,20 @@ static const char *const level_names[] = { "error", "warn", "info", "debug" };
 /* The one state of a process that is not handed around: where its lines go must be known even where everything failed. */
 static struct {
 	enum log_format format;
-	enum log_level level;
+	enum log_level level, set; /**< now; as the settings say */
 	const char *process;
-} log_state = { LOG_LOGFMT, LOG_INFO, "" };
+} log_state = { LOG_LOGFMT, LOG_INFO, LOG_INFO, "" };
 
 void log_setup(enum log_format format, enum log_level level, const char *process)
 {
 	log_state.format = format;
-	log_state.level = level;
+	log_state.level = log_state.set = level;
 	log_state.process = process;
+}
+
+void log_level_of_process(int level)
+{
+	log_state.level = level >= LOG_ERROR && level <= LOG_DEBUG ? (enum log_level)level : log_state.set;
 }
 
 bool log_on(enum log_level level)

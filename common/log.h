@@ -34,5 +34,7 @@ struct kv {
 	} while (0)
 
 void log_setup(enum log_format format, enum log_level level, const char *process); /**< process: gs, ns, as, borrowed */
+/** All of the process at another level for a while. @param level  -1: back to what log_setup said */
+void log_level_of_process(int level);
 bool log_on(enum log_level level);
 void log_write(enum log_level level, const char *word, const struct kv *kv);

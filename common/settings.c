@@ -12,7 +12,7 @@
 enum { FILE_MAX_BYTES = 1 << 20, NAME_MAX_BYTES = 128 };
 static const char default_file[] = "/etc/godwit/godwit.conf";
 static const char env_prefix[] = "GODWIT_";
-static const char *const known_sections[] = { "", "gs", "ns", "as", "bus", "log" };
+static const char *const known_sections[] = { "", "gs", "ns", "as", "bus", "log", "trace" };
 
 struct loading {
 	const struct settings_table *table;

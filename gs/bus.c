@@ -3,6 +3,7 @@
 #include "common/log.h"
 #include "gs/outbox.h"
 #include "proto/bus/bus.h"
+#include "proto/bus/event_log.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,7 +22,11 @@ struct gs_bus {
 	uint64_t retry_us; /**< the network server has no room: nothing is sent before */
 	struct gs *gs;
 	struct outbox outbox;
+	enum event_level level; /**< events that are told */
 	struct trace_events events;
+	struct trace_event logged; /**< one that goes to the log only */
+	uint64_t events_lost, batch_lost; /**< not told yet; told in the batch that is being gathered */
+	struct log_watch watch;
 	uint64_t lost_logged, lost_logged_us;
 };
 
@@ -125,29 +130,58 @@ void gs_bus_status(struct gs_bus *b, const struct gateway_status *st)
 		bus_notify(b->peer, GSNS_STATUS, st);
 }
 
-static void events_flush(struct gs_bus *b)
+static void events_lost(struct gs_bus *b, uint64_t n)
 {
-	if (!b->events.v.len)
-		return;
-	if (b->events.lost)
-		MSG_MARK(&b->events, lost);
-	if (!b->peer || bus_notify(b->peer, GSNS_EVENT, &b->events))
-		b->events.lost += b->events.v.len;
-	else
-		b->events.lost = 0;
-	b->events.v.len = 0;
-	MSG_UNMARK(&b->events, lost);
+	b->events_lost += n;
+	b->gs->metrics.events_lost += n;
 }
 
-struct trace_event *gs_bus_event(struct gs_bus *b)
+static void events_flush(struct gs_bus *b)
 {
+	struct trace_events *m = &b->events;
+	if (!m->v.len)
+		return;
+	m->has = 0;
+	if (b->batch_lost)
+		MSG_SET(m, lost, b->batch_lost);
+	if (!b->peer || bus_notify(b->peer, GSNS_EVENT, m))
+		events_lost(b, b->batch_lost + m->v.len);
+	b->batch_lost = 0;
+	m->v.len = 0;
+}
+
+/** The story has a hole here. */
+static void tell_lost(struct gs_bus *b)
+{
+	struct trace_event *e = &b->events.v.v[b->events.v.len++];
+	*e = (struct trace_event){.time_unix_us = loop_now(b->loop)->unix_us, .process = EVENT_PROCESS_GS};
+	str_copy(str_of(events_info(EVENT_GS_EVENTS_LOST)->name), e->name, sizeof e->name);
+	struct text t = text_fixed(e->data, sizeof e->data);
+	text_printf(&t, "{\"lost\":%" PRIu64 "}", b->events_lost);
+	MSG_MARK(e, data);
+	b->batch_lost = b->events_lost;
+	b->events_lost = 0;
+}
+
+struct trace_event *gs_bus_event(struct gs_bus *b, enum event_id id, const char *gateway_id)
+{
+	bool is_told = events_is_told(id, b->level), is_logged = event_log_wants(&b->watch, id, 0, gateway_id);
 	if (b->events.v.len == COUNT(b->events.v.v))
 		events_flush(b);
-	if (!b->peer || bus_peer_backlog(b->peer) > EVENTS_BACKLOG_BYTES) {
-		b->events.lost++;
-		return NULL;
+	if (is_told && (!b->peer || bus_peer_backlog(b->peer) > EVENTS_BACKLOG_BYTES)) {
+		events_lost(b, 1);
+		is_told = false;
 	}
-	return &b->events.v.v[b->events.v.len++];
+	if (is_told && b->events_lost && !b->events.v.len)
+		tell_lost(b);
+	return is_told ? &b->events.v.v[b->events.v.len] : is_logged ? &b->logged : NULL;
+}
+
+void gs_bus_event_end(struct gs_bus *b, enum event_id id, struct trace_event *e)
+{
+	event_log(&b->watch, id, e);
+	if (e != &b->logged)
+		b->events.v.len++;
 }
 
 enum { LOST_LOG_EVERY_US = 10 * 1000 * 1000 };
@@ -170,6 +204,8 @@ void gs_bus_flush(struct gs_bus *b)
 	waiting_send(b);
 	events_flush(b);
 	lost_log(b);
+	if (log_watch_expire(&b->watch, loop_now(b->loop)->mono_us))
+		log_level_of_process(log_watch_process(&b->watch, EVENT_PROCESS_GS));
 }
 
 void gs_bus_metrics(struct gs_bus *b, struct text *t)
@@ -211,9 +247,19 @@ static void on_sync(void *ctx, struct bus_peer *peer, struct bus_request *reques
 	bus_reply(request, &(struct ack){0});
 }
 
+static void on_logs(void *ctx, struct bus_peer *peer, struct bus_request *request, const void *msg)
+{
+	struct gs_bus *b = ctx;
+	(void)peer;
+	(void)request;
+	log_watch_take(&b->watch, msg, loop_now(b->loop)->mono_us);
+	log_level_of_process(log_watch_process(&b->watch, EVENT_PROCESS_GS));
+}
+
 static const struct bus_handler handlers[] = {
 	{NSGS_SCHEDULE, on_schedule},
 	{NSGS_SYNC, on_sync},
+	{NSGS_LOGS, on_logs},
 };
 
 static void on_up(void *ctx, struct bus_peer *peer)
@@ -248,6 +294,7 @@ int gs_bus_open(struct daemon *d, uint32_t buffer, struct gs_bus **ret, struct t
 	if (!b)
 		return -ENOMEM;
 	b->loop = daemon_loop(d);
+	(void)events_level_parse(str_of(s->trace_events), &b->level);
 	struct bus_options o = {.loop = b->loop,
 		.address = s->ns_address,
 		.role = "gs",

@@ -16,7 +16,9 @@ void gs_bus_reload(struct gs_bus *b); /**< certificates */
 void gs_bus_uplink(struct gs_bus *b, const struct gs_uplink *up, uint32_t generation);
 void gs_bus_tx_ack(struct gs_bus *b, const struct tx_ack *ack);
 void gs_bus_status(struct gs_bus *b, const struct gateway_status *st);
-struct trace_event *gs_bus_event(struct gs_bus *b);
+/** Room for an event that somebody reads, on the trace or in the log; NULL: nobody does, or the ns does not keep up. */
+struct trace_event *gs_bus_event(struct gs_bus *b, enum event_id id, const char *gateway_id);
+void gs_bus_event_end(struct gs_bus *b, enum event_id id, struct trace_event *e);
 /** Hand on what has gathered; at the end of every wake. */
 void gs_bus_flush(struct gs_bus *b);
 /** Bring the core's metrics of what waits up to date, and write those of the bus. */

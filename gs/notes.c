@@ -87,11 +87,7 @@ static void gateway_log(const struct gs_note *note, const char *address)
 			KV_Z("address", address), KV_U("times", g->moves),
 			KV_Z("why", g->moves > MOVES_MANY ? "again and again: are there two forwarders with this EUI?" : "its address changed"));
 		break;
-	default:
-		LOG(LOG_INFO, "tx_fail", KV_Z("gateway", g->id),
-			KV_Z("result", tx_result_info(note->result)->name),
-			KV_Z("error", note->word ? note->word : ""));
-		break;
+	default: break;
 	}
 }
 
@@ -107,17 +103,4 @@ void notes_log(const struct gs_note *note)
 		no_plan_log(note, buf);
 	else
 		gateway_log(note, buf);
-}
-
-void notes_uplink(const struct gs_uplink *up)
-{
-	char buf[CID_TEXT_MAX];
-	struct text cid = text_fixed(buf, sizeof buf);
-	const struct cid *c = CIDS_FIND(&up->cids, CID_GS_UPLINK);
-	if (!log_on(LOG_DEBUG) || !c)
-		return;
-	cid_text(&cid, c);
-	LOG(LOG_DEBUG, "uplink", KV_Z("cid", buf), KV_Z("gateway", up->rx.gateway_id),
-		KV_U("freq", up->freq_hz), KV_I("rssi_ddbm", up->rx.rssi_ddbm),
-		KV_I("snr_ddb", up->rx.snr_ddb), KV_U("size", up->phy.len));
 }

@@ -3,5 +3,3 @@
 #include "gs/core/gs.h"
 
 void notes_log(const struct gs_note *note);
-/** One line per uplink, at debug. */
-void notes_uplink(const struct gs_uplink *up);

@@ -47,7 +47,6 @@ struct process {
 static void on_uplink(void *ctx, const struct gs_uplink *up, uint32_t generation)
 {
 	struct process *p = ctx;
-	notes_uplink(up);
 	gs_bus_uplink(p->bus, up, generation);
 }
 
@@ -63,10 +62,16 @@ static void on_status(void *ctx, const struct gateway_status *st)
 	gs_bus_status(p->bus, st);
 }
 
-static struct trace_event *on_event(void *ctx)
+static struct trace_event *on_event(void *ctx, enum event_id id, const char *gateway_id)
 {
 	struct process *p = ctx;
-	return gs_bus_event(p->bus);
+	return gs_bus_event(p->bus, id, gateway_id);
+}
+
+static void on_event_end(void *ctx, enum event_id id, struct trace_event *e)
+{
+	struct process *p = ctx;
+	gs_bus_event_end(p->bus, id, e);
 }
 
 static int on_send(void *ctx, const struct gs_peer *to, struct slice datagram)
@@ -163,7 +168,7 @@ static int core_open(struct process *p, const struct gs_settings *s)
 		.uplinks_per_s = s->gateway_rate,
 		.require_registered = s->require_registered,
 		.default_plan = s->default_plan ? s->default_plan : ""};
-	struct gs_sink sink = {on_uplink, on_tx_ack, on_status, on_event, on_send, on_note, on_peer_text, p};
+	struct gs_sink sink = {on_uplink, on_tx_ack, on_status, on_event, on_event_end, on_send, on_note, on_peer_text, p};
 	p->gs = gs_new(&config, &sink, chance_init(&p->chance, loop_rng()));
 	p->timer = loop_timer_new(p->loop, on_timer, p);
 	p->stop_timer = loop_timer_new(p->loop, on_stop_timer, p);

@@ -1,9 +1,9 @@
 /** @file The network server's side of the bus. */
 #include "ns/bus.h"
+#include "common/core/json_out.h"
 #include "common/log.h"
 #include "ns/core/limits.h"
 #include "ns/core/pool.h"
-#include "ns/log_events.h"
 #include "proto/bus/bus.h"
 #include "proto/tables.h"
 #include <stdlib.h>
@@ -20,6 +20,8 @@ struct ns_bus {
 	struct bus_peer *gs[NS_GS_MAX + 1]; /**< from 1 */
 	struct bus_peer *as;
 	struct pool calls;
+	uint64_t gs_events_lost; /**< of gateway servers, not told yet */
+	struct trace_events hole; /**< scratch: says that they are lost */
 	bool is_stopping;
 	uint64_t refusal_logged_us;
 };
@@ -145,24 +147,44 @@ static int port_up(void *ctx, uint64_t seq, struct slice encoded)
 	return rc;
 }
 
-static void events_send(struct ns_bus *b, const struct trace_events *m)
+/* @return whether it went out */
+static bool events_send(struct ns_bus *b, const struct trace_events *m)
 {
-	if (b->as && bus_peer_backlog(b->as) < EVENTS_BACKLOG_BYTES && bus_notify(b->as, NSAS_EVENT, m) == 0)
-		return;
-	ns_counters(b->p->ns)->events_lost += m->v.len;
+	return b->as && bus_peer_backlog(b->as) < EVENTS_BACKLOG_BYTES && bus_notify(b->as, NSAS_EVENT, m) == 0;
 }
 
 static void port_tell_as(void *ctx, enum method m, const void *msg)
 {
 	struct ns_bus *b = bus_of(ctx);
+	const struct trace_events *events = msg;
 	if (!b)
 		return;
-	if (m == NSAS_EVENT) {
-		log_events(msg);
-		events_send(b, msg);
-	} else if (b->as) {
-		bus_notify(b->as, m, msg);
+	if (m != NSAS_EVENT) {
+		if (b->as)
+			bus_notify(b->as, m, msg);
+	} else if (!events_send(b, events)) {
+		ns_events_lost(b->p->ns, events->v.len);
 	}
+}
+
+/* The gateway servers' story has a hole here. */
+static void tell_gs_lost(struct ns_bus *b)
+{
+	struct trace_events *m = &b->hole;
+	struct trace_event *e = &m->v.v[0];
+	m->has = 0;
+	MSG_SET(m, lost, b->gs_events_lost);
+	m->v.len = 1;
+	*e = (struct trace_event){ .time_unix_us = now_of(b)->unix_us, .process = EVENT_PROCESS_GS };
+	str_copy(str_of(events_info(EVENT_GS_EVENTS_LOST)->name), e->name, sizeof(e->name));
+	struct text t = text_fixed(e->data, sizeof(e->data));
+	json_open(&t, '{');
+	json_name(&t, "lost");
+	json_unum(&t, b->gs_events_lost);
+	json_close(&t, '}');
+	MSG_MARK(e, data);
+	if (events_send(b, m))
+		b->gs_events_lost = 0;
 }
 
 /* ---- out: to a gs ---- */
@@ -292,8 +314,15 @@ static void on_status(void *ctx, struct bus_peer *peer, struct bus_request *r, c
 static void on_event(void *ctx, struct bus_peer *peer, struct bus_request *r, const void *msg)
 {
 	struct ns_bus *b = ctx;
-	if (!is_wrong(peer, "gs", r))
-		events_send(b, msg);
+	const struct trace_events *m = msg;
+	if (is_wrong(peer, "gs", r))
+		return;
+	if (b->gs_events_lost)
+		tell_gs_lost(b);
+	if (!events_send(b, m)) {
+		b->gs_events_lost += m->v.len + (MSG_HAS(m, lost) ? m->lost : 0);
+		ns_counters(b->p->ns)->events_lost += m->v.len;
+	}
 }
 
 static void on_queued(void *ctx, struct bus_peer *peer, struct bus_request *r, const void *msg)

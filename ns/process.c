@@ -7,6 +7,7 @@
 #include "ns/kek.h"
 #include "ns/restored.h"
 #include "ns/usage.h"
+#include "proto/bus/event_log.h"
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -64,6 +65,18 @@ static int load_one(void *ctx, struct slice key, struct slice value)
 {
 	struct process *p = ctx;
 	return ns_load(p->ns, key, value);
+}
+
+static bool port_is_logged(void *ctx, enum event_id e, uint64_t device, const char *gateway_id)
+{
+	const struct process *p = ctx;
+	return event_log_wants(&p->watch, e, device, gateway_id);
+}
+
+static void port_log(void *ctx, enum event_id id, const struct trace_event *e)
+{
+	const struct process *p = ctx;
+	event_log(&p->watch, id, e);
 }
 
 static void on_committed(void *ctx)
@@ -166,7 +179,9 @@ static int open_core(struct process *p, struct text *err)
 	struct ns_config c = { .dedup_window_us = p->settings->dedup_window, .net_id = p->settings->net_id,
 		.outbox_max = p->settings->outbox_max, .class_c_max_delay_us = p->settings->class_c_max_delay,
 		.class_c_timeout_us = p->settings->class_c_timeout, .crypto = p->crypto, .rng = loop_rng(), .now = *loop_now(p->loop) };
-	struct ns_ports ports = { .ctx = p, .put = port_put, .del = port_del, .get = port_get };
+	struct ns_ports ports = { .ctx = p, .put = port_put, .del = port_del, .get = port_get,
+		.is_logged = port_is_logged, .log = port_log };
+	(void)events_level_parse(str_of(daemon_common(p->daemon)->trace_events), &c.events);
 	TRY(read_prefixes(p, &c, err));
 	TRY(open_kek(p, &c.kek, err));
 	ns_bus_ports(&ports);

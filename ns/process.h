@@ -4,6 +4,7 @@
 #include "common/health.h"
 #include "common/store.h"
 #include "ns/core/ns.h"
+#include "proto/log_watch.h"
 
 struct ns_settings {
 #define SETTING(member, name, kind, dflt, min, max, doc) SETTING_MEMBER_##kind member;
@@ -23,6 +24,7 @@ struct process {
 	struct health health;
 	struct http_server *http;
 	struct loop_timer *timer;
+	struct log_watch watch; /**< whose events are logged at another level */
 	uint64_t committed; /**< batches on disk */
 	void (*stopped)(void *ctx);
 	void *stopped_ctx;

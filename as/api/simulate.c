@@ -2,6 +2,7 @@
 #include "as/api/api.h"
 #include "as/api/routes.h"
 #include "as/core/simulated.h"
+#include "as/forwards.h"
 #include "as/traces.h"
 #include "as/traffic.h"
 #include "as/unlinked.h"
@@ -33,8 +34,7 @@ static int publish(struct api_call *c, struct simulated *s)
 	bool waits = unlinked_publish(as, d, "up", text_str(t));
 	TRY(unlinked_failed(as));
 	traces_note(as, EVENT_AS_UP_DATA_RECEIVE, &of, &cid, 1, "{\"simulated\":true}");
-	traces_note(as, waits ? EVENT_AS_UP_DATA_WAIT : EVENT_AS_UP_DATA_FORWARD, &of, &cid, 1,
-		waits ? "{\"reason\":\"not_linked\"}" : "");
+	forwards_tell(as, waits ? EVENT_AS_UP_DATA_WAIT : EVENT_AS_UP_DATA_FORWARD, &of, &cid, 1, &(struct forward){ .waits = waits });
 	return 0;
 }
 

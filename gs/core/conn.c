@@ -61,11 +61,9 @@ static void closed_trace(struct gs *gs, struct gateway *g, const struct now *now
 	struct trace_event *e = gs_trace_begin(gs, EVENT_GS_GATEWAY_DISCONNECT, g, now);
 	if (e) {
 		struct text t = gs_trace_data(e);
-		json_name(&t, "uplink_count");
-		json_unum(&t, g->counts.uplinks);
-		json_name(&t, "downlink_count");
-		json_unum(&t, g->counts.downlinks);
-		gs_trace_data_end(e, &t);
+		gs_trace_num(&t, "uplink_count", g->counts.uplinks);
+		gs_trace_num(&t, "downlink_count", g->counts.downlinks);
+		gs_trace_end(gs, e, &t);
 	}
 }
 
@@ -128,7 +126,9 @@ static struct gateway *conn_open(
 	heap_set(&gs->gateway_due, &g->due, g->report_us);
 	gs->metrics.connects++;
 	gs->metrics.gateways++;
-	gs_trace_begin(gs, EVENT_GS_GATEWAY_CONNECT, g, now);
+	struct trace_event *e = gs_trace_begin(gs, EVENT_GS_GATEWAY_CONNECT, g, now);
+	if (e)
+		gs_trace_end(gs, e, NULL);
 	struct gs_note note = {.kind = GS_NOTE_CONNECT, .gateway = g, .peer = from, .eui = eui};
 	gs->sink.note(gs->sink.ctx, &note);
 	gs_conn_plan_note(gs, g);

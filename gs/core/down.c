@@ -49,15 +49,14 @@ static void refused_trace(struct gs *gs, const struct gateway *g, const struct t
 	CIDS_ADD_ALL(&e->cids, &rq->cids);
 	gs_trace_frame(e, rq->phy.p, rq->phy.len);
 	struct text t = gs_trace_data(e);
-	json_name(&t, "frequency");
-	json_unum(&t, rq->freq_hz);
+	gs_trace_num(&t, "frequency", rq->freq_hz);
 	json_name(&t, "eirp");
 	json_num(&t, rq->eirp_dbm);
-	json_name(&t, "size");
-	json_unum(&t, rq->phy.len);
+	gs_trace_num(&t, "size", rq->phy.len);
+	gs_trace_num(&t, "lead_us", rq->wait_us);
 	json_name(&t, "result");
 	json_puts(&t, tx_result_info(result)->name);
-	gs_trace_data_end(e, &t);
+	gs_trace_end(gs, e, &t);
 }
 
 /** How the forwarder is told when, and when that is. */
@@ -89,17 +88,18 @@ static void down_trace(
 	CIDS_ADD_ALL(&e->cids, &p->cids);
 	gs_trace_frame(e, p->tx.phy, p->tx.phy_len);
 	struct text t = gs_trace_data(e);
-	json_name(&t, "frequency");
-	json_unum(&t, p->tx.freq_hz);
+	gs_trace_num(&t, "frequency", p->tx.freq_hz);
 	radio_write(&t, &p->tx.radio);
 	json_name(&t, "eirp");
 	json_num(&t, p->eirp_dbm);
 	when_json(&t, g, &p->tx);
-	json_name(&t, "ahead_us");
-	json_unum(&t, p->start_us > now->mono_us ? p->start_us - now->mono_us : 0);
-	json_name(&t, "size");
-	json_unum(&t, p->tx.phy_len);
-	gs_trace_data_end(e, &t);
+	uint64_t lead_us = p->start_us > now->mono_us ? p->start_us - now->mono_us : 0;
+	json_name(&t, "due");
+	json_time(&t, (now->unix_us + lead_us) * 1000);
+	gs_trace_num(&t, "lead_us", lead_us);
+	gs_trace_num(&t, "airtime_us", p->airtime_us);
+	gs_trace_num(&t, "size", p->tx.phy_len);
+	gs_trace_end(gs, e, &t);
 }
 
 static enum tx_result pull_resp_send(struct gs *gs, const struct gateway *g, const struct pending *p)

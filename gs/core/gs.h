@@ -11,6 +11,7 @@
 #include "common/core/rng.h"
 #include "gs/core/gateway.h"
 #include "gs/core/registry.h"
+#include "proto/events.h"
 #include "proto/schema.h"
 #include "proto/semtech/push.h"
 #include "proto/tables.h"
@@ -39,7 +40,6 @@ enum gs_note_kind {
 	GS_NOTE_RESTART,
 	GS_NOTE_JUMP,
 	GS_NOTE_MOVE,
-	GS_NOTE_TX_FAIL,
 	GS_NOTE_DROP,
 	GS_NOTE_N
 };
@@ -49,8 +49,6 @@ struct gs_note {
 	const struct gs_peer *peer;    /**< NULL: nobody in particular */
 	uint64_t eui;
 	enum gs_drop drop;     /**< GS_NOTE_DROP; once a minute a gateway and reason */
-	enum tx_result result; /**< GS_NOTE_TX_FAIL */
-	const char *word;      /**< the forwarder's own word, or NULL */
 };
 
 /** Where everything goes. What is passed is borrowed for the call. */
@@ -59,8 +57,9 @@ struct gs_sink {
 		uint32_t generation); /**< age_us counts from this call; gs_uplink_refresh */
 	void (*tx_ack)(void *ctx, const struct tx_ack *ack);
 	void (*status)(void *ctx, const struct gateway_status *st);
-	/** Room for one more event, which is then filled in; NULL: there is none, and it counts as lost. */
-	struct trace_event *(*event)(void *ctx);
+	/** Room for an event, to be filled in and ended; NULL: nobody wants it, or nobody can take it. */
+	struct trace_event *(*event)(void *ctx, enum event_id id, const char *gateway_id);
+	void (*event_end)(void *ctx, enum event_id id, struct trace_event *e);
 	int (*send)(void *ctx, const struct gs_peer *to, struct slice datagram); /**< 0; -errno */
 	void (*note)(void *ctx, const struct gs_note *note);
 	void (*peer_text)(void *ctx, struct text *t, const struct gs_peer *peer);
@@ -92,6 +91,7 @@ struct gs {
 	uint32_t drops_noted; /**< of those who are not connected: as in struct gateway */
 	uint64_t drops_noted_us;
 	/* scratch of one call */
+	enum event_id traced; /**< the event that is being composed */
 	struct push_scratch push;
 	struct gs_uplink up;
 	struct gateway_status status;

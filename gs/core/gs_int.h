@@ -73,14 +73,16 @@ void gs_status_touch(struct gs *gs, struct gateway *g, uint64_t now_us, bool at_
 void gs_status_report(struct gs *gs, struct gateway *g, const struct now *now);
 
 /* trace.c: events and drops */
-/** Begin an event about a gateway; NULL: no room. The caller may add ids and data. */
+/** Begin an event about a gateway; NULL: nobody takes it. The caller may add ids and data, and ends it. */
 struct trace_event *gs_trace_begin(
 	struct gs *gs, enum event_id event, const struct gateway *g, const struct now *now);
 /** Say whose frame it is, as far as it can be read off: DevAddr, or the DevEUI of a join-request. */
 void gs_trace_frame(struct trace_event *e, const uint8_t *phy, size_t n);
-/** The JSON object of an event: write into *t between these. */
+/** The JSON object of an event: write into it, then end the event with it. */
 struct text gs_trace_data(struct trace_event *e);
-void gs_trace_data_end(struct trace_event *e, struct text *t);
+void gs_trace_num(struct text *t, const char *name, uint64_t v);
+/** @param t  its data; NULL: none */
+void gs_trace_end(struct gs *gs, struct trace_event *e, struct text *t);
 /** Count a drop, and note it if that was not done within the last minute. @param g  NULL: not connected */
 void gs_trace_drop(struct gs *gs, struct gateway *g, uint64_t eui, const struct gs_peer *peer,
 	enum gs_drop why, const struct now *now);

@@ -5,13 +5,14 @@
 
 enum { ACK_AFTER_EMISSION_US = 300 * 1000 };
 
-static void outcome_trace(struct gs *gs, const struct gateway *g, enum event_id event, const struct txack *a,
+static void outcome_trace(struct gs *gs, const struct pending *p, enum event_id event, const struct txack *a,
 	const struct now *now)
 {
-	struct trace_event *e = gs_trace_begin(gs, event, g, now);
+	struct trace_event *e = gs_trace_begin(gs, event, &gs->gateways[p->gateway], now);
 	if (!e)
 		return;
 	CIDS_ADD_ALL(&e->cids, &gs->ack.cids);
+	gs_trace_frame(e, p->tx.phy, p->tx.phy_len);
 	struct text t = gs_trace_data(e);
 	json_name(&t, "result");
 	json_puts(&t, tx_result_info(a->result)->name);
@@ -23,20 +24,15 @@ static void outcome_trace(struct gs *gs, const struct gateway *g, enum event_id 
 		json_name(&t, "power");
 		json_num(&t, a->power_dbm);
 	}
-	gs_trace_data_end(e, &t);
+	gs_trace_num(&t, "frequency", p->tx.freq_hz);
+	if (p->sent_us)
+		gs_trace_num(&t, "duration_us", now->mono_us - p->sent_us);
+	gs_trace_end(gs, e, &t);
 }
 
-static void outcome_count(struct gs *gs, const struct gateway *g, const struct txack *a)
+static void outcome_count(struct gs *gs, enum tx_result result)
 {
-	gs->metrics.tx[a->result]++;
-	if (a->result == TX_RESULT_SUCCESS)
-		return;
-	struct gs_note note = {.kind = GS_NOTE_TX_FAIL,
-		.gateway = g,
-		.eui = g->eui,
-		.result = a->result,
-		.word = a->word[0] ? a->word : NULL};
-	gs->sink.note(gs->sink.ctx, &note);
+	gs->metrics.tx[result]++;
 }
 
 /** The end of a downlink: tell it, count it, forget it. @param rtt_us  0: no TX_ACK came */
@@ -57,10 +53,10 @@ static void finish(
 		MSG_SET(ack, power_dbm, a->power_dbm + EIRP_TO_POWE_DB); /* EIRP, as in the request */
 	if (rtt_us) {
 		MSG_SET(ack, rtt_us, rtt_us);
-		outcome_trace(gs, g, EVENT_GS_TXACK_RECEIVE, a, now);
+		outcome_trace(gs, p, EVENT_GS_TXACK_RECEIVE, a, now);
 	}
-	outcome_trace(gs, g, a->result ? EVENT_GS_DOWN_TX_FAIL : EVENT_GS_DOWN_TX_SUCCESS, a, now);
-	outcome_count(gs, g, a);
+	outcome_trace(gs, p, a->result ? EVENT_GS_DOWN_TX_FAIL : EVENT_GS_DOWN_TX_SUCCESS, a, now);
+	outcome_count(gs, a->result);
 	/* What was refused keeps no antenna; what may have been sent does. */
 	if (a->result != TX_RESULT_SUCCESS && a->result != TX_RESULT_NO_TX_ACK)
 		gs_antenna_remove(&g->antenna, p->serial);
@@ -87,7 +83,7 @@ static void stray_drop(struct gs *gs, struct gateway *g, enum gs_drop why, const
 	struct text t = gs_trace_data(e);
 	json_name(&t, "reason");
 	json_puts(&t, gs_drop_word(why));
-	gs_trace_data_end(e, &t);
+	gs_trace_end(gs, e, &t);
 }
 
 void gs_outcome_tx_ack(

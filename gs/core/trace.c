@@ -3,7 +3,7 @@
 #include "gs/core/gs_int.h"
 #include <string.h>
 
-enum { NOTE_EVERY_S = 60, PROCESS_GS = 0 };
+enum { NOTE_EVERY_S = 60, PROCESS_GS = EVENT_PROCESS_GS };
 enum {
 	MTYPE_JOIN_REQUEST = 0,
 	MTYPE_UP = 2,
@@ -36,11 +36,10 @@ const char *gs_drop_label(unsigned drop)
 struct trace_event *gs_trace_begin(
 	struct gs *gs, enum event_id event, const struct gateway *g, const struct now *now)
 {
-	struct trace_event *e = gs->sink.event(gs->sink.ctx);
-	if (!e) {
-		gs->metrics.events_lost++;
+	struct trace_event *e = gs->sink.event(gs->sink.ctx, event, g->id);
+	if (!e)
 		return NULL;
-	}
+	gs->traced = event;
 	e->has = 0;
 	e->cids.len = 0;
 	str_copy(str_of(events_info(event)->name), e->name, sizeof e->name);
@@ -74,11 +73,19 @@ struct text gs_trace_data(struct trace_event *e)
 	return t;
 }
 
-void gs_trace_data_end(struct trace_event *e, struct text *t)
+void gs_trace_num(struct text *t, const char *name, uint64_t v)
 {
-	json_close(t, '}');
-	if (!t->failed)
+	json_name(t, name);
+	json_unum(t, v);
+}
+
+void gs_trace_end(struct gs *gs, struct trace_event *e, struct text *t)
+{
+	if (t)
+		json_close(t, '}');
+	if (t && !t->failed)
 		MSG_MARK(e, data);
+	gs->sink.event_end(gs->sink.ctx, gs->traced, e);
 }
 
 /** Has this reason been noted within the last minute? */

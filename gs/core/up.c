@@ -40,7 +40,7 @@ static void receive_trace(
 	gs_trace_frame(e, rx->phy, rx->phy_len);
 	struct text t = gs_trace_data(e);
 	radio_json(&t, rx);
-	gs_trace_data_end(e, &t);
+	gs_trace_end(gs, e, &t);
 }
 
 /** A frame or element that goes no further. @param rx  NULL: it could not be read */
@@ -59,7 +59,7 @@ static void drop(struct push_ctx *c, enum gs_drop why, const struct rxpk *rx)
 			gs_trace_frame(e, rx->phy, rx->phy_len);
 		radio_json(&t, rx);
 	}
-	gs_trace_data_end(e, &t);
+	gs_trace_end(c->gs, e, &t);
 }
 
 static void meta_optional(struct rx_meta *m, const struct rxpk *rx)
@@ -228,6 +228,7 @@ static void stat_trace(struct gs *gs, const struct gateway *g, const struct now 
 		memcpy(e->data, g->stat, sizeof g->stat);
 		MSG_MARK(e, data);
 	}
+	gs_trace_end(gs, e, NULL);
 }
 
 _Static_assert(sizeof((struct trace_event){0}.data) >= sizeof((struct gateway){0}.stat), "a stat is copied as it is");

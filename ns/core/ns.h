@@ -9,6 +9,7 @@
 #include "ns/core/limits.h"
 #include "ns/core/up/drop.h"
 #include "proto/lorawan/devaddr.h"
+#include "proto/events.h"
 #include "proto/schema.h"
 #include "proto/tables.h"
 
@@ -48,6 +49,9 @@ struct ns_ports {
 	void (*tell_as)(void *ctx, enum method m, const void *msg);
 	int (*schedule)(void *ctx, uint32_t gs, const struct tx_request *m);
 	int (*sync_gs)(void *ctx, uint32_t gs, const struct sync *m);
+	/** Is an event of this device (registry number; 0: of none) and gateway ("": of none) to be logged? Both NULL: nothing is. */
+	bool (*is_logged)(void *ctx, enum event_id e, uint64_t device, const char *gateway_id);
+	void (*log)(void *ctx, enum event_id id, const struct trace_event *e);
 };
 
 struct ns_config {
@@ -56,6 +60,7 @@ struct ns_config {
 	struct devaddr_block prefix[NS_PREFIXES_MAX]; /**< where addresses come from; none: the block of net_id */
 	size_t n_prefixes;
 	uint64_t outbox_max; /**< messages kept for the as */
+	enum event_level events;       /**< which are told to the as */
 	uint64_t class_c_max_delay_us; /**< a downlink that no answer waits for may wait so long for a gateway */
 	uint64_t class_c_timeout_us;   /**< and be acknowledged so late, where the device's settings do not say */
 	struct key kek;
@@ -91,6 +96,8 @@ bool ns_flush(struct ns *ns, const struct now *now, uint64_t *ret_batch);
 void ns_committed(struct ns *ns, const struct now *now, uint64_t batch);
 /** The store fails, or is well again: while it fails, frames are refused so that the gs keeps them. */
 void ns_store_failing(struct ns *ns, bool failing);
+/** So many of the events that were told the as did not go out: the next ones say so. Changes nothing else; a port may call it. */
+void ns_events_lost(struct ns *ns, uint64_t n);
 /** Do what is due. */
 void ns_run(struct ns *ns, const struct now *now);
 uint64_t ns_deadline_us(const struct ns *ns); /**< when to call ns_run; UINT64_MAX: never */

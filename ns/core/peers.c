@@ -85,6 +85,18 @@ void ns_as_took(struct ns *ns, const struct now *now, uint64_t seq, bool ok)
 	outbox_took(ns, seq, ok);
 }
 
+static void tell_announced(struct ns *ns, const struct dev *d, const struct waiting *w)
+{
+	struct cid_list cids = { .len = 0 };
+	struct about about = { .dev = d, .cids = &cids };
+	if (!MSG_HAS(w, item))
+		return;
+	CIDS_ADD(&cids, CID_AS_DOWNLINK, w->item);
+	struct text *t = trace_begin(ns, EVENT_NS_DOWN_DATA_ANNOUNCE, &about);
+	trace_num(t, "waiting", w->items);
+	trace_end(ns);
+}
+
 void ns_as_queued(struct ns *ns, const struct now *now, const struct downlink_queued *m)
 {
 	ns->now = *now;
@@ -96,6 +108,8 @@ void ns_as_queued(struct ns *ns, const struct now *now, const struct downlink_qu
 		struct dev *d = devices_find(&ns->devices, m->v.v[i].device);
 		if (!d)
 			continue;
+		if (!MSG_HAS(m, all))
+			tell_announced(ns, d, &m->v.v[i]);
 		downlink_queued(ns, d, m->v.v[i].items);
 		class_c_queued(ns, d, &m->v.v[i]);
 	}

@@ -3,17 +3,16 @@
 #include "ns/core/state.h"
 #include <string.h>
 
-enum { PROCESS_NS = 1 };
-
-static struct trace_event *event_of(struct trace *t)
-{
-	return t->batch.v.len < COUNT(t->batch.v.v) ? &t->batch.v.v[t->batch.v.len] : &t->scratch;
-}
+enum { PROCESS_NS = EVENT_PROCESS_NS };
 
 static void set_about(struct trace_event *e, const struct about *a)
 {
 	if (a->cids) {
 		CIDS_ADD_ALL(&e->cids, a->cids);
+		MSG_MARK(e, cids);
+	}
+	if (a->transmission) {
+		CIDS_ADD(&e->cids, CID_NS_TRANSMISSION, *a->transmission);
 		MSG_MARK(e, cids);
 	}
 	if (a->dev)
@@ -29,40 +28,88 @@ static void set_about(struct trace_event *e, const struct about *a)
 		MSG_SET(e, dev_addr, a->dev_addr);
 }
 
-struct text *trace_begin(struct ns *ns, enum event_id event, const struct about *a)
+static struct trace_event *event_of(struct trace *t)
 {
-	struct trace *t = &ns->trace;
-	if (t->batch.v.len == COUNT(t->batch.v.v))
-		trace_flush(ns);
-	struct trace_event *e = ns->as_is_up ? event_of(t) : &t->scratch;
+	return t->is_told ? &t->batch.v.v[t->batch.v.len] : &t->scratch;
+}
+
+static void open_event(struct ns *ns, struct trace_event *e, enum event_id event)
+{
 	e->has = 0;
 	e->cids.len = 0;
-	if (e == &t->scratch) {
-		t->data = text_fixed(e->data, sizeof(e->data));
-		return &t->data; /* nobody listens: the data goes nowhere */
-	}
 	str_copy(str_of(events_info(event)->name), e->name, sizeof(e->name));
 	e->time_unix_us = ns->now.unix_us;
 	e->process = PROCESS_NS;
+	ns->trace.data = text_fixed(e->data, sizeof(e->data));
+	json_open(&ns->trace.data, '{');
+}
+
+static void close_event(struct trace *t, struct trace_event *e)
+{
+	json_close(&t->data, '}');
+	if (!t->data.failed && t->data.len > 2)
+		MSG_MARK(e, data);
+}
+
+/* The story has a hole here. */
+static void tell_lost(struct ns *ns)
+{
+	struct trace *t = &ns->trace;
+	struct trace_event *e = &t->batch.v.v[t->batch.v.len++];
+	open_event(ns, e, EVENT_NS_EVENTS_LOST);
+	trace_num(&t->data, "lost", t->lost);
+	close_event(t, e);
+}
+
+struct text *trace_begin(struct ns *ns, enum event_id event, const struct about *a)
+{
+	struct trace *t = &ns->trace;
+	t->id = event;
+	t->is_told = events_is_told(event, ns->config.events);
+	t->is_logged = ns->ports.is_logged && ns->ports.is_logged(ns->ports.ctx, event, a->dev ? a->dev->uid : 0, a->gateway ? a->gateway->id : "");
+	if (t->is_told && !ns->as_is_up) {
+		t->is_told = false;
+		ns_events_lost(ns, 1);
+	}
+	if (!t->is_told && !t->is_logged) {
+		/* Nobody reads it: what is written goes nowhere, at once. */
+		t->data = text_fixed(t->scratch.data, 1);
+		t->data.failed = true;
+		return &t->data;
+	}
+	if (t->batch.v.len == COUNT(t->batch.v.v))
+		trace_flush(ns);
+	if (t->is_told && !t->batch.v.len && t->lost)
+		tell_lost(ns);
+	struct trace_event *e = event_of(t);
+	open_event(ns, e, event);
 	set_about(e, a);
-	t->data = text_fixed(e->data, sizeof(e->data));
-	json_open(&t->data, '{');
 	return &t->data;
 }
 
 void trace_end(struct ns *ns)
 {
 	struct trace *t = &ns->trace;
-	if (t->data.p == t->scratch.data || !ns->as_is_up) {
-		t->lost++;
-		ns->counters.events_lost++;
+	if (!t->is_told && !t->is_logged)
 		return;
-	}
 	struct trace_event *e = event_of(t);
-	json_close(&t->data, '}');
-	if (!t->data.failed && t->data.len > 2)
-		MSG_MARK(e, data);
-	t->batch.v.len++;
+	close_event(t, e);
+	if (t->is_logged)
+		ns->ports.log(ns->ports.ctx, t->id, e);
+	if (t->is_told)
+		t->batch.v.len++;
+}
+
+void trace_num(struct text *t, const char *name, uint64_t v)
+{
+	json_name(t, name);
+	json_unum(t, v);
+}
+
+void trace_duration(struct ns *ns, struct text *t, uint64_t since_us)
+{
+	if (since_us && since_us <= ns->now.mono_us)
+		trace_num(t, "duration_us", ns->now.mono_us - since_us);
 }
 
 void trace_add(struct ns *ns, enum event_id event, const struct about *a)
@@ -77,10 +124,8 @@ void trace_reason(struct ns *ns, enum event_id event, const struct about *a, con
 	json_name(t, "reason");
 	json_puts(t, reason);
 	if (a->has_f_cnt) {
-		json_name(t, "f_cnt");
-		json_unum(t, a->f_cnt);
-		json_name(t, "next_f_cnt");
-		json_unum(t, a->next_f_cnt);
+		trace_num(t, "f_cnt", a->f_cnt);
+		trace_num(t, "next_f_cnt", a->next_f_cnt);
 	}
 	if (a->hint) {
 		json_name(t, "hint");
@@ -94,11 +139,20 @@ void trace_flush(struct ns *ns)
 	struct trace *t = &ns->trace;
 	if (!t->batch.v.len)
 		return;
+	uint64_t lost = t->lost;
 	t->batch.has = 0;
-	if (t->lost)
-		MSG_SET(&t->batch, lost, t->lost);
+	t->lost = 0;
+	if (lost)
+		MSG_SET(&t->batch, lost, lost);
 	if (ns->as_is_up)
 		ns->ports.tell_as(ns->ports.ctx, NSAS_EVENT, &t->batch);
-	t->lost = 0;
+	else
+		ns_events_lost(ns, t->batch.v.len);
 	t->batch.v.len = 0;
+}
+
+void ns_events_lost(struct ns *ns, uint64_t n)
+{
+	ns->trace.lost += n;
+	ns->counters.events_lost += n;
 }

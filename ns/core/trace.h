@@ -9,8 +9,10 @@ struct ns;
 
 struct trace {
 	struct trace_events batch;
-	struct trace_event scratch; /**< of an event that nobody will see */
+	struct trace_event scratch; /**< of an event that goes to the log only */
 	struct text data;
+	enum event_id id;       /**< of the event that is being composed */
+	bool is_told, is_logged;
 	uint64_t lost;
 };
 
@@ -19,6 +21,7 @@ struct about {
 	const struct cid_list *cids;
 	const struct dev *dev;
 	const struct gateway *gateway;
+	const struct ulid *transmission; /**< one more id, of an emission */
 	uint64_t dev_eui;
 	uint32_t dev_addr;
 	bool has_dev_eui, has_dev_addr;
@@ -35,5 +38,9 @@ void trace_end(struct ns *ns);
 void trace_add(struct ns *ns, enum event_id event, const struct about *a);
 /** An event whose data is one reason. */
 void trace_reason(struct ns *ns, enum event_id event, const struct about *a, const char *reason);
+/** A member of the event's data that is a number. */
+void trace_num(struct text *t, const char *name, uint64_t v);
+/** How long the step took that ends with this event. @param since_us  monotonic; 0: not known, and left out */
+void trace_duration(struct ns *ns, struct text *t, uint64_t since_us);
 /** Send what is gathered. */
 void trace_flush(struct ns *ns);

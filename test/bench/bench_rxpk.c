@@ -28,8 +28,10 @@ static void on_uplink(void *ctx, const struct gs_uplink *up, uint32_t generation
 	b->octets += n;
 }
 
-static struct trace_event *on_event(void *ctx)
+static struct trace_event *on_event(void *ctx, enum event_id id, const char *gateway_id)
 {
+	(void)id;
+	(void)gateway_id;
 	static uint8_t wire[64 << 10];
 	struct bench *b = ctx;
 	size_t n;
@@ -40,6 +42,13 @@ static struct trace_event *on_event(void *ctx)
 		b->events.v.len = 0;
 	}
 	return &b->events.v.v[b->events.v.len++];
+}
+
+static void on_event_end(void *ctx, enum event_id id, struct trace_event *e)
+{
+	(void)ctx;
+	(void)id;
+	(void)e;
 }
 
 static void on_tx_ack(void *ctx, const struct tx_ack *ack)
@@ -102,7 +111,7 @@ int main(void)
 		.max_pending = 16,
 		.uplinks_per_s = 1000000,
 		.default_plan = "EU_863_870"};
-	struct gs_sink sink = {on_uplink, on_tx_ack, on_status, on_event, on_send, on_note, on_peer_text, &b};
+	struct gs_sink sink = {on_uplink, on_tx_ack, on_status, on_event, on_event_end, on_send, on_note, on_peer_text, &b};
 	struct now now = {SEC_US, SEC_US};
 	struct timespec t0, t1;
 	b.gs = gs_new(&config, &sink, rng_seeded(&seed, 1));

@@ -52,10 +52,19 @@ static void on_status(void *ctx, const struct gateway_status *st)
 	encodes(gateway_status_schema(), st);
 }
 
-static struct trace_event *on_event(void *ctx)
+static struct trace_event *on_event(void *ctx, enum event_id id, const char *gateway_id)
 {
+	(void)id;
+	(void)gateway_id;
 	struct life *l = ctx;
 	return l->now.mono_us & 8 ? NULL : &l->event;
+}
+
+static void on_event_end(void *ctx, enum event_id id, struct trace_event *e)
+{
+	(void)ctx;
+	if (e->process != EVENT_PROCESS_GS || strcmp(e->name, events_info(id)->name))
+		abort();
 }
 
 static int on_send(void *ctx, const struct gs_peer *to, struct slice datagram)
@@ -177,7 +186,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		.uplinks_per_s = 50,
 		.require_registered = how & 1,
 		.default_plan = how & 2 ? "P" : ""};
-	struct gs_sink sink = {on_uplink, on_tx_ack, on_status, on_event, on_send, on_note, on_peer_text, &l};
+	struct gs_sink sink = {on_uplink, on_tx_ack, on_status, on_event, on_event_end, on_send, on_note, on_peer_text, &l};
 	l.gs = gs_new(&config, &sink, rng_seeded(&seed, 1));
 	if (!l.gs)
 		return 0;

@@ -132,7 +132,7 @@ void town_start(struct town *t)
 {
 	struct world *w = t->disk;
 	struct ns_ports ports;
-	struct ns_config config = { .dedup_window_us = 200 * MS_US, .outbox_max = 10000, .kek = { { 9 } }, .crypto = t->crypto, .rng = t->rng, .now = t->now,
+	struct ns_config config = { .dedup_window_us = 200 * MS_US, .outbox_max = 10000, .events = EVENT_LEVEL_ALL, .kek = { { 9 } }, .crypto = t->crypto, .rng = t->rng, .now = t->now,
 		.class_c_max_delay_us = 60 * SEC_US, .class_c_timeout_us = TOWN_ACK_US };
 	servers_ports(t, &ports);
 	t->life++;

@@ -202,7 +202,7 @@ static int get(void *ctx, struct slice key, struct slice *ret)
 
 void servers_ports(struct town *t, struct ns_ports *ret)
 {
-	*ret = (struct ns_ports){ t, put, del, get, answer, join, pull, up, tell_as, schedule, sync_gs };
+	*ret = (struct ns_ports){ t, put, del, get, answer, join, pull, up, tell_as, schedule, sync_gs, NULL, NULL };
 }
 
 static void put_entry(const struct house *h, uint64_t revision, struct sync_entry *e)

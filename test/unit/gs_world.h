@@ -5,6 +5,7 @@
 #include "gs/core/gs.h"
 #include "proto/semtech/txack.h"
 #include "proto/semtech/txpk.h"
+#include "test/unit/events_check.h"
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,10 +49,20 @@ static inline void world_status(void *ctx, const struct gateway_status *st)
 	w->status[w->statuses++ % WORLD_KEPT] = *st;
 }
 
-static inline struct trace_event *world_event(void *ctx)
+static inline struct trace_event *world_event(void *ctx, enum event_id id, const char *gateway_id)
 {
 	struct world *w = ctx;
+	(void)id;
+	(void)gateway_id;
 	return w->no_events ? NULL : &w->event[w->events++ % WORLD_KEPT];
+}
+
+static inline void world_event_end(void *ctx, enum event_id id, struct trace_event *e)
+{
+	const char *problem = events_problem(e);
+	(void)ctx;
+	ck_assert_msg(!problem, "%s", problem);
+	ck_assert_str_eq(e->name, events_info(id)->name);
 }
 
 static inline int world_send(void *ctx, const struct gs_peer *to, struct slice datagram)
@@ -82,7 +93,7 @@ static inline void world_peer_text(void *ctx, struct text *t, const struct gs_pe
 static inline struct world *world_new(struct gs_config config)
 {
 	struct world *w = calloc(1, sizeof *w);
-	struct gs_sink sink = {world_uplink, world_tx_ack, world_status, world_event, world_send, world_note,
+	struct gs_sink sink = {world_uplink, world_tx_ack, world_status, world_event, world_event_end, world_send, world_note,
 		world_peer_text, w};
 	ck_assert_ptr_nonnull(w);
 	w->now = (struct now){.mono_us = 1000 * SEC_US, .unix_us = UINT64_C(1795217790000000)};

@@ -138,9 +138,9 @@ static inline struct world *w_new(uint64_t seed)
 	w->commit_us = 5 * MS_US;
 	w->as_delay_us = 2 * MS_US;
 	w->ack_us = 3 * MS_US;
-	w->config = (struct ns_config){ .dedup_window_us = 200 * MS_US, .outbox_max = 10000, .class_c_max_delay_us = 60 * SEC_US,
+	w->config = (struct ns_config){ .dedup_window_us = 200 * MS_US, .outbox_max = 10000, .events = EVENT_LEVEL_ALL, .class_c_max_delay_us = 60 * SEC_US,
 		.class_c_timeout_us = 300 * SEC_US, .kek = { { 9 } }, .crypto = w->crypto, .rng = w->rng };
-	w->ports = (struct ns_ports){ w, w_put, w_del, w_get, w_answer, w_join, w_pull, w_up, w_tell_as, w_schedule, w_sync_gs };
+	w->ports = (struct ns_ports){ w, w_put, w_del, w_get, w_answer, w_join, w_pull, w_up, w_tell_as, w_schedule, w_sync_gs, NULL, NULL };
 	w_start(w);
 	ns_gs_up(w->ns, &w->now, 1);
 	w_hello_as(w);

@@ -9,6 +9,7 @@
 #include "proto/lorawan/security.h"
 #include "proto/region/region.h"
 #include "proto/tables.h"
+#include "test/unit/events_check.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -806,6 +807,9 @@ static inline void w_tell_as(void *ctx, enum method m, const void *msg)
 		return;
 	for (size_t i = 0; i < t->v.len; i++) {
 		const struct trace_event *e = &t->v.v[i];
+		const char *problem = events_problem(e);
+		if (problem)
+			W_BREAK(w, "%s", problem);
 		const char *reason = MSG_HAS(e, data) ? strstr(e->data, "\"reason\":\"") : NULL;
 		snprintf(w->trace[w->n_trace++ % 64], sizeof(w->trace[0]), "%.31s %.*s", e->name, reason ? (int)strcspn(reason + 10, "\"") : 0,
 			reason ? reason + 10 : "");

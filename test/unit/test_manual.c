@@ -18,7 +18,7 @@ static const struct setting rows[] = {
 #include "as/settings.def"
 #undef SETTING
 };
-static const char *const sections[] = { "", "log", "bus", "gs", "ns", "as", NULL };
+static const char *const sections[] = { "", "log", "trace", "bus", "gs", "ns", "as", NULL };
 static const struct settings_table table = { rows, COUNT(rows), sections };
 
 static const char intro[] =

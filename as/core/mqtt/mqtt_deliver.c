@@ -282,6 +282,18 @@ static void hit_add(void *ctx, struct mqtt_tree_entry *entry)
 	s->hit_retain |= sub->retain_as_published && h->retain;
 }
 
+/* Deliver, and count it. @return 1 or 0: whether the session has it */
+static size_t deliver_hit(struct mqtt_engine *e, struct mqtt_session *s, struct mqtt_msg *m, uint8_t qos, bool retain,
+	const struct mqtt_sub *only, const struct now *now)
+{
+	bool is_there = mqtt_deliver_to(e, s, m, qos, retain, only, now);
+	if (is_there)
+		e->reach.qos[qos]++;
+	e->reach.stored += is_there && !s->conn;
+	e->reach.dropped += !is_there;
+	return is_there;
+}
+
 size_t mqtt_deliver_fan_out(struct mqtt_engine *e, struct mqtt_owner *o, struct mqtt_msg *m, bool retain, const struct mqtt_session *from,
 	const struct now *now)
 {
@@ -291,12 +303,12 @@ size_t mqtt_deliver_fan_out(struct mqtt_engine *e, struct mqtt_owner *o, struct 
 	size_t n = 0;
 	for (struct mqtt_session *s = h.sessions, *next; s; s = next) {
 		next = s->next_hit;
-		n += mqtt_deliver_to(e, s, m, m->qos < s->hit_qos ? m->qos : s->hit_qos, s->hit_retain, NULL, now);
+		n += deliver_hit(e, s, m, m->qos < s->hit_qos ? m->qos : s->hit_qos, s->hit_retain, NULL, now);
 		s->hit_is_own = false;
 	}
 	for (struct mqtt_share *share = h.shares; share; share = share->next_hit) {
 		struct mqtt_sub *sub = mqtt_share_pick(share);
-		n += mqtt_deliver_to(e, sub->session, m, m->qos < sub->qos ? m->qos : sub->qos, retain && sub->retain_as_published, sub, now);
+		n += deliver_hit(e, sub->session, m, m->qos < sub->qos ? m->qos : sub->qos, retain && sub->retain_as_published, sub, now);
 	}
 	return n;
 }

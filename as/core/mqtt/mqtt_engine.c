@@ -158,6 +158,13 @@ size_t mqtt_engine_publish(struct mqtt_engine *e, struct str owner, const struct
 	return n;
 }
 
+struct mqtt_reach mqtt_engine_reach(struct mqtt_engine *e)
+{
+	struct mqtt_reach r = e->reach;
+	e->reach = (struct mqtt_reach){ .stored = 0 };
+	return r;
+}
+
 void mqtt_engine_explain(struct mqtt_engine *e, struct str why)
 {
 	e->why_n = why.n < sizeof e->why ? why.n : sizeof e->why;

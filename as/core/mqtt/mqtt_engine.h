@@ -77,6 +77,12 @@ struct mqtt_message {
 	bool retain;
 	uint64_t cookie;  /**< not 0: policy.acknowledged tells when it has arrived */
 };
+/** Sessions that messages went to, by QoS; of these those whose clients are away; and those that were to have it and lost it. */
+struct mqtt_reach {
+	uint32_t qos[3], stored, dropped;
+};
+/** What all was reached since the last call. */
+struct mqtt_reach mqtt_engine_reach(struct mqtt_engine *e);
 /** Publish to all subscribers of an owner. @return how many sessions took it, offline ones included */
 size_t mqtt_engine_publish(struct mqtt_engine *e, struct str owner, const struct mqtt_message *m, const struct now *now);
 /** Send to one connection, subscribed or not: with the QoS granted to a matching subscription, else with m->qos.

@@ -21,7 +21,7 @@ struct mqtt_engine {
 	struct mqtt_limits limits;
 	uint32_t connect_bytes, connect_s, sessions_max;
 	uint64_t total_bytes, seed;
-	struct mqtt_stats stats;
+	struct mqtt_stats stats; struct mqtt_reach reach;
 	struct mqtt_map owners, clients, levels, logins, shares, topics;
 	struct mqtt_conn *conns, *graveyard;
 	struct mqtt_session *loaded; /**< the one whose records are being loaded */

@@ -211,7 +211,9 @@ static bool awaits(struct ns *ns, struct dev *d, struct session *s)
 		look_at(ns, d, l->answer_us);
 		return true;
 	}
-	struct about about = { .dev = d };
+	struct cid_list cids = { .len = 0 };
+	CIDS_ADD(&cids, CID_AS_DOWNLINK, s->confirmed.item);
+	struct about about = { .dev = d, .cids = &cids };
 	trace_reason(ns, EVENT_NS_DOWN_DATA_ACK_TIMEOUT, &about, "no uplink acknowledged it in time");
 	l->answer_us = 0;
 	downlink_session_ends(ns, s, NULL);

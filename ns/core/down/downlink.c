@@ -145,12 +145,30 @@ void downlink_plan(struct ns *ns, struct exchange *x)
 	if (!x->n_paths)
 		outcome_finish(ns, x, has_own_reason(x) || x->is_join ? "no_downlink_path" : NULL);
 	else if (!x->window[x->at].is_there)
-		downlink_next_window(ns, x, "no_window");
+		downlink_skip_window(ns, x, "no_window");
 	else {
 		path_sort(x->path, x->n_paths, x->window[x->at].freq_hz, ns_ledger_us(ns, ns->now.mono_us));
 		x->moment_us = moment_us(x);
 		wait_for_moment(ns, x);
 	}
+}
+
+/* A window goes by, and another is to come. */
+static void tell_skip(struct ns *ns, const struct exchange *x, const char *why)
+{
+	struct about about = { .cids = &x->cids, .dev = devices_find(&ns->devices, x->device) };
+	struct text *t = trace_begin(ns, x->is_join ? EVENT_NS_DOWN_JOIN_SCHEDULE_SKIP : EVENT_NS_DOWN_DATA_SCHEDULE_SKIP, &about);
+	trace_num(t, "window", x->at + 1U);
+	json_name(t, "reason");
+	json_puts(t, why);
+	trace_end(ns);
+}
+
+void downlink_skip_window(struct ns *ns, struct exchange *x, const char *why)
+{
+	if (x->at == RX1 && x->window[RX2].is_there)
+		tell_skip(ns, x, why);
+	downlink_next_window(ns, x, why);
 }
 
 void downlink_next_window(struct ns *ns, struct exchange *x, const char *why)
@@ -193,8 +211,32 @@ int downlink_pull(struct ns *ns, struct exchange *x, const struct dev *d, struct
 	CIDS_ADD(&m.cids, CID_RPC_NSAS_PULL, ns_ulid(ns));
 	TRY(ns->ports.pull(ns->ports.ctx, &call, &m));
 	x->state = EXCHANGE_PULL;
+	x->asked_us = ns->now.mono_us;
 	wait_until(ns, x, ns->now.mono_us + NS_PULL_US);
 	return 0;
+}
+
+/* What the as said to a pull, or that it said nothing in time. */
+static void tell_pull(struct ns *ns, const struct exchange *x, const struct pulled *item, bool no_answer)
+{
+	struct cid_list cids = x->cids;
+	struct about about = { .cids = &cids, .dev = devices_find(&ns->devices, x->device) };
+	if (item)
+		CIDS_ADD_ALL(&cids, &item->cids);
+	struct text *t = trace_begin(ns, no_answer ? EVENT_NS_DOWN_DATA_PULL_FAIL : EVENT_NS_DOWN_DATA_PULL, &about);
+	if (!x->cast)
+		trace_num(t, "window", x->at + 1U);
+	if (no_answer) {
+		json_name(t, "reason");
+		json_puts(t, "timeout");
+	} else {
+		json_name(t, "item");
+		json_truth(t, item != NULL);
+	}
+	if (item)
+		trace_num(t, "size", item->frm.len);
+	trace_duration(ns, t, x->asked_us);
+	trace_end(ns);
 }
 
 /* ACK and MAC commands leave alone; if there are none, another window may have more to say. */
@@ -212,9 +254,9 @@ static void go_without_item(struct ns *ns, struct exchange *x)
 static void decide_join(struct ns *ns, struct exchange *x)
 {
 	if (!x->len)
-		downlink_next_window(ns, x, "no_answer");
+		downlink_skip_window(ns, x, "no_answer");
 	else if (x->batch > ns->durable)
-		downlink_next_window(ns, x, "not_stored");
+		downlink_skip_window(ns, x, "not_stored");
 	else if (!transmit_send(ns, x))
 		downlink_next_window(ns, x, "no_downlink_path");
 }
@@ -256,12 +298,12 @@ static void decide(struct ns *ns, struct exchange *x)
 	}
 	if (x->batch > ns->durable || !session_counters_ready(s, ns->durable)) {
 		ns->counters.downlinks_late++;
-		downlink_next_window(ns, x, "not_stored");
+		downlink_skip_window(ns, x, "not_stored");
 		return;
 	}
 	const char *why;
 	if (!transmit_is_possible(ns, x, MHDR_FHDR_MIC + x->mac_len, &why)) {
-		downlink_next_window(ns, x, why);
+		downlink_skip_window(ns, x, why);
 		return;
 	}
 	if (!does_pull || downlink_pull(ns, x, d, s) != 0)
@@ -287,6 +329,7 @@ void downlink_due(struct ns *ns, struct exchange *x)
 			wait_for_moment(ns, x);
 		break;
 	case EXCHANGE_PULL:
+		tell_pull(ns, x, NULL, true);
 		/* The as may have used the counter: it is spent. What still comes goes back to its queue. */
 		if (s)
 			counter_spend(session_app_counter(s));
@@ -351,6 +394,7 @@ static struct flight flight_of(const struct ns_pull *call, const struct pulled *
 /* It comes in time. @param item  NULL: there is none; no_answer: or the as did not say */
 static void pulled_in_time(struct ns *ns, struct exchange *x, struct dev *d, struct session *s, const struct pulled *item, bool no_answer)
 {
+	tell_pull(ns, x, item, no_answer);
 	if (!x->cast && (no_answer || item))
 		counter_spend(session_app_counter(s));
 	if (item)

@@ -16,6 +16,8 @@ void downlink_plan(struct ns *ns, struct exchange *x);
 void downlink_due(struct ns *ns, struct exchange *x);
 /** Wait for the next window, or end, saying why if something remains unsaid (NULL: nothing does). */
 void downlink_next_window(struct ns *ns, struct exchange *x, const char *why);
+/** The same, and say why this one is not used. */
+void downlink_skip_window(struct ns *ns, struct exchange *x, const char *why);
 /** Ask the as for the next item, of the length that window `at` takes. @return 0; -errno */
 int downlink_pull(struct ns *ns, struct exchange *x, const struct dev *d, struct session *s);
 void downlink_pulled(struct ns *ns, const struct ns_pull *call, const struct pulled *m);
@@ -33,6 +35,8 @@ void downlink_set_waiting(struct ns *ns, struct dev *d, uint32_t items);
 void downlink_queued(struct ns *ns, struct dev *d, uint32_t items);
 
 /* transmit.c: what, and through whom. */
+
+enum { WINDOW_CLASS_C = 3 }; /**< of messages and events, beside 1 for RX1 and 2 for RX2 */
 
 /** Build the frame: ACK, MAC commands, and the item that was handed out, if any. @return 0; -errno */
 int transmit_build(struct ns *ns, struct exchange *x, const struct pulled *item);
@@ -58,6 +62,7 @@ enum shot_when {
 struct shot {
 	struct gateway *gateway;
 	uint64_t start_us, until_us; /**< its begin; its outcome is awaited no longer [mono] */
+	uint64_t latest_us;          /**< when its gs must have been told, at the latest [mono]; 0: there is time */
 	uint8_t when;                /**< enum shot_when */
 	uint32_t tmst_us;
 	uint64_t gps_ms;

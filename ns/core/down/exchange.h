@@ -40,6 +40,7 @@ struct attempt {
 	int8_t eirp_dbm;
 	uint32_t result; /**< of proto/tx_result.def */
 	uint64_t until_us; /**< its outcome is awaited no longer */
+	uint64_t asked_us;   /**< when its gs was told */
 	uint64_t air_before_us; /**< without it, the device's air would be taken until then */
 	UT_hash_handle hh;
 };
@@ -56,6 +57,7 @@ struct exchange {
 	bool is_join, wants_ack, wants_any, no_pull;
 	bool is_concluding; /**< OUT, and nothing more will be tried */
 	bool is_prepared;  /**< the as was told that the pull of window `at` is near, if something waited then */
+	uint64_t asked_us;  /**< when the as was asked, for a join-accept or for an item */
 	uint64_t moment_us; /**< WAIT: the latest safe moment of window `at` */
 	uint8_t join_type; /**< is_join: JOIN_REQ_TYPE; 0, 1, 2 answers a rejoin-request */
 	uint32_t hash;     /**< of the join-request's octets */

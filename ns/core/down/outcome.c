@@ -9,7 +9,8 @@
 
 static struct about about_attempt(const struct ns *ns, const struct exchange *x, const struct attempt *a)
 {
-	return (struct about){ .cids = &x->cids, .dev = devices_find(&ns->devices, x->device), .gateway = a ? a->gateway : NULL };
+	return (struct about){ .cids = &x->cids, .dev = devices_find(&ns->devices, x->device), .gateway = a ? a->gateway : NULL,
+		.transmission = a ? &a->id : NULL };
 }
 
 static struct attempt *best_attempt(const struct exchange *x)
@@ -91,6 +92,19 @@ static void session_sent(struct ns *ns, const struct exchange *x, struct session
 	record_live_put(ns, s);
 }
 
+static void tell_fail(struct ns *ns, const struct exchange *x, const struct about *about, const char *why)
+{
+	struct text *t = trace_begin(ns, x->is_join ? EVENT_NS_DOWN_JOIN_SCHEDULE_FAIL : EVENT_NS_DOWN_DATA_SCHEDULE_FAIL, about);
+	json_name(t, "reason");
+	json_puts(t, why);
+	trace_num(t, "attempts", x->n_attempts);
+	if (x->len) {
+		trace_num(t, "f_cnt", x->f_cnt);
+		trace_num(t, "size", x->len);
+	}
+	trace_end(ns);
+}
+
 static void finish(struct ns *ns, struct exchange *x, const char *why, const struct cid_list *cids)
 {
 	struct dev *d = devices_find(&ns->devices, x->device);
@@ -99,7 +113,7 @@ static void finish(struct ns *ns, struct exchange *x, const char *why, const str
 	bool is_sent = a && a->end == ATTEMPT_SENT;
 	struct about about = about_attempt(ns, x, a);
 	if (!is_sent && why)
-		trace_reason(ns, x->is_join ? EVENT_NS_DOWN_JOIN_SCHEDULE_FAIL : EVENT_NS_DOWN_DATA_SCHEDULE_FAIL, &about, why);
+		tell_fail(ns, x, &about, why);
 	if (s && is_sent)
 		session_sent(ns, x, s);
 	else if (s && (!a || a->end == ATTEMPT_REFUSED))
@@ -139,7 +153,7 @@ void outcome_due(struct ns *ns, struct exchange *x)
 {
 	/* The same octets in RX2 do no harm while RX1 is unclear: who heard the first discards the second. */
 	if (!x->is_concluding && x->at == RX1) {
-		downlink_next_window(ns, x, "no_tx_ack");
+		downlink_skip_window(ns, x, "no_tx_ack");
 		return;
 	}
 	for (struct attempt *a = x->attempts; a; a = a->next)
@@ -210,6 +224,10 @@ static void ended(struct ns *ns, struct attempt *a, uint32_t result, const struc
 	struct text *e = trace_begin(ns, result == TX_RESULT_SUCCESS ? EVENT_NS_DOWN_TRANSMISSION_SUCCESS : EVENT_NS_DOWN_TRANSMISSION_FAIL, &about);
 	json_name(e, "result");
 	json_puts(e, tx_result_info(result)->name);
+	trace_num(e, "window", x->cast ? WINDOW_CLASS_C : a->window + 1U);
+	trace_num(e, "frequency", x->window[a->window].freq_hz);
+	trace_num(e, "data_rate_index", x->window[a->window].dr);
+	trace_duration(ns, e, a->asked_us);
 	trace_end(ns);
 	power_learn(x, a, result, m);
 	if (x->cast) {
@@ -248,6 +266,8 @@ void ns_gs_scheduled(struct ns *ns, const struct now *now, const struct ulid *tr
 		ended(ns, a, result, NULL);
 	} else if (status == 0) {
 		struct about about = about_attempt(ns, a->exchange, a);
-		trace_add(ns, a->exchange->is_join ? EVENT_NS_DOWN_JOIN_SCHEDULE_SUCCESS : EVENT_NS_DOWN_DATA_SCHEDULE_SUCCESS, &about);
+		struct text *t = trace_begin(ns, a->exchange->is_join ? EVENT_NS_DOWN_JOIN_SCHEDULE_SUCCESS : EVENT_NS_DOWN_DATA_SCHEDULE_SUCCESS, &about);
+		trace_duration(ns, t, a->asked_us);
+		trace_end(ns);
 	}
 }

@@ -10,7 +10,6 @@
 
 enum { TRIES_MAX = 3 };    /* in one window, so that some are left for the next */
 enum { RESERVED_MAX = 3, FRAME_LEAST = 12 }; /* gateways that may send one answer; octets of an ACK */
-enum { WINDOW_CLASS_C = 3 };
 
 /* ---- the frame ---- */
 
@@ -232,20 +231,22 @@ static void considered_write(struct text *t, const struct exchange *x, const str
 
 static void tell(struct ns *ns, const struct exchange *x, const struct shot *s, const struct tx_request *m)
 {
-	struct about about = { .cids = &x->cids, .dev = devices_find(&ns->devices, x->device), .gateway = s->gateway };
+	struct about about = { .cids = &x->cids, .dev = devices_find(&ns->devices, x->device), .gateway = s->gateway,
+		.transmission = &m->transmission };
 	struct text *t = trace_begin(ns, x->is_join ? EVENT_NS_DOWN_JOIN_SCHEDULE_ATTEMPT : EVENT_NS_DOWN_DATA_SCHEDULE_ATTEMPT, &about);
-	json_name(t, "window");
-	json_unum(t, m->window);
-	json_name(t, "f_cnt");
-	json_unum(t, x->f_cnt);
-	json_name(t, "frequency");
-	json_unum(t, m->freq_hz);
-	json_name(t, "data_rate_index");
-	json_unum(t, x->window[x->at].dr);
+	trace_num(t, "window", m->window);
+	trace_num(t, "f_cnt", x->f_cnt);
+	trace_num(t, "frequency", m->freq_hz);
+	trace_num(t, "data_rate_index", x->window[x->at].dr);
 	json_name(t, "eirp");
 	json_num(t, m->eirp_dbm);
 	json_name(t, "due");
 	json_time(t, (ns->now.unix_us + m->wait_us) * 1000);
+	trace_num(t, "lead_us", m->wait_us);
+	if (s->latest_us > ns->now.mono_us)
+		trace_num(t, "margin_us", s->latest_us - ns->now.mono_us);
+	trace_num(t, "airtime_us", m->airtime_us);
+	trace_num(t, "size", m->phy.len);
 	considered_write(t, x, s->leg);
 	skipped_write(t, s->skipped);
 	trace_end(ns);
@@ -257,8 +258,7 @@ void skipped_tell(struct ns *ns, const struct exchange *x, const struct skipped 
 	if (!s->n)
 		return;
 	struct text *t = trace_begin(ns, x->is_join ? EVENT_NS_DOWN_JOIN_SCHEDULE_SKIP : EVENT_NS_DOWN_DATA_SCHEDULE_SKIP, &about);
-	json_name(t, "window");
-	json_unum(t, x->cast ? WINDOW_CLASS_C : x->at + 1U);
+	trace_num(t, "window", x->cast ? WINDOW_CLASS_C : x->at + 1U);
 	skipped_write(t, s);
 	trace_end(ns);
 }
@@ -294,6 +294,7 @@ struct attempt *transmit_emit(struct ns *ns, struct exchange *x, const struct sh
 	a->gateway = s->gateway;
 	a->window = x->at;
 	a->until_us = s->until_us;
+	a->asked_us = ns->now.mono_us;
 	set_request(ns, x, s, a, &m);
 	a->eirp_dbm = (int8_t)m.eirp_dbm;
 	tell(ns, x, s, &m);
@@ -314,7 +315,7 @@ static bool emit(struct ns *ns, struct exchange *x, const struct path *p, const 
 {
 	uint64_t start_us = p->heard_mono_us + x->window[x->at].delay_us;
 	struct shot s = { .gateway = p->gateway, .start_us = start_us, .until_us = start_us + t->airtime_us + NS_TX_ACK_US, .when = SHOT_TMST,
-		.tmst_us = t->tmst_us, .skipped = skipped };
+		.tmst_us = t->tmst_us, .latest_us = path_latest_us(p, x->window[x->at].delay_us), .skipped = skipped };
 	return transmit_emit(ns, x, &s, t) != NULL;
 }
 

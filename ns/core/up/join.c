@@ -98,6 +98,7 @@ void join_ask(struct ns *ns, struct reception *r, struct dev *d, uint8_t type, c
 	x->hash = r->hash;
 	x->cids = r->cids;
 	x->first_unix_us = r->first_unix_us;
+	x->asked_us = ns->now.mono_us;
 	path_add(x->path, &x->n_paths, r->first);
 	set_windows(x, d, r);
 	if (ask(ns, x, d, r) != 0) {
@@ -108,7 +109,9 @@ void join_ask(struct ns *ns, struct reception *r, struct dev *d, uint8_t type, c
 	r->kind = RECEPTION_JOIN;
 	r->device = d->uid;
 	r->exchange = x->ticket;
-	trace_add(ns, type == JOIN_REQ_TYPE ? EVENT_NS_UP_JOIN_RECEIVE : EVENT_NS_UP_REJOIN_RECEIVE, a);
+	struct text *t = trace_begin(ns, type == JOIN_REQ_TYPE ? EVENT_NS_UP_JOIN_RECEIVE : EVENT_NS_UP_REJOIN_RECEIVE, a);
+	uplink_age(ns, t, r);
+	trace_end(ns);
 	downlink_plan(ns, x);
 	transmit_reserve(ns, x);
 }
@@ -169,7 +172,11 @@ void ns_as_joined(struct ns *ns, const struct now *now, uint64_t call, const str
 		return;
 	struct about a = { .cids = &x->cids, .dev = d };
 	if (!m) {
-		trace_reason(ns, EVENT_NS_UP_JOIN_CLUSTER_FAIL, &a, reason);
+		struct text *t = trace_begin(ns, EVENT_NS_UP_JOIN_CLUSTER_FAIL, &a);
+		json_name(t, "reason");
+		json_puts(t, reason);
+		trace_duration(ns, t, x->asked_us);
+		trace_end(ns);
 		exchange_close(&ns->exchanges, x, d);
 		return;
 	}
@@ -189,11 +196,17 @@ void ns_as_joined(struct ns *ns, const struct now *now, uint64_t call, const str
 	x->len = m->phy.len;
 	memcpy(x->phy, m->phy.p, m->phy.len);
 	ns->counters.joins++;
-	trace_add(ns, x->join_type == JOIN_REQ_TYPE ? EVENT_NS_UP_JOIN_PROCESS : EVENT_NS_UP_REJOIN_PROCESS, &a);
+	a.has_dev_addr = true;
+	a.dev_addr = s->dev_addr;
+	struct text *t = trace_begin(ns, x->join_type == JOIN_REQ_TYPE ? EVENT_NS_UP_JOIN_PROCESS : EVENT_NS_UP_REJOIN_PROCESS, &a);
+	trace_duration(ns, t, x->asked_us);
+	trace_end(ns);
 }
 
 void join_close(struct ns *ns, struct reception *r)
 {
+	if (r->n_copies > 1)
+		uplink_merged(ns, EVENT_NS_UP_JOIN_MERGE, r, devices_find(&ns->devices, r->device));
 	struct exchange *x = exchange_find(&ns->exchanges, r->exchange);
 	struct dev *d = x ? devices_find(&ns->devices, x->device) : NULL;
 	if (!x || !d || !d->plan || x->n_attempts)

@@ -7,6 +7,13 @@
 #include "proto/lorawan/airtime.h"
 #include <string.h>
 
+void uplink_age(struct ns *ns, struct text *t, const struct reception *r)
+{
+	uint64_t heard_us = r->first ? r->first->rx.received_unix_us : 0;
+	if (heard_us && heard_us <= ns->now.unix_us)
+		trace_num(t, "duration_us", ns->now.unix_us - heard_us);
+}
+
 void uplink_drop(struct ns *ns, struct reception *r, enum drop why, const char *word, const struct about *a)
 {
 	static const enum event_id drops[] = { [MTYPE_JOIN_REQUEST] = EVENT_NS_UP_JOIN_DROP, [MTYPE_REJOIN] = EVENT_NS_UP_REJOIN_DROP };
@@ -263,16 +270,39 @@ static void data_first(struct ns *ns, struct reception *r, const struct frame *f
 	s->seen_mono_us = ns->now.mono_us;
 	s->seen_unix_us = ns->now.unix_us;
 	struct text *t = trace_begin(ns, EVENT_NS_UP_DATA_RECEIVE, &a);
-	json_name(t, "f_cnt");
-	json_unum(t, m.f_cnt);
+	trace_num(t, "f_cnt", m.f_cnt);
 	if (m.is_repeat || m.is_reset) {
 		json_name(t, m.is_reset ? "reset" : "repeated");
 		json_truth(t, true);
 	}
+	uplink_age(ns, t, r);
 	trace_end(ns);
 }
 
 /* ---- data frames, window over ---- */
+
+/* What is told of all copies names each of them, so that a story has those of the other gateways too. */
+static void cids_of_all(const struct reception *r, struct cid_list *ret)
+{
+	*ret = r->cids;
+	for (const struct copy *c = r->first; c; c = c->next)
+		CIDS_ADD(ret, CID_GS_UPLINK, c->uplink);
+	for (const struct copy *c = r->beside; c; c = c->next)
+		CIDS_ADD(ret, CID_GS_UPLINK, c->uplink);
+}
+
+void uplink_merged(struct ns *ns, enum event_id event, const struct reception *r, const struct dev *d)
+{
+	struct cid_list cids;
+	cids_of_all(r, &cids);
+	struct about a = { .cids = &cids, .dev = d };
+	struct text *t = trace_begin(ns, event, &a);
+	if (r->kind == RECEPTION_DATA)
+		trace_num(t, "f_cnt", r->f_cnt);
+	trace_num(t, "gateways", r->n_copies);
+	uplink_age(ns, t, r);
+	trace_end(ns);
+}
 
 static void run_mac(struct mac_run *run, const struct frame *f)
 {
@@ -435,12 +465,7 @@ static void data_close(struct ns *ns, struct reception *r)
 	}
 	hearers_set(s, r->first);
 	record_live_put(ns, s);
-	struct text *t = trace_begin(ns, EVENT_NS_UP_DATA_PROCESS, &a);
-	json_name(t, "f_cnt");
-	json_unum(t, r->f_cnt);
-	json_name(t, "gateways");
-	json_unum(t, r->n_copies);
-	trace_end(ns);
+	uplink_merged(ns, EVENT_NS_UP_DATA_PROCESS, r, d);
 	if (!MSG_HAS(&d->mac, schedule_downlinks) || d->mac.schedule_downlinks)
 		plan_answer(&run, r, &f);
 	record_mac_put(ns, s);

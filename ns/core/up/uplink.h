@@ -8,6 +8,10 @@
 void uplink_close(struct ns *ns, struct reception *r);
 /** Drop a frame, tell why, and answer whoever brought it. */
 void uplink_drop(struct ns *ns, struct reception *r, enum drop why, const char *word, const struct about *a);
+/** A member of an event's data: how long ago a gateway heard the frame. Of one that its gs kept and sent again, that may be long. */
+void uplink_age(struct ns *ns, struct text *t, const struct reception *r);
+/** Tell what is so of all copies of a frame. @param d  its device; NULL: gone */
+void uplink_merged(struct ns *ns, enum event_id event, const struct reception *r, const struct dev *d);
 /** A pending session becomes the current one: an uplink used it. */
 void uplink_promote(struct ns *ns, struct session *s, const struct cid_list *cids);
 /** The first copy of a rejoin-request. */

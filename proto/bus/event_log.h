@@ -1,0 +1,10 @@
+/** @file Events as lines of the log: failures at info, steps at debug, and those of a device or gateway that is watched. */
+#pragma once
+#include "proto/events.h"
+#include "proto/log_watch.h"
+
+/** Could an event be a line, before it is composed? @param w  borrowed; NULL: nobody is watched
+ * @param device  registry number, 0: of none, or not known here; gateway_id "": of none */
+bool event_log_wants(const struct log_watch *w, enum event_id id, uint64_t device, const char *gateway_id);
+/** Write it, if it is one. */
+void event_log(const struct log_watch *w, enum event_id id, const struct trace_event *e);
