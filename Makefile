@@ -119,6 +119,7 @@ tmpfilesdir ?= $(prefix)/lib/tmpfiles.d
 completiondir ?= $(datarootdir)/bash-completion/completions
 zshcompletiondir ?= $(datarootdir)/zsh/site-functions
 confdir     ?= /etc/godwit
+monitordir   = $(datarootdir)/godwit
 UNITS := $(foreach u,gs ns as,$(B)/systemd/godwit-$u.service)
 about_gs := the gateway server
 about_ns := the network server
@@ -132,7 +133,7 @@ $(UNITS): $(B)/systemd/godwit-%.service: $(here)deploy/systemd/daemon.service.in
 units: $(UNITS)
 
 # What is installed besides the programs: its folder, and where it comes from.
-DATA_DIRS := $(unitdir) $(mandir)/man1 $(mandir)/man5 $(mandir)/man8 $(docdir) $(docdir)/examples $(completiondir) $(zshcompletiondir)
+DATA_DIRS := $(unitdir) $(mandir)/man1 $(mandir)/man5 $(mandir)/man8 $(docdir) $(docdir)/examples $(monitordir)/prometheus $(monitordir)/grafana $(completiondir) $(zshcompletiondir)
 in$(unitdir)         = $(UNITS) $(S)/deploy/systemd/godwit.target
 in$(mandir)/man1     = $(wildcard $(S)/deploy/man/*.1)
 in$(mandir)/man5     = $(wildcard $(S)/deploy/man/*.5)
@@ -140,6 +141,8 @@ in$(mandir)/man8     = $(wildcard $(S)/deploy/man/*.8)
 in$(docdir)          = $(S)/README.md $(S)/LICENSE $(S)/deploy/openapi.json $(wildcard $(S)/deploy/docs/*.md)
 in$(completiondir)   = $(S)/deploy/completions/godwit
 in$(zshcompletiondir) = $(S)/deploy/completions/_godwit
+in$(monitordir)/prometheus = $(wildcard $(S)/deploy/prometheus/*.yml)
+in$(monitordir)/grafana = $(wildcard $(S)/deploy/grafana/*.json)
 in$(docdir)/examples = $(S)/deploy/godwit.conf $(wildcard $(S)/deploy/examples/*.conf)
 conf = $(DESTDIR)$(confdir)/godwit.conf
 

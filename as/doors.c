@@ -5,6 +5,7 @@
 #include "as/mqtt_listener.h"
 #include "as/mqtt_websocket.h"
 #include "as/tls.h"
+#include "common/certificate.h"
 #include "common/log.h"
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -242,6 +243,7 @@ void doors_count(struct as *as)
 {
 	const struct mqtt_listener_stats *s = mqtt_listener_stats(as->doors->listener);
 	as->metrics.mqtt_connections = s->connections;
+	as->metrics.mqtt_certificate = certificate_end_us(as->doors->tls);
 	as->metrics.mqtt_unsent = s->waiting_bytes;
 	as->metrics.mqtt_turned_away = s->refused + s->refused_address;
 }

@@ -1,4 +1,5 @@
 /** @file Mutual TLS 1.3 for the bus between hosts. */
+#include "common/certificate.h"
 #include "proto/bus/bus_int.h"
 #include <arpa/inet.h>
 #include <event2/bufferevent_ssl.h>
@@ -57,6 +58,11 @@ void bus_tls_free(struct bus_tls_ctx *t)
 		return;
 	SSL_CTX_free(t->ctx);
 	free(t);
+}
+
+uint64_t bus_tls_end_us(const struct bus_tls_ctx *t)
+{
+	return t ? certificate_end_us(t->ctx) : 0;
 }
 
 /** The side that connects insists on the name it was told to connect to. */
