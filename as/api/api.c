@@ -4,13 +4,14 @@
 #include "as/core/registry/record_json.h"
 #include "as/replica.h"
 #include "common/log.h"
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-enum { OUT_MAX = 1 << 28, REPLICA_US = 500000, DISK_US = 10000000 };
+enum { OUT_MAX = 1 << 28, WHY_CAP = sizeof ((struct problem *)0)->message, REPLICA_US = 500000, DISK_US = 10000000 };
 
 /* ---- answers ---- */
 
@@ -28,7 +29,7 @@ static int grpc_code(int status)
 
 static void write_error(struct text *t, int status, const char *field, const char *why)
 {
-	char message[320];
+	char message[WHY_CAP + sizeof ((struct problem *)0)->field + 2];
 	struct text m = text_fixed(message, sizeof message);
 	text_printf(&m, "%s%s%s", field, *field ? ": " : "", why);
 	json_open(t, '{');
@@ -52,7 +53,8 @@ static void write_error(struct text *t, int status, const char *field, const cha
 
 void api_error(struct api_call *c, int status, const char *field, const char *fmt, ...)
 {
-	char why[256], buf[1024];
+	/* Each octet takes six at most, \u0001, and what is wrong stands there twice. */
+	char why[WHY_CAP], buf[16 * WHY_CAP];
 	struct text t = text_fixed(buf, sizeof buf);
 	va_list ap;
 	va_start(ap, fmt);
@@ -61,7 +63,7 @@ void api_error(struct api_call *c, int status, const char *field, const char *fm
 	if (status == 401 || status == 403)
 		c->as->metrics.api_denied++;
 	write_error(&t, status, field, why);
-	http_reply_json(c->r, status, text_str(&t));
+	http_reply_json_more(c->r, status, text_str(&t), status == 401 ? "WWW-Authenticate: Bearer\r\n" : "");
 }
 
 static const char no_room[] = "the disk is full or failing: nothing new is taken until it has room";
@@ -116,17 +118,25 @@ struct pending {
 	struct loop_timer *patience;
 };
 
+static void forget(struct text *t)
+{
+	crypto_forget(t->p, t->len); /* it may hold keys */
+	text_done(t);
+}
+
 static void pending_free(struct pending *p)
 {
 	loop_timer_free(p->patience);
-	text_done(&p->out);
+	forget(&p->out);
 	free(p);
 }
 
 static void pending_reply(void *ctx)
 {
 	struct pending *p = ctx;
-	if (p->r)
+	if (p->r && p->out.failed)
+		http_reply_error(p->r, 503, "it is done, but there is no memory to say so");
+	else if (p->r)
 		http_reply_json(p->r, 200, text_str(&p->out));
 	pending_free(p);
 }
@@ -154,6 +164,8 @@ static void pending_closed(void *ctx)
 	((struct pending *)ctx)->r = NULL;
 }
 
+static const char unknown[] = "it is done, but there is no memory to wait for the disk: look whether it stays";
+
 void api_commit(struct api_call *c)
 {
 	struct pending *p = calloc(1, sizeof *p);
@@ -163,14 +175,16 @@ void api_commit(struct api_call *c)
 		};
 	if (!p || !(p->patience = loop_timer_new(c->as->loop, pending_impatient, p))) {
 		free(p);
-		api_reply(c);
+		api_error(c, 503, "", "%s", unknown);
 		return;
 	}
 	c->out = text_growing(0);
 	loop_timer_in(p->patience, DISK_US);
 	http_on_close(p->r, pending_closed, p);
-	if (store_after(c->as->store, pending_durable, p))
-		pending_reply(p);
+	if (store_after(c->as->store, pending_durable, p)) {
+		http_reply_error(p->r, 503, unknown);
+		pending_free(p);
+	}
 }
 
 /* ---- questions ---- */
@@ -208,6 +222,28 @@ bool api_insist(struct api_call *c, enum right right)
 	return false;
 }
 
+static bool has_rights_here(const struct api_call *c)
+{
+	return (c->app && rights_on_app(c->key, c->app)) || (c->gateway && rights_on_gateway(c->key, c->gateway));
+}
+
+bool api_knows(struct api_call *c)
+{
+	if (c->key->kind == KEY_ADMIN || has_rights_here(c))
+		return true;
+	api_error(c, 403, "", "the API key has no rights here");
+	return false;
+}
+
+int api_hide_others(struct api_call *c, int e, const struct device *wish)
+{
+	const struct device *other = registry_device_by_eui(&c->as->registry, wish->join_eui, wish->dev_eui);
+	if (e != REGISTRY_E_EXISTS || strcmp(c->problem.field, "ids.dev_eui") != 0 || c->key->kind == KEY_ADMIN || !other || other->app == c->app)
+		return e;
+	return problem_say(&c->problem, e, "ids.dev_eui", "%016" PRIX64 " with join_eui %016" PRIX64 " belongs to a device of another application",
+		wish->dev_eui, wish->join_eui);
+}
+
 /** Find what the path names. A key that has nothing to do with it does not learn whether it exists. */
 static int find_named(struct api_call *c, const struct api_need *need)
 {
@@ -218,13 +254,11 @@ static int find_named(struct api_call *c, const struct api_need *need)
 		c->gateway = registry_gateway(&c->as->registry, str_of(id));
 	if (!(need->what & (API_APP | API_GATEWAY)))
 		return 0;
-	if (!c->app && !c->gateway) {
-		if (c->key->kind == KEY_ADMIN)
-			api_error(c, 404, "", "%s %s not found",
-				need->what & API_GATEWAY ? "gateway" : "application", id);
-		else
-			api_error(c, 403, "", "the API key has no rights here");
+	if (!api_knows(c))
 		return -EACCES;
+	if (!c->app && !c->gateway) {
+		api_error(c, 404, "", "%s %s not found", need->what & API_GATEWAY ? "gateway" : "application", id);
+		return -ENOENT;
 	}
 	if (need->right < RIGHT_N && !api_insist(c, need->right))
 		return -EACCES;
@@ -298,7 +332,7 @@ int api_begin(struct api_call *c, void *ctx, struct http_request *r, const struc
 
 void api_done(struct api_call *c)
 {
-	text_done(&c->out);
+	forget(&c->out);
 	free(c->tok);
 	c->tok = NULL;
 }
@@ -337,8 +371,9 @@ int api_page(struct api_call *c, size_t *ret_skip, size_t *ret_limit)
 		api_error(c, 400, "page", "is too large");
 		return -EINVAL;
 	}
+	uint64_t skip = page < 2 ? 0 : limit ? limit * (page - 1) : UINT64_MAX; /* all are on the first page */
 	*ret_limit = limit ? (size_t)limit : SIZE_MAX;
-	*ret_skip = limit && page > 1 ? (size_t)(limit * (page - 1)) : 0;
+	*ret_skip = skip < SIZE_MAX ? (size_t)skip : SIZE_MAX;
 	return 0;
 }
 

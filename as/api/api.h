@@ -49,6 +49,11 @@ int api_begin(struct api_call *c, void *ctx, struct http_request *r, const struc
 void api_done(struct api_call *c);
 /** Has the asker this right on the application, or gateway, of the call? */
 bool api_may(const struct api_call *c, enum right right);
+/** Answer 403 where the asker has no right at all on what the path names, in the same words whether it is there or not.
+ * @return may it know? */
+bool api_knows(struct api_call *c);
+/** Where a device conflicts with one of another application (e and c->problem say so), only the operator is told with which. @return e */
+int api_hide_others(struct api_call *c, int e, const struct device *wish);
 /** Answer 403 unless it has. @return as api_may */
 bool api_insist(struct api_call *c, enum right right);
 

@@ -19,11 +19,11 @@ static void write_device(struct api_call *c, const struct device *d)
 	json_close(&c->out, '}');
 }
 
-/** Does the request set keys? Then it takes the right to. */
-static bool sets_keys(const struct api_call *c)
+/** Does the request set keys, or clear them by a mask that names them? Then it takes the right to. */
+static bool sets_keys(const struct api_call *c, const struct field_mask *mask)
 {
-	return record_find(&c->body, c->object, "root_keys") >= 0 ||
-	       record_find(&c->body, c->object, "session.keys") >= 0;
+	return record_find(&c->body, c->object, "root_keys") >= 0 || record_find(&c->body, c->object, "session.keys") >= 0 ||
+	       (mask->given && (field_mask_covers(mask, "root_keys") || field_mask_covers(mask, "session.keys")));
 }
 
 /** What another join server remembers of the device comes with it. @return 0; REGISTRY_E_INVALID; -errno */
@@ -48,7 +48,7 @@ static void device_create(void *ctx, struct http_request *r)
 	struct join_facts facts;
 	if (api_begin(&c, ctx, r, &need))
 		return;
-	if (!sets_keys(&c) || api_insist(&c, RIGHT_APPLICATION_DEVICES_WRITE_KEYS)) {
+	if (!sets_keys(&c, &all) || api_insist(&c, RIGHT_APPLICATION_DEVICES_WRITE_KEYS)) {
 		AUTO(device_free) struct device *d = device_new();
 		int e = join_facts_read(&c.body, c.object, &facts, &c.problem);
 		if (!e)
@@ -56,6 +56,8 @@ static void device_create(void *ctx, struct http_request *r)
 		if (!e)
 			e = registry_device_create(
 				&c.as->registry, c.app, d, loop_now(c.as->loop), &c.problem);
+		if (e == REGISTRY_E_EXISTS)
+			e = api_hide_others(&c, e, d);
 		const struct device *made = e ? NULL : TAKE(d);
 		if (!e)
 			e = take_joins(&c, made, &facts);
@@ -164,13 +166,14 @@ static void device_update(void *ctx, struct http_request *r)
 	struct field_mask mask;
 	if (api_begin(&c, ctx, r, &need))
 		return;
-	if ((!sets_keys(&c) || api_insist(&c, RIGHT_APPLICATION_DEVICES_WRITE_KEYS)) &&
-		!api_mask(&c, &mask)) {
+	if (!api_mask(&c, &mask) && (!sets_keys(&c, &mask) || api_insist(&c, RIGHT_APPLICATION_DEVICES_WRITE_KEYS))) {
 		AUTO(device_free) struct device *wish = device_clone(c.device);
 		int e = read_device(&c, wish, &mask);
 		if (!e)
 			e = registry_device_update(
 				&c.as->registry, c.device, wish, loop_now(c.as->loop), &c.problem);
+		if (e == REGISTRY_E_EXISTS)
+			e = api_hide_others(&c, e, wish);
 		if (e) {
 			api_fail(&c, e);
 		} else {

@@ -113,10 +113,10 @@ static int create(struct importing *i)
 	i->outcome = "created";
 	int e = read_onto(i, d);
 	if (e || i->is_dry)
-		return e ? e : registry_device_check(r, c->app, d, &c->problem);
+		return e ? e : api_hide_others(c, registry_device_check(r, c->app, d, &c->problem), d);
 	e = registry_device_create(r, c->app, d, loop_now(c->as->loop), &c->problem);
 	if (e)
-		return e;
+		return api_hide_others(c, e, d);
 	struct device *made = TAKE(d);
 	e = take_joins(i, made);
 	if (e)
@@ -154,7 +154,7 @@ static int compare(struct importing *i, struct device *d, struct device *wish, s
 	if (!e)
 		e = registry_device_update_check(&c->as->registry, d, wish, &c->problem);
 	if (e)
-		return e;
+		return api_hide_others(c, e, wish);
 	session_id_stays(d, wish);
 	wish->app = d->app;
 	return device_difference(d, wish, ret_field, FIELD_MAX);

@@ -207,6 +207,8 @@ static void gateway_update(void *ctx, struct http_request *r)
 		if (!e)
 			e = registry_gateway_update(
 				&c.as->registry, c.gateway, wish, loop_now(c.as->loop), &c.problem);
+		if (e == REGISTRY_E_EXISTS && c.key->kind != KEY_ADMIN)
+			problem_say(&c.problem, e, "ids.eui", "belongs to another gateway");
 		if (e) {
 			api_fail(&c, e);
 		} else {
@@ -244,9 +246,7 @@ static void connection_stats(void *ctx, struct http_request *r)
 	const char *id = http_param(r, "gateway_id");
 	const struct station *s = stations_find(c.as, id);
 	c.gateway = registry_gateway(&c.as->registry, str_of(id));
-	if (!c.gateway && c.key->kind != KEY_ADMIN) {
-		api_error(&c, 403, "", "the API key has no rights here");
-	} else if (!c.gateway || api_insist(&c, RIGHT_GATEWAY_STATUS_READ)) {
+	if (api_knows(&c) && (!c.gateway || api_insist(&c, RIGHT_GATEWAY_STATUS_READ))) {
 		if (s) {
 			station_json_write(&c.out, s);
 			api_reply(&c);
