@@ -1,6 +1,7 @@
 /** @file Where MQTT clients come in: listening sockets, how many are let in, and the wake that serves them all. */
 #include "as/mqtt_socket.h"
 #include "common/log.h"
+#include "common/net_tls.h"
 #include <event2/bufferevent.h>
 #include <event2/bufferevent_ssl.h>
 #include <netinet/in.h>
@@ -97,24 +98,6 @@ bool mqtt_listener_has_room(struct mqtt_listener *l, const struct net_address *f
 	return has_room;
 }
 
-static struct bufferevent *bufferevent_of(struct mqtt_listener *l, int fd, SSL_CTX *tls, struct mqtt_peer *peer)
-{
-	struct event_base *base = loop_base(l->loop);
-	if (!tls)
-		return bufferevent_socket_new(base, fd, BEV_OPT_CLOSE_ON_FREE);
-	SSL *ssl = SSL_new(tls);
-	if (!ssl)
-		return NULL;
-	struct bufferevent *bev = bufferevent_openssl_socket_new(
-		base, fd, ssl, BUFFEREVENT_SSL_ACCEPTING, BEV_OPT_CLOSE_ON_FREE);
-	if (!bev)
-		SSL_free(ssl);
-	else
-		bufferevent_openssl_set_allow_dirty_shutdown(bev, 1);
-	peer->tls = bev ? ssl : NULL;
-	return bev;
-}
-
 static void admit(struct port *p, int fd, const struct net_address *from)
 {
 	struct mqtt_listener *l = p->listener;
@@ -123,7 +106,8 @@ static void admit(struct port *p, int fd, const struct net_address *from)
 		close(fd);
 		return;
 	}
-	struct bufferevent *bev = bufferevent_of(l, fd, p->tls, &peer);
+	struct bufferevent *bev = net_tls_accept(loop_base(l->loop), fd, p->tls);
+	peer.tls = bev ? bufferevent_openssl_get_ssl(bev) : NULL;
 	if (bev && mqtt_socket_new(l, bev, &peer, false) == 0) {
 		l->stats.accepted++;
 		return;
@@ -138,7 +122,7 @@ static void admit(struct port *p, int fd, const struct net_address *from)
 
 int mqtt_listener_adopt(struct mqtt_listener *l, struct bufferevent *bev, const struct net_address *from)
 {
-	struct mqtt_peer peer = { .address = *from, .ip = mqtt_listener_ip(from), .is_websocket = true };
+	struct mqtt_peer peer = { .address = *from, .ip = mqtt_listener_ip(from), .tls = bufferevent_openssl_get_ssl(bev), .is_websocket = true };
 	bool is_in = enter(l, from);
 	if (is_in && mqtt_socket_new(l, bev, &peer, true) == 0) {
 		l->stats.accepted++;

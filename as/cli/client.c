@@ -1,15 +1,18 @@
 /** @file A blocking HTTP client for the command line, on evhttp. */
 #include "as/cli/client.h"
 #include "common/core/json.h"
+#include "common/net_tls.h"
 #include <event2/buffer.h>
+#include <event2/bufferevent_ssl.h>
 #include <event2/event.h>
 #include <event2/http.h>
 #include <limits.h>
+#include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { BODY_MAX = 256 << 20, TIMEOUT_S = 60, STREAM_TIMEOUT_S = 10 * 365 * 86400, DEFAULT_PORT = 1885 };
+enum { BODY_MAX = 256 << 20, TIMEOUT_S = 60, STREAM_TIMEOUT_S = 10 * 365 * 86400, HTTP_PORT = 1885, HTTPS_PORT = 8885 };
 
 /** The contents of a small file in a folder. @return 0; -errno */
 static int read_small(const char *dir, const char *leaf, char *buf, size_t cap)
@@ -39,8 +42,12 @@ static int local_address(const char *dir, char *ret, size_t cap, struct text *er
 		text_printf(err, "no permission to read %s: run as its owner (sudo), or give --address and --api-key", dir);
 		return -ENOENT;
 	}
-	if (r || json_parse(str_of(file), tok, COUNT(tok), &j, NULL) ||
-		json_string(&j, json_get(&j, json_root(&j), "as.http"), where, sizeof where)) {
+	bool is_read = !r && !json_parse(str_of(file), tok, COUNT(tok), &j, NULL);
+	if (is_read && json_get(&j, json_root(&j), "as.http") < 0 && json_get(&j, json_root(&j), "as.https") >= 0) {
+		text_printf(err, "Godwit speaks only HTTPS here (as.http-listen is empty): give --address https://NAME:PORT, with the name of its certificate");
+		return -ENOENT;
+	}
+	if (!is_read || json_string(&j, json_get(&j, json_root(&j), "as.http"), where, sizeof where)) {
 		text_printf(err, "no Godwit has written its addresses in %s: is it running? Give --state-dir, or --address and --api-key", dir);
 		return -ENOENT;
 	}
@@ -84,11 +91,31 @@ const char *client_state_dir(const char *flag)
 	return dir ? dir : "/var/lib/godwit";
 }
 
-int client_find(struct client *c, const char *address, const char *key, const char *state_dir, struct text *err)
+static bool is_https(const struct client *c)
 {
-	const char *dir = client_state_dir(state_dir);
-	address = said(address, "GODWIT_ADDRESS");
-	key = said(key, "GODWIT_API_KEY");
+	return str_starts(str_of(c->address), "https://");
+}
+
+/** Whose word is taken for whose certificate is whose. */
+static int trust(struct client *c, const char *ca, struct text *err)
+{
+	c->tls = SSL_CTX_new(TLS_client_method());
+	if (!c->tls || SSL_CTX_set_min_proto_version(c->tls, TLS1_2_VERSION) != 1)
+		return -ENOMEM;
+	SSL_CTX_set_verify(c->tls, SSL_VERIFY_PEER, NULL);
+	if (!ca)
+		return SSL_CTX_set_default_verify_paths(c->tls) == 1 ? 0 : -ENOMEM;
+	if (SSL_CTX_load_verify_file(c->tls, ca) == 1)
+		return 0;
+	text_printf(err, "--ca: %s cannot be used: ", ca);
+	net_tls_complaint(err);
+	return -EINVAL;
+}
+
+int client_find(struct client *c, const struct client_flags *flags, struct text *err)
+{
+	const char *dir = client_state_dir(flags->state_dir);
+	const char *address = said(flags->address, "GODWIT_ADDRESS"), *key = said(flags->key, "GODWIT_API_KEY");
 	if (address)
 		snprintf(c->address, sizeof c->address, "%s%s", strstr(address, "://") ? "" : "http://",
 			address);
@@ -100,7 +127,14 @@ int client_find(struct client *c, const char *address, const char *key, const ch
 	}
 	if (key)
 		snprintf(c->key, sizeof c->key, "%s", key);
+	if (is_https(c))
+		TRY(trust(c, said(flags->ca, "GODWIT_CA"), err));
 	return key || (address && !is_this_host(c->address)) ? 0 : local_key(c, dir, !address, err);
+}
+
+void client_done(struct client *c)
+{
+	SSL_CTX_free(TAKE(c->tls));
 }
 
 struct request {
@@ -184,8 +218,8 @@ static int parse_address(const struct client *c, struct evhttp_uri **ret, char r
 {
 	struct evhttp_uri *uri = evhttp_uri_parse(c->address);
 	const char *host = uri ? evhttp_uri_get_host(uri) : NULL, *scheme = uri ? evhttp_uri_get_scheme(uri) : NULL;
-	if (!host || !scheme || strcmp(scheme, "http")) {
-		text_printf(err, "%s is not an address: write http://HOST:PORT", c->address);
+	if (!host || !*host || !scheme || (strcmp(scheme, "http") && strcmp(scheme, "https"))) {
+		text_printf(err, "%s is not an address: write http://HOST:PORT or https://HOST:PORT", c->address);
 		if (uri)
 			evhttp_uri_free(uri);
 		return -EINVAL;
@@ -193,52 +227,78 @@ static int parse_address(const struct client *c, struct evhttp_uri **ret, char r
 	const char *bare = *host == '[' ? host + 1 : host;
 	int port = evhttp_uri_get_port(uri);
 	snprintf(ret_host, 256, "%.*s", (int)strcspn(bare, "]"), bare);
-	*ret_port = (uint16_t)(port > 0 ? port : DEFAULT_PORT);
+	*ret_port = (uint16_t)(port > 0 ? port : c->tls ? HTTPS_PORT : HTTP_PORT);
 	*ret = uri;
 	return 0;
 }
 
-int client_endpoint(const struct client *c, char ret_host[256], uint16_t *ret_port, struct text *err)
+int client_connection(const struct client *c, struct event_base *base, struct evhttp_connection **ret, struct text *err)
 {
 	struct evhttp_uri *uri;
-	TRY(parse_address(c, &uri, ret_host, ret_port, err));
+	char host[256];
+	uint16_t port;
+	TRY(parse_address(c, &uri, host, &port, err));
 	evhttp_uri_free(uri);
-	return 0;
+	struct bufferevent *bev = c->tls ? net_tls_connect(base, c->tls, host) : NULL;
+	struct evhttp_connection *conn = bev || !c->tls ? evhttp_connection_base_bufferevent_new(base, NULL, bev, host, port) : NULL;
+	if (!conn && bev)
+		bufferevent_free(bev);
+	*ret = conn;
+	return conn ? 0 : -ENOMEM;
 }
 
-/** Send the request and wait for its end. @return 0; -ENOMEM */
-static int exchange(struct call *call, const struct client *c, const struct evhttp_uri *uri, const char *host, uint16_t port,
+/** Why there was no answer. */
+static void say_silence(const struct client *c, struct evhttp_connection *conn, struct text *err)
+{
+	char buf[256];
+	struct text why = text_fixed(buf, sizeof buf);
+	struct bufferevent *bev = evhttp_connection_get_bufferevent(conn);
+	SSL *ssl = bev ? bufferevent_openssl_get_ssl(bev) : NULL;
+	long verdict = ssl ? SSL_get_verify_result(ssl) : X509_V_OK;
+	if (ssl)
+		net_tls_why(bev, &why);
+	if (verdict == X509_V_ERR_HOSTNAME_MISMATCH || verdict == X509_V_ERR_IP_ADDRESS_MISMATCH)
+		text_printf(err, "the certificate of %s is another host's: write its name into the address as the certificate has it", c->address);
+	else if (verdict != X509_V_OK)
+		text_printf(err, "the certificate of %s is not trusted: %s; --ca FILE or GODWIT_CA names its authority", c->address, buf);
+	else if (why.len)
+		text_printf(err, "no TLS with %s: %s", c->address, buf);
+	else
+		text_printf(err, "no answer from %s: is Godwit running there?", c->address);
+}
+
+/** Send the request and wait for its end. @return 0; -errno with one line in *call->err */
+static int exchange(struct call *call, const struct client *c, const struct evhttp_uri *uri, struct evhttp_connection *conn,
 	const struct request *rq)
 {
-	struct evhttp_connection *conn = evhttp_connection_base_new(call->base, NULL, host, port);
-	if (!conn)
-		return -ENOMEM;
 	evhttp_connection_set_max_body_size(conn, BODY_MAX);
 	evhttp_connection_set_timeout(conn, call->chunk ? STREAM_TIMEOUT_S : TIMEOUT_S);
-	int r = send_request(call, conn, c, uri, rq);
-	if (!r)
-		event_base_dispatch(call->base);
-	evhttp_connection_free(conn);
-	return r;
+	TRY(send_request(call, conn, c, uri, rq));
+	event_base_dispatch(call->base);
+	if (call->is_whole || call->is_stopped)
+		return 0;
+	if (call->status)
+		text_printf(call->err, "the answer of %s broke off", c->address);
+	else
+		say_silence(c, conn, call->err);
+	return call->status ? -ECONNRESET : -ECONNREFUSED;
 }
 
 int client_call(const struct client *c, const char *method, const char *path, struct str body, struct text *ret_body,
 	int (*chunk)(void *ctx, struct str piece), void *ctx, struct text *err)
 {
 	struct call call = { .base = event_base_new(), .body = ret_body, .err = err, .chunk = chunk, .ctx = ctx };
+	struct evhttp_connection *conn = NULL;
 	struct evhttp_uri *uri = NULL;
 	char host[256];
 	uint16_t port;
 	int r = call.base ? parse_address(c, &uri, host, &port, err) : -ENOMEM;
 	if (!r)
-		r = exchange(&call, c, uri, host, port, &(struct request){ method, path, body });
-	if (!r && !call.is_whole && !call.is_stopped) {
-		text_printf(err,
-			call.status ? "the answer of %s broke off"
-				    : "no answer from %s: is Godwit running there?",
-			c->address);
-		r = call.status ? -ECONNRESET : -ECONNREFUSED;
-	}
+		r = client_connection(c, call.base, &conn, err);
+	if (!r)
+		r = exchange(&call, c, uri, conn, &(struct request){ method, path, body });
+	if (conn)
+		evhttp_connection_free(conn);
 	if (uri)
 		evhttp_uri_free(uri);
 	if (call.base)

@@ -10,42 +10,60 @@ enum { LINES = 64, BODY_MAX = 64 << 20, TIMEOUT_S = 60 };
 
 struct line {
 	struct fleet_http *h;
-	struct evhttp_connection *conn;
+	struct evhttp_connection *conn; /**< NULL: to be made */
 	fleet_answer *fn; /**< NULL: free */
+	bool is_lost; /**< what was asked last was not answered: begin anew (TLS begins once) */
 	void *ctx;
 };
 
 struct fleet_http {
+	const struct client *client;
 	struct event_base *base;
 	char bearer[sizeof((struct client *)0)->key + 8];
 	struct line line[LINES];
 	size_t n_busy;
 };
 
+/** @return 0; -errno with one line in *err */
+static int line_open(struct line *l, struct text *err)
+{
+	if (l->is_lost && l->conn)
+		evhttp_connection_free(TAKE(l->conn));
+	l->is_lost = false;
+	if (l->conn)
+		return 0;
+	TRY(client_connection(l->h->client, l->h->base, &l->conn, err));
+	evhttp_connection_set_max_body_size(l->conn, BODY_MAX);
+	evhttp_connection_set_timeout(l->conn, TIMEOUT_S);
+	return 0;
+}
+
+/** Ask something that costs nothing: whose certificate it is, say, is told of one connection and not of many. */
+static int probe(const struct client *c, struct text *err)
+{
+	AUTO(text_done) struct text answer = text_growing(64 << 10);
+	int status = client_call(c, "GET", "/healthz/live", STR(""), &answer, NULL, NULL, err);
+	return status < 0 ? status : 0;
+}
+
 int fleet_http_open(const struct client *c, struct fleet_http **ret, struct text *err)
 {
-	char host[256];
-	uint16_t port;
-	int r = client_endpoint(c, host, &port, err);
-	struct fleet_http *h = r ? NULL : calloc(1, sizeof *h);
+	if (c->tls)
+		TRY(probe(c, err));
+	struct fleet_http *h = calloc(1, sizeof *h);
 	if (!h)
-		return r ? r : -ENOMEM;
+		return -ENOMEM;
+	h->client = c;
 	h->base = event_base_new();
 	snprintf(h->bearer, sizeof h->bearer, "Bearer %s", c->key);
-	for (size_t i = 0; h->base && i < LINES; i++) {
+	for (size_t i = 0; i < LINES; i++)
 		h->line[i].h = h;
-		h->line[i].conn = evhttp_connection_base_new(h->base, NULL, host, port);
-		if (!h->line[i].conn)
-			break;
-		evhttp_connection_set_max_body_size(h->line[i].conn, BODY_MAX);
-		evhttp_connection_set_timeout(h->line[i].conn, TIMEOUT_S);
-	}
-	if (!h->line[LINES - 1].conn) {
+	int r = h->base ? line_open(&h->line[0], err) : -ENOMEM;
+	if (r)
 		fleet_http_close(h);
-		return -ENOMEM;
-	}
-	*ret = h;
-	return 0;
+	else
+		*ret = h;
+	return r;
 }
 
 void fleet_http_close(struct fleet_http *h)
@@ -67,10 +85,11 @@ static void on_done(struct evhttp_request *req, void *ctx)
 	struct evbuffer *in = status ? evhttp_request_get_input_buffer(req) : NULL;
 	size_t n = in ? evbuffer_get_length(in) : 0;
 	struct str body = { n ? (const char *)evbuffer_pullup(in, -1) : "", n };
-	fleet_answer *fn = l->fn;
+	/* Busy until that returns: what it sends goes over another line. */
+	l->fn(l->ctx, status, body);
 	l->fn = NULL;
+	l->is_lost = !status;
 	l->h->n_busy--;
-	fn(l->ctx, status, body);
 }
 
 static struct line *free_line(struct fleet_http *h)
@@ -91,6 +110,9 @@ int fleet_http_send(struct fleet_http *h, const char *method, const char *path, 
 	struct line *l;
 	while (!(l = free_line(h)))
 		event_base_loop(h->base, EVLOOP_ONCE);
+	char why[256];
+	struct text err = text_fixed(why, sizeof why);
+	TRY(line_open(l, &err));
 	struct evhttp_request *req = evhttp_request_new(on_done, l);
 	if (!req)
 		return -ENOMEM;

@@ -129,8 +129,6 @@ void hello_take(struct bus_peer *p, const struct rpc_frame *f);
 int bus_tls_open(const struct bus_tls *files, struct bus_tls_ctx **ret, struct text *ret_error);
 void bus_tls_free(struct bus_tls_ctx *t);
 /** Wrap a socket (-1: to be connected). NULL: refused by OpenSSL or no memory. */
-struct bufferevent *bus_tls_wrap(struct bus_tls_ctx *t, struct event_base *base, int fd, char *host);
+struct bufferevent *bus_tls_wrap(struct bus_tls_ctx *t, struct event_base *base, int fd, const char *host);
 /** When its certificate ends [us, unix]; NULL, or none: 0 */
 uint64_t bus_tls_end_us(const struct bus_tls_ctx *t);
-/** Why TLS failed, as words; "" if it did not. */
-void bus_tls_why(struct bufferevent *bev, struct text *t);

@@ -1,5 +1,6 @@
 /** @file One connection of the bus: from the socket to whole frames, and back. */
 #include "common/log.h"
+#include "common/net_tls.h"
 #include "proto/bus/bus_int.h"
 #include <event2/event.h>
 #include <netinet/in.h>
@@ -190,7 +191,7 @@ static void on_event(struct bufferevent *bev, short what, void *ctx)
 		return;
 	}
 	if (p->bus->tls)
-		bus_tls_why(bev, &why);
+		net_tls_why(bev, &why);
 	if (what & BEV_EVENT_EOF)
 		peer_drop(p, "%s", why.len ? buf : "closed by the other side");
 	else
