@@ -1,6 +1,5 @@
 /** @file Starting and ending the application server: secrets, store, registry, rooms, listeners. */
 #include "as/as.h"
-#include "as/api/routes.h"
 #include "as/applications.h"
 #include "as/doors.h"
 #include "as/downlinks.h"
@@ -8,6 +7,7 @@
 #include "as/restored.h"
 #include "as/secret_file.h"
 #include "as/store.h"
+#include "as/web.h"
 #include "common/log.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,7 +53,8 @@ int as_check(const struct daemon *d, const void *settings, struct text *err)
 			s->default_tenant);
 		return -EINVAL;
 	}
-	return doors_check(d, s, err);
+	TRY(doors_check(d, s, err));
+	return web_check(d, s, err);
 }
 
 /** Read or make the key-encryption key. */
@@ -133,25 +134,12 @@ static int start_rooms(struct as *as, struct text *err)
 	return 0;
 }
 
-static int start_http(struct as *as, struct text *err)
-{
-	int r = http_listen(as->loop, as->settings->http_listen, as->routes, as, &as->http, err);
-	if (r) {
-		text_printf(err, "; choose another one with as.http-listen");
-		return r;
-	}
-	as->health = api_health(as);
-	health_serve(as->http, &as->health);
-	LOG(LOG_INFO, "listen", KV_Z("what", "http"), KV_Z("address", http_address(as->http)));
-	return daemon_address(as->daemon, "as.http", http_address(as->http));
-}
-
 void as_free(void *state)
 {
 	struct as *as = state;
 	if (!as)
 		return;
-	http_free(as->http);
+	web_close(as);
 	/* Who waits for the store is answered while there is still a bus to answer on. */
 	if (as->store)
 		store_close(as->store);
@@ -197,7 +185,7 @@ int as_restored(struct daemon *d, const void *settings, struct text *err)
 int as_start(struct daemon *d, const void *settings, void **ret_state, struct text *err)
 {
 	static int (*const steps[])(struct as *as, struct text *err) = {
-		start_envelope, start_store, start_registry, start_admin, start_rooms, start_http, as_connect,
+		start_envelope, start_store, start_registry, start_admin, start_rooms, web_open, as_connect,
 	};
 	struct as *as = as_new(d, settings);
 	if (!as)
@@ -212,6 +200,7 @@ int as_start(struct daemon *d, const void *settings, void **ret_state, struct te
 void as_reload(void *state)
 {
 	doors_reload(state);
+	web_reload(state);
 	replica_reload(state);
 }
 
@@ -226,8 +215,7 @@ void as_stop(void *state, void (*done)(void *ctx), void *ctx)
 	struct as *as = state;
 	as->stopped = done;
 	as->stopped_ctx = ctx;
-	http_free(as->http);
-	as->http = NULL;
+	web_close(as);
 	applications_end(as);
 	downlinks_end(as);
 	if (store_after(as->store, stop_done, as) < 0)

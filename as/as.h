@@ -70,6 +70,7 @@ struct as {
 	size_t n_links;
 	struct health health;
 	struct http_server *http;
+	struct ssl_ctx_st *http_tls; /**< of as.https-listen; NULL: not set */
 	size_t n_rooms; /**< started */
 	void (*stopped)(void *ctx);
 	void *stopped_ctx;

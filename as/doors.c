@@ -13,7 +13,7 @@
 #include <sys/resource.h>
 
 #define FAILURES_WINDOW_US (60 * SEC_US)
-enum { HOST_NAME_BYTES = 253, MQTT_PORT = 1883, MQTTS_PORT = 8883, OTHER_FILES = 400 /* descriptors for all but MQTT clients */ };
+enum { HOST_NAME_BYTES = 253, MQTT_PORT = 1883, MQTTS_PORT = 8883, OTHER_FILES = 200 /* descriptors for all but clients of MQTT and HTTP */ };
 
 struct doors {
 	struct mqtt_listener *listener;
@@ -97,24 +97,30 @@ int doors_check(const struct daemon *daemon, const struct as_settings *s, struct
 	return -EINVAL;
 }
 
-/** As many connections as the setting says, or as the system lets this process have. */
-static uint32_t connections_possible(uint32_t wanted)
+/** As many connections as the setting says, or as the system lets this process have besides those of HTTP. */
+static uint32_t connections_possible(const struct as_settings *s)
 {
+	const rlim_t others = OTHER_FILES + s->http_connections;
 	struct rlimit files;
 	if (getrlimit(RLIMIT_NOFILE, &files))
-		return wanted;
+		return s->mqtt_connections;
 	files.rlim_cur = files.rlim_max;
 	(void)setrlimit(RLIMIT_NOFILE, &files);
-	rlim_t possible = files.rlim_max > 2 * OTHER_FILES ? files.rlim_max - OTHER_FILES : files.rlim_max / 2;
-	if (files.rlim_max == RLIM_INFINITY || wanted <= possible)
-		return wanted;
-	LOG(LOG_INFO, "mqtt_connections", KV_U("wanted", wanted), KV_U("possible", (uint64_t)possible), KV_Z("why", "open files (RLIMIT_NOFILE)"));
+	rlim_t possible = files.rlim_max > 2 * others ? files.rlim_max - others : files.rlim_max / 2;
+	if (files.rlim_max == RLIM_INFINITY || s->mqtt_connections <= possible)
+		return s->mqtt_connections;
+	LOG(LOG_INFO, "mqtt_connections", KV_U("wanted", s->mqtt_connections), KV_U("possible", (uint64_t)possible),
+		KV_Z("why", "open files (RLIMIT_NOFILE)"));
 	return (uint32_t)possible;
 }
 
 static void get_mqtt(void *ctx, struct http_request *r)
 {
 	struct as *as = ctx;
+	if (!tls_may_enter(as, http_tls(r))) {
+		http_reply_error(r, 403, "MQTT needs a client certificate here: see as.tls-client-certificates");
+		return;
+	}
 	mqtt_websocket_open(as->doors->listener, as->settings->websocket_origins, r);
 }
 
@@ -137,13 +143,13 @@ int doors_start(struct as *as, struct text *err)
 		return -ENOMEM;
 	TRY(trust_all(as->daemon, s, d->guard, err));
 	const struct mqtt_listener_options listening = { .after = after_commit, .after_ctx = as, .guard = d->guard,
-		.connections = connections_possible(s->mqtt_connections), .refusal_delay_us = s->mqtt_refusal_delay,
+		.connections = connections_possible(s), .refusal_delay_us = s->mqtt_refusal_delay,
 		.total_bytes = s->mqtt_memory };
 	d->listener = mqtt_listener_new(as->loop, &listening);
 	if (!d->listener)
 		return -ENOMEM;
 	as_add_routes(as, routes);
-	return tls_new(as, &d->tls, err);
+	return tls_new(as, TLS_MQTT, &d->tls, err);
 }
 
 void doors_stop(struct as *as)
@@ -239,6 +245,12 @@ int doors_open(struct as *as, struct mqtt_engine *e, struct text *err)
 	return tls.tls ? listen_on_all(as, &tls, err) : 0;
 }
 
+bool doors_trusts(const struct as *as, const struct net_address *from)
+{
+	const struct guard_ip ip = mqtt_listener_ip(from);
+	return as->doors && guard_trusts(as->doors->guard, &ip);
+}
+
 void doors_count(struct as *as)
 {
 	const struct mqtt_listener_stats *s = mqtt_listener_stats(as->doors->listener);
@@ -257,7 +269,7 @@ void doors_reload(struct as *as)
 {
 	char buf[512];
 	struct text err = text_fixed(buf, sizeof buf);
-	if (as->doors->tls && tls_reload(as, as->doors->tls, &err))
+	if (tls_reload(as, TLS_MQTT, as->doors->tls, &err))
 		LOG(LOG_ERROR, "reload_failed", KV_Z("why", buf));
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 #include "as/as.h"
 #include "as/core/mqtt/mqtt_engine.h"
+#include "common/net.h"
 
 /** For as_check. @return 0; -errno with one line in *err */
 int doors_check(const struct daemon *daemon, const struct as_settings *s, struct text *err);
@@ -11,6 +12,8 @@ void doors_fit(const struct as *as, struct mqtt_engine_options *o);
 int doors_open(struct as *as, struct mqtt_engine *e, struct text *err);
 /** The first address on which MQTT is listened for, with or without TLS: "0.0.0.0:1883"; "": none. */
 const char *doors_address(const struct as *as, bool is_tls);
+/** Is an address one of as.mqtt-trusted? */
+bool doors_trusts(const struct as *as, const struct net_address *from);
 /** Bring the metrics of connections up to date. */
 void doors_count(struct as *as);
 /** Let nobody in any more. */

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { STREAMS_MAX = 64, STREAMS_OF_KEY_MAX = 8, LIST_ROWS = 1000, STORY_ROWS = 20000, ANSWER_MAX = 32 << 20 };
+enum { LIST_ROWS = 1000, STORY_ROWS = 20000, ANSWER_MAX = 32 << 20 };
 enum { PROCESS_AS = 2 };
 #define BEAT_US (20 * SEC_US)
 
@@ -436,15 +436,16 @@ static bool accepts_sse(const struct http_request *r)
 /** May one more stream be opened with this key? One application does not keep all others from theirs. */
 static bool has_room(struct api_call *c)
 {
-	size_t all = 0, own = 0;
+	const struct as_settings *s = c->as->settings;
+	uint32_t all = 0, own = 0;
 	for (const struct follower *f = c->as->event_streams->followers; f; f = f->next) {
 		all++;
 		own += !strcmp(f->key_id, c->key->id);
 	}
-	if (own >= STREAMS_OF_KEY_MAX && c->key->kind != KEY_ADMIN)
-		api_error(c, 429, "", "%d event streams are open already with this API key", STREAMS_OF_KEY_MAX);
-	else if (all >= STREAMS_MAX)
-		api_error(c, 429, "", "%d event streams are open already", STREAMS_MAX);
+	if (own >= s->event_streams_per_key && c->key->kind != KEY_ADMIN)
+		api_error(c, 429, "", "%u event streams are open already with this API key, as many as it may have (as.event-streams-per-key)", own);
+	else if (all >= s->event_streams)
+		api_error(c, 429, "", "%u event streams are open already, as many as there may be (as.event-streams)", all);
 	else
 		return true;
 	return false;

@@ -2,6 +2,7 @@
 #include "as/mqtt_websocket.h"
 #include "as/mqtt_listener.h"
 #include "as/websocket.h"
+#include "common/core/http_fields.h"
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -12,7 +13,7 @@ static const char *const protocols[] = { "mqtt", "mqttv3.1" };
 static const char *protocol_choose(struct str offered)
 {
 	for (size_t i = 0; i < COUNT(protocols); i++)
-		if (websocket_has_token(offered, protocols[i]))
+		if (http_has_token(offered, protocols[i]))
 			return protocols[i];
 	return NULL;
 }
@@ -20,15 +21,15 @@ static const char *protocol_choose(struct str offered)
 /** A client that sends no Origin is no browser, and need not be kept from anything. */
 static bool is_welcome(const char *origins, const char *origin)
 {
-	return !origin || websocket_has_token(str_of(origins), "*") || websocket_has_token(str_of(origins), origin);
+	return !origin || http_origin_allowed(str_of(origins), origin);
 }
 
 /** @return 0; the HTTP status of what is wrong, with the reason in *ret_why */
 static int handshake_judge(const struct http_request *r, const char *origins, char accept[WEBSOCKET_KEY_TEXT + 1], const char **ret_why)
 {
 	const char *version = http_header(r, "Sec-WebSocket-Version");
-	if (!http_may_upgrade(r) || !websocket_has_token(str_of(http_header(r, "Upgrade")), "websocket") ||
-		!websocket_has_token(str_of(http_header(r, "Connection")), "upgrade") || !version || strcmp(version, "13") != 0) {
+	if (!http_may_upgrade(r) || !http_has_token(str_of(http_header(r, "Upgrade")), "websocket") ||
+		!http_has_token(str_of(http_header(r, "Connection")), "upgrade") || !version || strcmp(version, "13") != 0) {
 		*ret_why = "this path speaks MQTT over WebSocket, version 13";
 		return 426;
 	}

@@ -1,5 +1,6 @@
-/** @file TLS of MQTT clients: certificates of both sides. */
+/** @file TLS of those who come in: certificates of both sides. */
 #include "as/tls.h"
+#include "common/net_tls.h"
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
@@ -7,12 +8,9 @@
 
 static int complain(struct as *as, const char *key, const char *file, struct text *err)
 {
-	char why[200];
-	ERR_error_string_n(ERR_peek_last_error(), why, sizeof why);
-	const char *reason = ERR_reason_error_string(ERR_peek_last_error());
 	daemon_where(as->daemon, err, key);
-	text_printf(err, ": %s cannot be used: %s", file, reason ? reason : why);
-	ERR_clear_error();
+	text_printf(err, ": %s cannot be used: ", file);
+	net_tls_complaint(err);
 	return -EINVAL;
 }
 
@@ -47,12 +45,15 @@ static int take_any(int is_good, X509_STORE_CTX *chain)
 }
 
 /** Whose certificates are believed. The list of names tells a client which of its certificates to show. */
-static int load_authority(struct as *as, SSL_CTX *tls, struct text *err)
+static int load_authority(struct as *as, enum tls_use use, SSL_CTX *tls, struct text *err)
 {
 	const struct as_settings *s = as->settings;
-	const struct policy *p = policy_find(str_of(s->tls_client_certificates));
+	int verify = policy_find(str_of(s->tls_client_certificates))->verify;
+	/* The API goes by its keys; who comes for MQTT over WebSocket is judged there. */
+	if (use == TLS_HTTP)
+		verify &= ~SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
 	if (!s->tls_client_ca[0]) {
-		SSL_CTX_set_verify(tls, p->verify, take_any);
+		SSL_CTX_set_verify(tls, use == TLS_HTTP ? SSL_VERIFY_NONE : verify, take_any);
 		return 0;
 	}
 	X509_STORE *store = X509_STORE_new();
@@ -64,11 +65,11 @@ static int load_authority(struct as *as, SSL_CTX *tls, struct text *err)
 	}
 	SSL_CTX_set_cert_store(tls, store);
 	SSL_CTX_set_client_CA_list(tls, names);
-	SSL_CTX_set_verify(tls, p->verify, NULL);
+	SSL_CTX_set_verify(tls, verify, NULL);
 	return 0;
 }
 
-static int load(struct as *as, SSL_CTX *tls, struct text *err)
+static int load(struct as *as, enum tls_use use, SSL_CTX *tls, struct text *err)
 {
 	const struct as_settings *s = as->settings;
 	ERR_clear_error();
@@ -77,12 +78,12 @@ static int load(struct as *as, SSL_CTX *tls, struct text *err)
 	if (SSL_CTX_use_PrivateKey_file(tls, s->tls_key, SSL_FILETYPE_PEM) != 1 ||
 		SSL_CTX_check_private_key(tls) != 1)
 		return complain(as, "as.tls-key", s->tls_key, err);
-	return load_authority(as, tls, err);
+	return load_authority(as, use, tls, err);
 }
 
 static SSL_CTX *fresh(void)
 {
-	static const unsigned char name[] = "godwit-mqtt";
+	static const unsigned char name[] = "godwit";
 	SSL_CTX *tls = SSL_CTX_new(TLS_server_method());
 	if (!tls)
 		return NULL;
@@ -112,7 +113,7 @@ static int check(struct as *as, struct text *err)
 	return 0;
 }
 
-int tls_new(struct as *as, SSL_CTX **ret, struct text *err)
+int tls_new(struct as *as, enum tls_use use, SSL_CTX **ret, struct text *err)
 {
 	const struct as_settings *s = as->settings;
 	*ret = NULL;
@@ -122,7 +123,7 @@ int tls_new(struct as *as, SSL_CTX **ret, struct text *err)
 	SSL_CTX *tls = fresh();
 	if (!tls)
 		return -ENOMEM;
-	int r = load(as, tls, err);
+	int r = load(as, use, tls, err);
 	if (r) {
 		SSL_CTX_free(tls);
 		return r;
@@ -131,15 +132,17 @@ int tls_new(struct as *as, SSL_CTX **ret, struct text *err)
 	return 0;
 }
 
-int tls_reload(struct as *as, SSL_CTX *tls, struct text *err)
+int tls_reload(struct as *as, enum tls_use use, SSL_CTX *tls, struct text *err)
 {
+	if (!tls)
+		return 0;
 	/* A context that half of a new pair was put into would serve nobody: try them on another one first. */
 	SSL_CTX *trial = fresh();
 	if (!trial)
 		return -ENOMEM;
-	int r = load(as, trial, err);
+	int r = load(as, use, trial, err);
 	SSL_CTX_free(trial);
-	return r ? r : load(as, tls, err);
+	return r ? r : load(as, use, tls, err);
 }
 
 int tls_client(const struct ssl_st *tls, struct tls_client *ret)
@@ -167,6 +170,13 @@ int tls_client(const struct ssl_st *tls, struct tls_client *ret)
 	/* Without an authority every chain was let through. */
 	ret->is_verified = SSL_get_verify_result(tls) == X509_V_OK && SSL_get_verify_callback(tls) == NULL;
 	return 0;
+}
+
+bool tls_may_enter(const struct as *as, const SSL *tls)
+{
+	const struct policy *p = policy_find(str_of(as->settings->tls_client_certificates));
+	/* One that no authority of ours has signed did not come through the handshake. */
+	return !tls || !(p->verify & SSL_VERIFY_FAIL_IF_NO_PEER_CERT) || SSL_get0_peer_certificate(tls);
 }
 
 void tls_free(SSL_CTX *tls)

@@ -218,15 +218,3 @@ int websocket_accept(struct str key, char ret[WEBSOCKET_KEY_TEXT + 1])
 	text_base64(&out, digest, sizeof digest);
 	return 0;
 }
-
-bool websocket_has_token(struct str list, const char *token)
-{
-	while (list.n) {
-		struct str one;
-		list = str_cut(list, ',', &one);
-		one = str_trim(one);
-		if (one.n == strlen(token) && strncasecmp(one.p, token, one.n) == 0)
-			return true;
-	}
-	return false;
-}

@@ -45,5 +45,3 @@ void websocket_close(struct websocket *w, enum websocket_code code);
 
 /** Sec-WebSocket-Accept for a Sec-WebSocket-Key (RFC 6455 4.2.2). @return 0; -EINVAL no 16 octets of base64 */
 int websocket_accept(struct str key, char ret[WEBSOCKET_KEY_TEXT + 1]);
-/** Does a header's list of tokens have one, without regard to case? */
-bool websocket_has_token(struct str list, const char *token);

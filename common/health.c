@@ -8,6 +8,11 @@ enum { METRICS_MAX_BYTES = 8 << 20, SETTING_NAME_CAP = 64 };
 static void get_metrics(void *ctx, struct http_request *r)
 {
 	const struct health *h = ctx;
+	const char *why = h->why_not_seen ? h->why_not_seen(h->ctx, r) : NULL;
+	if (why) {
+		http_reply_error(r, 401, why);
+		return;
+	}
 	AUTO(text_done) struct text t = text_growing(METRICS_MAX_BYTES);
 	h->metrics(h->ctx, &t);
 	http_metrics(h->server, &t, h->process);
@@ -56,7 +61,7 @@ int health_open(struct daemon *d, const char *name, const char *address, struct 
 	int rc = http_listen(daemon_loop(d), address, routes, h, ret, err);
 	h->server = *ret;
 	if (!rc)
-		return daemon_address(d, name, http_address(*ret));
+		return daemon_address(d, name, http_address(*ret, false));
 	snprintf(setting, sizeof setting, "%s-listen", name);
 	text_puts(err, " (");
 	daemon_where(d, err, setting);

@@ -1,6 +1,6 @@
-/** @file What an operator's tools ask of every process, without a key: /metrics, /healthz/live, /healthz/ready (and /healthz).
+/** @file What an operator's tools ask of every process, usually without a key: /metrics, /healthz/live, /healthz/ready (and /healthz).
  *
- *     p->health = (struct health){ write_metrics, why_not_ready, p, "gs" };
+ *     p->health = (struct health){ .metrics = write_metrics, .why_not_ready = why_not_ready, .ctx = p, .process = "gs" };
  *     health_open(daemon, "gs.http", settings->http_listen, &p->health, &p->http, err);
  */
 #pragma once
@@ -15,6 +15,8 @@ struct health {
 	void *ctx;
 	const char *process;        /**< "gs" */
 	struct http_server *server; /**< where it is served: health_serve and health_open set it */
+	/** May who asks see the metrics? NULL: anybody may. @return NULL; else why not */
+	const char *(*why_not_seen)(void *ctx, const struct http_request *r);
 };
 
 /** Answer these paths on a server, behind the routes that it has. @param h  borrowed for the server's life */

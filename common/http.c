@@ -1,124 +1,52 @@
-/** @file HTTP server: listening, and which route a request belongs to. */
+/** @file HTTP server: where it listens, and who is let in. */
 #include "common/http.h"
 #include "common/http_conn.h"
 #include "common/log.h"
 #include "common/metrics.h"
-#include "common/net.h"
-#include <stdio.h>
+#include <event2/bufferevent_ssl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { CONNECTIONS_MAX = 256, ACCEPTS_A_WAKE = 64 };
+enum { ACCEPTS_A_WAKE = 64, REFUSALS_MAX = 32 };
 #define ACCEPT_PAUSE_US (100 * MS_US)
+#define SAY_EVERY_US    (10 * SEC_US)
 
-static const char *const method_names[] = {
-	[HTTP_GET] = "GET", [HTTP_POST] = "POST", [HTTP_PUT] = "PUT", [HTTP_PATCH] = "PATCH", [HTTP_DELETE] = "DELETE",
+static const struct http_limits defaults = {
+	.head_bytes = 16 << 10,
+	.body_bytes = 1 << 20,
+	.output_bytes = 1 << 20,
+	.connections = 256,
+	.request_us = 60 * SEC_US,
+	.idle_us = 60 * SEC_US,
+	.write_us = 60 * SEC_US,
 };
 
-/** A path of a request, decoded segment by segment. */
-struct segments {
-	const char *v[HTTP_SEGMENTS_MAX];
-	size_t n;
-};
-
-/** @return 0; -EINVAL bad escape; -E2BIG */
-static int split_path(char *path, struct segments *ret)
+static void fill_in(struct http_limits *l)
 {
-	ret->n = 0;
-	for (char *at = path + 1; at;) {
-		char *slash = strchr(at, '/');
-		if (slash)
-			*slash++ = '\0';
-		if (ret->n == HTTP_SEGMENTS_MAX)
-			return -E2BIG;
-		if (http_percent_decode(at, false))
-			return -EINVAL;
-		ret->v[ret->n++] = at;
-		at = slash;
-	}
-	return 0;
+#define DEFAULT(member) l->member = l->member ? l->member : defaults.member
+	DEFAULT(head_bytes);
+	DEFAULT(body_bytes);
+	DEFAULT(output_bytes);
+	DEFAULT(connections);
+	DEFAULT(request_us);
+	DEFAULT(idle_us);
+	DEFAULT(write_us);
+#undef DEFAULT
 }
 
-static bool is_param(struct str pattern)
+/** Is a connection one of those that count, and of this host? @param from  NULL: any host */
+static bool counts(const struct http_request *r, const struct net_address *from)
 {
-	return pattern.n > 2 && pattern.p[0] == '{' && pattern.p[pattern.n - 1] == '}';
+	return !r->refusal && (!from || net_same_host(&r->peer, from));
 }
 
-static bool match(const char *pattern, const struct segments *s, struct http_request *r)
-{
-	struct str rest = str_of(pattern + 1), part;
-	size_t i = 0;
-	r->param_n = 0;
-	bool more = true;
-	for (; more && i < s->n; i++) {
-		size_t before = rest.n;
-		rest = str_cut(rest, '/', &part);
-		more = part.n < before;
-		if (!is_param(part)) {
-			if (!str_is(part, s->v[i]))
-				return false;
-			continue;
-		}
-		if (!*s->v[i] || r->param_n == HTTP_PARAMS_MAX)
-			return false;
-		r->params[r->param_n].name = (struct str){ part.p + 1, part.n - 2 };
-		r->params[r->param_n++].value = s->v[i];
-	}
-	return !more && i == s->n;
-}
-
-static bool has_method(const struct http_route *route, const char *method)
-{
-	bool is_head = !strcmp(method, "HEAD") && route->method == HTTP_GET;
-	return is_head || !strcmp(method, method_names[route->method]);
-}
-
-/** Find the route in one table. @return it; NULL: none, *ret_allowed grows by the methods that the path has */
-static const struct http_route *find(const struct http_route *route, const struct segments *segments, struct http_request *r,
-	struct text *ret_allowed)
-{
-	for (; route->path; route++) {
-		if (!match(route->path, segments, r))
-			continue;
-		if (has_method(route, r->head.method))
-			return route;
-		text_printf(ret_allowed, "%s%s", ret_allowed->len ? ", " : "", method_names[route->method]);
-	}
-	return NULL;
-}
-
-void http_dispatch(struct http_request *r)
-{
-	struct segments segments;
-	char allow[64] = "";
-	struct text allowed = text_fixed(allow, sizeof allow);
-	int rc = split_path(r->head.path, &segments);
-	if (rc) {
-		http_reply_error(r, rc == -EINVAL ? 400 : 404, rc == -EINVAL ? "malformed escape in the path" : "no such path");
-		return;
-	}
-	for (size_t i = 0; i < r->server->table_n; i++) {
-		const struct http_route *route = find(r->server->tables[i].routes, &segments, r, &allowed);
-		if (!route)
-			continue;
-		route->fn(r->server->tables[i].ctx, r);
-		return;
-	}
-	if (allowed.len)
-		http_conn_refuse_method(r, allow);
-	else
-		http_reply_error(r, 404, "no such path");
-}
-
-/** Make room for one more by closing a connection on which nothing happens. @return is there room */
-static bool make_room(struct http_server *s)
+/** Close the connection on which nothing has happened for the longest. @return is there room now */
+static bool make_room(struct http_server *s, const struct net_address *from)
 {
 	struct http_request *r;
-	if (s->n < CONNECTIONS_MAX)
-		return true;
 	TAILQ_FOREACH(r, &s->requests, link) {
-		if (!http_conn_is_idle(r))
+		if (!counts(r, from) || !http_conn_is_idle(r))
 			continue;
 		http_conn_close(r);
 		return true;
@@ -126,71 +54,152 @@ static bool make_room(struct http_server *s)
 	return false;
 }
 
+static bool has_many(const struct http_server *s, const struct net_address *from)
+{
+	uint32_t most = s->options.limits.connections_per_address, n = 0;
+	const struct http_request *r;
+	if (!most || (s->options.is_trusted && s->options.is_trusted(s->options.ctx, from)))
+		return false;
+	TAILQ_FOREACH(r, &s->requests, link)
+		n += counts(r, from);
+	return n >= most;
+}
+
+/** @return 0: come in; else the status that says why not */
+static int judge(struct http_server *s, const struct net_address *from)
+{
+	if (has_many(s, from) && !make_room(s, from))
+		return 429;
+	return s->stats.connections < s->options.limits.connections || make_room(s, NULL) ? 0 : 503;
+}
+
+/** A storm of connections is not to become one of lines. */
+static void say_refused(struct http_server *s, const struct net_address *from, int status)
+{
+	uint64_t now_us = loop_now(s->loop)->mono_us;
+	char shown[128];
+	struct text t = text_fixed(shown, sizeof shown);
+	s->stats.turned_away++;
+	s->unsaid++;
+	if (s->said_us && now_us - s->said_us < SAY_EVERY_US)
+		return;
+	net_text(&t, from);
+	LOG(LOG_WARN, "http_turned_away", KV_Z("address", shown), KV_I("status", status), KV_U("connections", s->unsaid));
+	s->said_us = now_us;
+	s->unsaid = 0;
+}
+
+static void admit(struct http_port *p, int fd, const struct net_address *from)
+{
+	struct http_server *s = p->server;
+	int refusal = judge(s, from);
+	if (refusal)
+		say_refused(s, from, refusal);
+	/* Being told why costs a descriptor too. */
+	if (refusal && s->refused_n >= REFUSALS_MAX)
+		close(fd);
+	else
+		(void)http_conn_open(p, fd, from, refusal); /* it has closed the socket if it failed */
+}
+
 static void on_accept(int fd, void *ctx);
 
 static void accept_again(void *ctx)
 {
 	struct http_server *s = ctx;
-	if (!s->watch)
-		s->watch = loop_watch_read(s->loop, s->fd, on_accept, s);
-	if (!s->watch)
-		loop_timer_in(s->accept_again, ACCEPT_PAUSE_US);
+	for (size_t i = 0; i < s->port_n; i++) {
+		struct http_port *p = &s->ports[i];
+		if (!p->watch && !(p->watch = loop_watch_read(s->loop, p->fd, on_accept, p)))
+			loop_timer_in(s->accept_again, ACCEPT_PAUSE_US);
+	}
 }
 
 static void on_accept(int fd, void *ctx)
 {
-	struct http_server *s = ctx;
+	struct http_port *p = ctx;
 	for (int i = 0; i < ACCEPTS_A_WAKE; i++) {
-		int peer = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (peer < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)) {
+		struct net_address from = { .len = sizeof from.sa };
+		int got = accept4(fd, (struct sockaddr *)&from.sa, &from.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (got >= 0) {
+			admit(p, got, &from);
+			continue;
+		}
+		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
 			/* The socket stays readable, so without a pause this would spin. */
 			LOG(LOG_WARN, "http_accept_failed", KV_Z("error", strerror(errno)));
-			loop_watch_free(s->watch);
-			s->watch = NULL;
-			loop_timer_in(s->accept_again, ACCEPT_PAUSE_US);
-			return;
+			loop_watch_free(TAKE(p->watch));
+			loop_timer_in(p->server->accept_again, ACCEPT_PAUSE_US);
 		}
-		if (peer < 0)
-			return;
-		if (make_room(s))
-			(void)http_conn_open(s, peer); /* it has closed the socket if it failed */
-		else
-			close(peer);
+		return;
 	}
 }
 
-static int open_listener(struct http_server *s, const char *address)
+struct http_server *http_new(struct loop *l, const struct http_options *o)
+{
+	struct http_server *s = calloc(1, sizeof *s);
+	if (!s)
+		return NULL;
+	s->loop = l;
+	if (o)
+		s->options = *o;
+	fill_in(&s->options.limits);
+	if (!s->options.allow_origins)
+		s->options.allow_origins = "";
+	TAILQ_INIT(&s->requests);
+	s->accept_again = loop_timer_new(l, accept_again, s);
+	if (!s->accept_again) {
+		http_free(s);
+		return NULL;
+	}
+	return s;
+}
+
+static int open_port(struct http_port *p, const char *address)
 {
 	struct net_address a;
-	struct text t = text_fixed(s->address, sizeof s->address);
+	struct text t = text_fixed(p->address, sizeof p->address);
 	TRY(net_parse(str_of(address), 0, &a));
-	s->fd = net_listen(&a);
-	if (s->fd < 0)
-		return s->fd;
-	TRY(net_local(s->fd, &a));
+	p->fd = net_listen(&a);
+	if (p->fd < 0)
+		return p->fd;
+	int rc = net_local(p->fd, &a);
 	net_text(&t, &a);
-	s->accept_again = loop_timer_new(s->loop, accept_again, s);
-	s->watch = loop_watch_read(s->loop, s->fd, on_accept, s);
-	return s->accept_again && s->watch ? 0 : -ENOMEM;
+	if (!rc && !(p->watch = loop_watch_read(p->server->loop, p->fd, on_accept, p)))
+		rc = -ENOMEM;
+	if (rc)
+		close(p->fd);
+	return rc;
+}
+
+int http_open(struct http_server *s, const char *address, struct ssl_ctx_st *tls, struct text *ret_error)
+{
+	struct http_port *p = &s->ports[s->port_n];
+	int rc = -ENOSPC;
+	if (s->port_n < HTTP_PORTS_MAX) {
+		*p = (struct http_port){ .server = s, .tls = tls };
+		rc = open_port(p, address);
+	}
+	if (rc) {
+		text_printf(ret_error, "%s: %s", address, rc == -EINVAL ? "is no address such as 127.0.0.1:1885" : strerror(-rc));
+		return rc;
+	}
+	s->port_n++;
+	LOG(LOG_INFO, "listen", KV_Z("what", tls ? "https" : "http"), KV_Z("address", p->address));
+	return 0;
 }
 
 int http_listen(struct loop *l, const char *address, const struct http_route *routes, void *ctx,
 	struct http_server **ret, struct text *ret_error)
 {
-	struct http_server *s = calloc(1, sizeof *s);
+	struct http_server *s = http_new(l, NULL);
 	if (!s)
 		return -ENOMEM;
-	s->loop = l;
 	http_add_routes(s, routes, ctx);
-	s->fd = -1;
-	TAILQ_INIT(&s->requests);
-	int rc = open_listener(s, address);
-	if (rc) {
-		text_printf(ret_error, "%s: %s", address, rc == -EINVAL ? "is no address such as 127.0.0.1:1885" : strerror(-rc));
+	int rc = http_open(s, address, NULL, ret_error);
+	if (rc)
 		http_free(s);
-	} else {
+	else
 		*ret = s;
-	}
 	return rc;
 }
 
@@ -199,6 +208,14 @@ void http_add_routes(struct http_server *s, const struct http_route *routes, voi
 	assert(s->table_n < HTTP_TABLES_MAX);
 	s->tables[s->table_n].routes = routes;
 	s->tables[s->table_n++].ctx = ctx;
+}
+
+const char *http_address(const struct http_server *s, bool is_tls)
+{
+	for (size_t i = 0; i < s->port_n; i++)
+		if ((s->ports[i].tls != NULL) == is_tls)
+			return s->ports[i].address;
+	return "";
 }
 
 static const char *class_label(unsigned i)
@@ -212,13 +229,10 @@ void http_metrics(const struct http_server *s, struct text *t, const char *proce
 	static const struct metric rows[] = {
 		METRIC_ROW_BY(struct http_stats, requests, HTTP_CLASSES, COUNTER, "godwit_http_requests_total", "code", class_label, "HTTP requests answered, by status")
 		METRIC_ROW(struct http_stats, took, HISTOGRAM, "godwit_http_request_seconds", "From a whole HTTP request to its answer; not of streams")
+		METRIC_ROW(struct http_stats, connections, GAUGE, "godwit_http_connections", "HTTP connections, event streams included")
+		METRIC_ROW(struct http_stats, turned_away, COUNTER, "godwit_http_turned_away_total", "HTTP connections for which there was no room: answered 429 or 503, or closed at once")
 	};
 	metrics_render(t, rows, COUNT(rows), &s->stats, process);
-}
-
-const char *http_address(const struct http_server *s)
-{
-	return s->address;
 }
 
 void http_free(struct http_server *s)
@@ -227,10 +241,11 @@ void http_free(struct http_server *s)
 		return;
 	while (!TAILQ_EMPTY(&s->requests))
 		http_conn_close(TAILQ_FIRST(&s->requests));
-	loop_watch_free(s->watch);
+	for (size_t i = 0; i < s->port_n; i++) {
+		loop_watch_free(s->ports[i].watch);
+		close(s->ports[i].fd);
+	}
 	loop_timer_free(s->accept_again);
-	if (s->fd >= 0)
-		close(s->fd);
 	free(s);
 }
 
@@ -258,4 +273,17 @@ const char *http_query_nth(const struct http_request *r, const char *name, size_
 const char *http_header(const struct http_request *r, const char *name)
 {
 	return http_head_header(&r->head, name);
+}
+
+int http_peer(const struct http_request *r, struct net_address *ret)
+{
+	if (!r->bev)
+		return -ENOTCONN;
+	*ret = r->peer;
+	return 0;
+}
+
+const struct ssl_st *http_tls(const struct http_request *r)
+{
+	return r->bev ? bufferevent_openssl_get_ssl(r->bev) : NULL;
 }

@@ -3,12 +3,13 @@
 #include "common/core/http_head.h"
 #include "common/core/metric.h"
 #include "common/http.h"
+#include "common/net.h"
 #include <sys/queue.h>
 
 struct bufferevent;
 struct evbuffer;
 
-enum { HTTP_HEAD_MAX = 16 << 10, HTTP_SEGMENTS_MAX = 32 };
+enum { HTTP_SEGMENTS_MAX = 32 };
 
 enum http_state {
 	HTTP_HEAD,       /**< waiting for a request, or reading its head */
@@ -35,15 +36,17 @@ struct http_request {
 	char *head_text;
 	struct http_head head;
 	struct evbuffer *body;
+	uint64_t begun_us; /**< when the whole request was there */
 	uint64_t left;  /**< octets of the body or chunk to come */
 	size_t scanned, trailer_bytes;
 	struct { struct str name; const char *value; } params[HTTP_PARAMS_MAX];
 	size_t param_n;
 	void (*on_close)(void *ctx);
 	void *on_close_ctx;
+	struct net_address peer;
+	int refusal;    /**< what its first request is answered with, whatever it asks: 429, 503; 0: it is served */
 	bool closes;    /**< after this answer */
 	bool lingers;
-	uint64_t begun_us; /**< when the whole request was there */
 };
 
 TAILQ_HEAD(http_list, http_request);
@@ -53,30 +56,52 @@ enum { HTTP_CLASSES = 6 };
 struct http_stats {
 	uint64_t requests[HTTP_CLASSES];
 	struct histogram took; /**< from a whole request to its answer */
+	uint64_t connections;  /**< now */
+	uint64_t turned_away;  /**< answered 429 or 503 for want of room, or closed where even that was too much */
+};
+
+/** A socket that listens. */
+struct http_port {
+	struct http_server *server;
+	struct loop_watch *watch;
+	struct ssl_ctx_st *tls; /**< NULL: plain */
+	int fd;
+	char address[128];
 };
 
 struct http_server {
 	struct loop *loop;
+	struct http_options options;
 	struct {
 		const struct http_route *routes;
 		void *ctx;
 	} tables[HTTP_TABLES_MAX];
-	size_t table_n;
-	struct http_stats stats;
-	struct loop_watch *watch;
+	struct http_port ports[HTTP_PORTS_MAX];
+	size_t table_n, port_n;
 	struct loop_timer *accept_again;
-	int fd;
-	size_t n;
-	struct http_list requests;
-	char address[128];
+	struct http_stats stats;
+	uint32_t refused_n;        /**< connections that are there to be told that there is no room */
+	uint64_t said_us, unsaid;  /**< when it was last logged that there is none; how many since */
+	struct http_list requests; /**< the one that was used last is last */
 };
 
-/** Take over an accepted socket. @return 0; -ENOMEM (then it is closed) */
-int http_conn_open(struct http_server *s, int fd);
+/** Take over an accepted socket. @param refusal  of struct http_request @return 0; -ENOMEM (then it is closed) */
+int http_conn_open(struct http_port *p, int fd, const struct net_address *from, int refusal);
 /** End it at once; a handler that has the request is told, or answers into the void. */
 void http_conn_close(struct http_request *r);
+/** Nobody knows of it any more: let go of it. */
+void http_conn_free(struct http_request *r);
 bool http_conn_is_idle(const struct http_request *r);
-/** 405, with the methods that the path has. */
-void http_conn_refuse_method(struct http_request *r, const char *allow);
+/** The answer is written: go on with the next request, or close. */
+void http_conn_next(struct http_request *r);
+
+/** Answer. @param content_type  NULL: none @param more  header lines, or "" */
+void http_answer(struct http_request *r, int status, const char *content_type, struct str body, const char *more);
+/** As http_reply_error, with more header lines. */
+void http_answer_error(struct http_request *r, int status, const char *message, const char *more);
+/** Write no more than the head. @param framing  Content-Length or Transfer-Encoding line, or "" */
+void http_answer_head(struct http_request *r, int status, const char *content_type, const char *framing, const char *more);
+bool http_is_head(const struct http_request *r);
+
 /** Hand a complete request to its route. */
 void http_dispatch(struct http_request *r);

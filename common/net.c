@@ -140,6 +140,21 @@ uint16_t net_port(const struct net_address *a)
 	return 0;
 }
 
+bool net_same_host(const struct net_address *a, const struct net_address *b)
+{
+	const struct sockaddr_in *a4 = (const void *)&a->sa, *b4 = (const void *)&b->sa;
+	const struct sockaddr_in6 *a6 = (const void *)&a->sa, *b6 = (const void *)&b->sa;
+	if (a->sa.ss_family != b->sa.ss_family)
+		return false;
+	if (a->sa.ss_family == AF_INET)
+		return a4->sin_addr.s_addr == b4->sin_addr.s_addr;
+	if (a->sa.ss_family != AF_INET6)
+		return true;
+	/* Who has one address of a /64 has them all; but those of IPv4 are all in one (::ffff:a.b.c.d). */
+	bool is_ipv4 = IN6_IS_ADDR_V4MAPPED(&a6->sin6_addr);
+	return memcmp(&a6->sin6_addr, &b6->sin6_addr, is_ipv4 ? 16 : 8) == 0;
+}
+
 static int open_socket(const struct net_address *a, int type)
 {
 	int fd = socket(a->sa.ss_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

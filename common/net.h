@@ -17,6 +17,8 @@ int net_parse(struct str s, uint16_t default_port, struct net_address *ret);
 /** "127.0.0.1:1700", "[::1]:1700", "unix:/path". */
 void net_text(struct text *t, const struct net_address *a);
 uint16_t net_port(const struct net_address *a);
+/** Are they of one host, as far as that can be told: the same IPv4 address, or the same /64 of IPv6? UNIX sockets are. */
+bool net_same_host(const struct net_address *a, const struct net_address *b);
 /** A bound non-blocking close-on-exec UDP socket with a large receive buffer. @return the fd; -errno */
 int net_udp_bind(const struct net_address *a);
 /** A listening non-blocking TCP or UNIX socket; a stale UNIX socket file is replaced, a live one is -EADDRINUSE. @return the fd; -errno */

@@ -207,7 +207,7 @@ static int gs_process_start(struct daemon *d, const void *settings, void **ret_s
 		return -ENOMEM;
 	p->daemon = d;
 	p->loop = daemon_loop(d);
-	p->health = (struct health){write_metrics, why_not_ready, p, "gs", NULL};
+	p->health = (struct health){.metrics = write_metrics, .why_not_ready = why_not_ready, .ctx = p, .process = "gs"};
 	int rc = gs_bus_open(d, s->buffer, &p->bus, err);
 	if (!rc)
 		rc = core_open(p, s);

@@ -237,7 +237,7 @@ int process_load(struct daemon *d, const void *settings, struct process **ret, s
 
 static int open_doors(struct process *p, struct text *err)
 {
-	p->health = (struct health){ write_metrics, why_not_ready, p, "ns", NULL };
+	p->health = (struct health){ .metrics = write_metrics, .why_not_ready = why_not_ready, .ctx = p, .process = "ns" };
 	TRY(health_open(p->daemon, "ns.http", p->settings->http_listen, &p->health, &p->http, err));
 	TRY(ns_bus_open(p, &p->bus, err));
 	return loop_after_wake(p->loop, on_wake_end, p);

@@ -3,6 +3,7 @@
 #include "as/api/routes.h"
 #include "as/core/registry/record_json.h"
 #include "as/replica.h"
+#include "common/core/http_fields.h"
 #include "common/log.h"
 #include <inttypes.h>
 #include <stdarg.h>
@@ -15,18 +16,6 @@ enum { OUT_MAX = 1 << 28, WHY_CAP = sizeof ((struct problem *)0)->message, REPLI
 
 /* ---- answers ---- */
 
-static int grpc_code(int status)
-{
-	static const struct {
-		int status, code;
-	} codes[] = { { 400, 3 }, { 401, 16 }, { 403, 7 }, { 404, 5 }, { 409, 6 }, { 429, 8 }, { 503, 14 },
-		{ 504, 4 } };
-	for (size_t i = 0; i < COUNT(codes); i++)
-		if (codes[i].status == status)
-			return codes[i].code;
-	return 13;
-}
-
 static void write_error(struct text *t, int status, const char *field, const char *why)
 {
 	char message[WHY_CAP + sizeof ((struct problem *)0)->field + 2];
@@ -34,7 +23,7 @@ static void write_error(struct text *t, int status, const char *field, const cha
 	text_printf(&m, "%s%s%s", field, *field ? ": " : "", why);
 	json_open(t, '{');
 	json_name(t, "code");
-	json_num(t, grpc_code(status));
+	json_num(t, http_error_code(status));
 	json_name(t, "message");
 	json_puts(t, message);
 	json_name(t, "details");
@@ -189,19 +178,21 @@ void api_commit(struct api_call *c)
 
 /* ---- questions ---- */
 
+int api_key_of(struct as *as, const struct http_request *r, const struct api_key **ret, struct problem *ret_problem)
+{
+	const char *header = http_header(r, "Authorization");
+	if (header && strncasecmp(header, "Bearer ", 7) == 0)
+		return rights_check(&as->keyring, str_trim(str_of(header + 7)), loop_now(as->loop), ret, ret_problem) ? -EACCES : 0;
+	*ret_problem = (struct problem){ .message = "an API key is needed: Authorization: Bearer NNSXS..." };
+	return -EACCES;
+}
+
 static int check_key(struct api_call *c)
 {
-	const char *header = http_header(c->r, "Authorization");
-	if (!header || strncasecmp(header, "Bearer ", 7) != 0) {
-		api_error(c, 401, "", "an API key is needed: Authorization: Bearer NNSXS...");
-		return -EACCES;
-	}
-	if (rights_check(&c->as->keyring, str_trim(str_of(header + 7)), loop_now(c->as->loop), &c->key,
-		    &c->problem)) {
+	int e = api_key_of(c->as, c->r, &c->key, &c->problem);
+	if (e)
 		api_error(c, 401, "", "%s", c->problem.message);
-		return -EACCES;
-	}
-	return 0;
+	return e;
 }
 
 bool api_may(const struct api_call *c, enum right right)
@@ -278,10 +269,38 @@ static size_t tokens_for(const struct api_need *need, struct str body)
 	return need->what & API_LARGE && body.n / 2 > RECORD_TOKENS_MAX ? body.n / 2 : RECORD_TOKENS_MAX;
 }
 
+/** Is the body said to be of a kind that is read here? If not, it is answered so. */
+static bool check_type(struct api_call *c)
+{
+	const char *coding = http_header(c->r, "Content-Encoding"), *type = http_header(c->r, "Content-Type");
+	if (coding && strcasecmp(coding, "identity"))
+		api_error(c, 415, "", "a body with Content-Encoding: %.40s is not taken: send it as it is", coding);
+	else if (!http_is_json(type))
+		api_error(c, 415, "", "the body must be JSON (Content-Type: application/json), not %.80s", type);
+	else
+		return true;
+	return false;
+}
+
+/** @param e  why it cannot be read; 0: it is JSON, and no object @param where  with -EBADMSG: the first wrong character */
+static void refuse_body(struct api_call *c, int e, size_t where)
+{
+	if (e == -EBADMSG)
+		api_error(c, 400, "", "the body is not JSON, from character %zu on", where);
+	else if (e == -EILSEQ)
+		api_error(c, 400, "", "the body is not UTF-8");
+	else
+		api_error(c, 400, "",
+			e ? "the body holds too much, or is nested too deep"
+			  : "the body must be a JSON object");
+}
+
 static int parse_body(struct api_call *c, const struct api_need *need)
 {
 	struct str body = str_trim(http_body(c->r));
 	size_t where = 0;
+	if (body.n && !check_type(c))
+		return -EBADMSG;
 	if (!body.n && (need->what & API_NO_BODY_OK))
 		body = STR("{}");
 	size_t max = tokens_for(need, body);
@@ -297,14 +316,7 @@ static int parse_body(struct api_call *c, const struct api_need *need)
 		c->object = inner >= 0 && json_type(&c->body, inner) == JSON_OBJECT ? inner : root;
 		return 0;
 	}
-	if (e == -EBADMSG)
-		api_error(c, 400, "", "the body is not JSON, from character %zu on", where);
-	else if (e == -EILSEQ)
-		api_error(c, 400, "", "the body is not UTF-8");
-	else
-		api_error(c, 400, "",
-			e ? "the body holds too much, or is nested too deep"
-			  : "the body must be a JSON object");
+	refuse_body(c, e, where);
 	return -EBADMSG;
 }
 

@@ -44,6 +44,9 @@ enum {
 	API_LARGE = 128,     /**< with API_BODY: as many values as fit its length, as another network's export of a device has */
 };
 
+/** The key that a request has. @return 0; -EACCES, with what to say in *ret_problem */
+int api_key_of(struct as *as, const struct http_request *r, const struct api_key **ret, struct problem *ret_problem);
+
 /** @return 0; else it has answered. Every call that returned 0 ends with api_done. */
 int api_begin(struct api_call *c, void *ctx, struct http_request *r, const struct api_need *need);
 void api_done(struct api_call *c);

@@ -1,4 +1,5 @@
 /** @file What the application server says of itself at /metrics and /healthz. */
+#include "as/api/api.h"
 #include "as/api/routes.h"
 #include "as/applications.h"
 #include "as/doors.h"
@@ -62,7 +63,17 @@ static const char *why_not_ready(void *ctx)
 	return as->metrics.gs_connected ? NULL : "no gateway server is connected to the network server";
 }
 
+/** What listens with TLS is there for everybody; on the plain one are those whom the operator has let come so far. */
+static const char *why_not_seen(void *ctx, const struct http_request *r)
+{
+	struct problem problem;
+	const struct api_key *key;
+	if (!http_tls(r) || (api_key_of(ctx, r, &key, &problem) == 0 && key->kind == KEY_ADMIN))
+		return NULL;
+	return "the metrics need an operator's key here: Authorization: Bearer NNSXS...";
+}
+
 struct health api_health(struct as *as)
 {
-	return (struct health){ write_metrics, why_not_ready, as, "as", NULL };
+	return (struct health){ .metrics = write_metrics, .why_not_ready = why_not_ready, .ctx = as, .process = "as", .why_not_seen = why_not_seen };
 }

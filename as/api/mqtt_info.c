@@ -70,7 +70,8 @@ static void mqtt_info(void *ctx, struct http_request *r)
 	write_address(&c, "public_tls_address", "", doors_address(c.as, true), "");
 	json_name(&c.out, "username");
 	json_puts(&c.out, c.app->key);
-	write_address(&c, "websocket_url", "ws://", http_address(c.as->http), "/mqtt");
+	write_address(&c, "websocket_url", "ws://", http_address(c.as->http, false), "/mqtt");
+	write_address(&c, "websocket_tls_url", "wss://", http_address(c.as->http, true), "/mqtt");
 	text_printf(&h,
 		"the password is an API key: godwit applications api-keys create --application-id %s --name mqtt-client "
 		"--right-application-traffic-read --right-application-traffic-down-write",

@@ -1,5 +1,6 @@
 /** @file The head of an HTTP/1.x request, parsed in place. */
 #include "common/core/http_head.h"
+#include "common/core/http_fields.h"
 #include <string.h>
 #include <strings.h>
 
@@ -93,9 +94,12 @@ static int parse_queries(char *z, struct http_head *h)
 	return 0;
 }
 
-/** "/path?query", or "http://host/path?query" as a proxy would get it. */
+/** "/path?query", "http://host/path?query" as a proxy would get it, or the "*" of OPTIONS. */
 static int parse_target(char *target, struct http_head *h)
 {
+	h->path = target;
+	if (!strcmp(target, "*"))
+		return strcmp(h->method, "OPTIONS") ? 400 : 0;
 	if (!strncasecmp(target, "http://", 7) || !strncasecmp(target, "https://", 8))
 		target = strchr(strstr(target, "://") + 3, '/');
 	if (!target || *target != '/')
@@ -149,19 +153,6 @@ static int parse_header(char *line, struct http_head *h)
 	return 0;
 }
 
-/** Is the word one of the list in a header's value? */
-static bool has_word(const char *list, const char *word)
-{
-	struct str rest = str_of(list), item;
-	while (rest.n) {
-		rest = str_cut(rest, ',', &item);
-		item = str_trim(item);
-		if (item.n == strlen(word) && !strncasecmp(item.p, word, item.n))
-			return true;
-	}
-	return false;
-}
-
 static int read_transfer_encoding(const char *value, struct http_head *h)
 {
 	if (h->is_chunked || h->is_http10)
@@ -189,9 +180,9 @@ static int read_framing(struct http_head *h)
 			status = read_length(value, h, &has_length);
 		else if (!strcasecmp(name, "Transfer-Encoding"))
 			status = read_transfer_encoding(value, h);
-		else if (!strcasecmp(name, "Connection") && has_word(value, "close"))
+		else if (!strcasecmp(name, "Connection") && http_has_token(str_of(value), "close"))
 			h->keeps_alive = false;
-		else if (!strcasecmp(name, "Connection") && has_word(value, "keep-alive"))
+		else if (!strcasecmp(name, "Connection") && http_has_token(str_of(value), "keep-alive"))
 			h->keeps_alive = true;
 		else if (!strcasecmp(name, "Expect"))
 			h->expects_continue = !h->is_http10 && !strcasecmp(value, "100-continue");

@@ -11,7 +11,7 @@ struct http_pair {
 /** Everything points into the parsed buffer and is terminated there. */
 struct http_head {
 	const char *method;
-	char *path; /**< still percent-encoded, so that an encoded slash is none; begins with '/' */
+	char *path; /**< still percent-encoded, so that an encoded slash is none; begins with '/', or is the "*" of OPTIONS */
 	struct http_pair headers[HTTP_HEADERS_MAX], queries[HTTP_QUERIES_MAX]; /**< queries are decoded */
 	size_t header_n, query_n;
 	uint64_t content_length; /**< 0 if there is none */

@@ -1,165 +1,7 @@
-/** @file The HTTP server over loopback: routes, bounds, pipelines, streams, and peers that leave. */
-#include "common/http.h"
-#include <arpa/inet.h>
-#include <check.h>
-#include <netinet/in.h>
-#include <poll.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
+/** @file The HTTP server over loopback: routes, pipelines, streams, browsers, and peers that leave. */
+#include "http_world.h"
 
-static struct loop *loop;
-static struct http_server *server;
-static struct loop_timer *timer;
-static struct http_request *held;
-static int closed, calls;
-static char answer[1 << 18];
-
-static void stop(void *ctx)
-{
-	(void)ctx;
-	loop_stop(loop);
-}
-
-static void run_for(uint64_t us)
-{
-	loop_refresh(loop);
-	loop_timer_in(timer, us);
-	loop_run(loop);
-}
-
-static void on_echo(void *ctx, struct http_request *r)
-{
-	AUTO(text_done) struct text t = text_growing(4 << 20);
-	(void)ctx;
-	calls++;
-	const char *q = http_query(r, "q"), *h = http_header(r, "X-Test");
-	text_printf(&t, "a=%s b=%s q=%s h=%s body=", http_param(r, "a"), http_param(r, "b"), q ? q : "-", h ? h : "-");
-	text_put(&t, http_body(r));
-	http_reply_text(r, 200, "text/plain", text_str(&t));
-}
-
-static void on_count(void *ctx, struct http_request *r)
-{
-	char buf[32];
-	(void)ctx;
-	snprintf(buf, sizeof buf, "%zu", http_body(r).n);
-	http_reply_json(r, 201, str_of(buf));
-}
-
-static void on_hold(void *ctx, struct http_request *r)
-{
-	(void)ctx;
-	held = r;
-}
-
-static void on_gone(void *ctx)
-{
-	(void)ctx;
-	closed++;
-	held = NULL;
-}
-
-static void on_watch(void *ctx, struct http_request *r)
-{
-	(void)ctx;
-	held = r;
-	http_on_close(r, on_gone, NULL);
-}
-
-static void on_stream(void *ctx, struct http_request *r)
-{
-	(void)ctx;
-	held = r;
-	http_stream_begin(r, "text/event-stream", on_gone, NULL);
-}
-
-static void on_deny(void *ctx, struct http_request *r)
-{
-	(void)ctx;
-	http_reply_error(r, 401, "no \"key\"");
-}
-
-static void on_nothing(void *ctx, struct http_request *r)
-{
-	(void)ctx;
-	http_reply_json(r, 204, STR(""));
-}
-
-static const struct http_route routes[] = {
-	{ HTTP_GET, "/v/{a}/w/{b}", on_echo }, { HTTP_POST, "/v/{a}", on_echo }, { HTTP_PUT, "/v/{a}", on_count },
-	{ HTTP_GET, "/hold", on_hold }, { HTTP_GET, "/watch", on_watch }, { HTTP_GET, "/stream", on_stream },
-	{ HTTP_GET, "/deny", on_deny }, { HTTP_DELETE, "/v/{a}", on_nothing }, { HTTP_GET, "/", on_echo }, { 0 },
-};
-
-static void setup(void)
-{
-	char buf[128];
-	struct text error = text_fixed(buf, sizeof buf);
-	loop = loop_new();
-	timer = loop_timer_new(loop, stop, NULL);
-	ck_assert_int_eq(http_listen(loop, "127.0.0.1:0", routes, NULL, &server, &error), 0);
-}
-
-static void teardown(void)
-{
-	http_free(server);
-	loop_timer_free(timer);
-	loop_free(loop);
-}
-
-static int dial(void)
-{
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	to.sin_port = htons((uint16_t)atoi(strchr(http_address(server), ':') + 1));
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	ck_assert_int_eq(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
-	return fd;
-}
-
-static void say(int fd, const char *text)
-{
-	ck_assert_int_eq(send(fd, text, strlen(text), MSG_NOSIGNAL), (ssize_t)strlen(text));
-}
-
-/** Let the server work and take what it says, until it says nothing more for 20 ms (nothing at all for 300 ms, as a busy machine is
- * slow with the first word) or closes. @return is it open still */
-static bool hear(int fd)
-{
-	size_t n = 0;
-	answer[0] = '\0';
-	for (int quiet = 0; quiet < (n ? 4 : 60) && n + 1 < sizeof answer;) {
-		run_for(5000);
-		ssize_t got = recv(fd, answer + n, sizeof answer - 1 - n, MSG_DONTWAIT);
-		if (got == 0 || (got < 0 && errno != EAGAIN))
-			return false;
-		quiet = got > 0 ? 0 : quiet + 1;
-		n += got > 0 ? (size_t)got : 0;
-		answer[n] = '\0';
-	}
-	return true;
-}
-
-static const char *body(void)
-{
-	const char *b = strstr(answer, "\r\n\r\n");
-	return b ? b + 4 : "";
-}
-
-static bool has(const char *text)
-{
-	return strstr(answer, text) != NULL;
-}
-
-/** One request on a connection of its own. */
-static void ask(const char *text)
-{
-	int fd = dial();
-	say(fd, text);
-	hear(fd);
-	close(fd);
-}
+enum { BODY_MAX = 1 << 20 };
 
 START_TEST(a_route_gets_its_parameters_decoded)
 {
@@ -181,7 +23,7 @@ START_TEST(what_has_no_route_is_told_so_in_json)
 	ask("GET /v/x/w/ HTTP/1.1\r\n\r\n");
 	ck_assert(has(" 404 "));
 	ask("GET /v/x HTTP/1.1\r\n\r\n");
-	ck_assert(has("HTTP/1.1 405 Method Not Allowed\r\n") && has("\r\nAllow: POST, PUT, DELETE\r\n"));
+	ck_assert(has("HTTP/1.1 405 Method Not Allowed\r\n") && has("\r\nAllow: POST, PUT, DELETE, OPTIONS\r\n"));
 	ask("GET /v/%zz/w/x HTTP/1.1\r\n\r\n");
 	ck_assert(has(" 400 "));
 	ask("GET /deny HTTP/1.1\r\n\r\n");
@@ -244,11 +86,11 @@ END_TEST
 
 START_TEST(a_body_has_a_bound)
 {
-	static char big[HTTP_BODY_MAX];
+	static char big[BODY_MAX];
 	char head[128];
 	memset(big, 'x', sizeof big);
 	int fd = dial();
-	snprintf(head, sizeof head, "PUT /v/1 HTTP/1.1\r\nContent-Length: %d\r\n\r\n", HTTP_BODY_MAX);
+	snprintf(head, sizeof head, "PUT /v/1 HTTP/1.1\r\nContent-Length: %d\r\n\r\n", BODY_MAX);
 	say(fd, head);
 	for (size_t sent = 0; sent < sizeof big;) {
 		ssize_t n = send(fd, big + sent, sizeof big - sent, MSG_DONTWAIT);
@@ -282,16 +124,8 @@ START_TEST(an_answer_outruns_a_body_that_nobody_reads)
 }
 END_TEST
 
-START_TEST(a_head_has_a_bound)
+START_TEST(what_two_readers_could_understand_differently_is_refused)
 {
-	static char big[20000];
-	int fd = dial();
-	memset(big, 'x', sizeof big - 1);
-	memcpy(big, "GET /", 5);
-	say(fd, big);
-	ck_assert(!hear(fd) || has(" 431 "));
-	ck_assert(has("HTTP/1.1 431 "));
-	close(fd);
 	ask("GET / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\nx");
 	ck_assert(has(" 400 ") && has("\r\nConnection: close\r\n"));
 	ask("PUT /v/1 HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n");
@@ -437,13 +271,78 @@ START_TEST(connections_are_bounded_and_idle_ones_make_room)
 }
 END_TEST
 
+START_TEST(a_path_says_what_it_has)
+{
+	ask("OPTIONS / HTTP/1.1\r\n\r\n");
+	ck_assert(has("HTTP/1.1 204 ") && has("\r\nAllow: GET, HEAD, OPTIONS\r\n") && !has("Access-Control") && !has("Content-Length"));
+	ask("OPTIONS /v/x HTTP/1.1\r\n\r\n");
+	ck_assert(has("\r\nAllow: POST, PUT, DELETE, OPTIONS\r\n"));
+	ask("OPTIONS * HTTP/1.1\r\n\r\n");
+	ck_assert(has("HTTP/1.1 204 ") && has("\r\nAllow: GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS\r\n"));
+	ask("OPTIONS /nowhere HTTP/1.1\r\n\r\n");
+	ck_assert(has("HTTP/1.1 404 "));
+	ask("GET * HTTP/1.1\r\n\r\n");
+	ck_assert(has("HTTP/1.1 400 "));
+	ask("HEAD /v/x HTTP/1.1\r\n\r\n");
+	ck_assert(has("HTTP/1.1 405 "));
+	ask("BREW / HTTP/1.1\r\n\r\n");
+	ck_assert(has("HTTP/1.1 501 Not Implemented\r\n") && has("\"code\":12"));
+	ask("get / HTTP/1.1\r\n\r\n");
+	ck_assert(has("HTTP/1.1 501 "));
+}
+END_TEST
+
+#define PAGE  "Origin: https://a.example\r\n"
+#define OTHER "Origin: https://b.example\r\n"
+#define WANTS "Access-Control-Request-Method: POST\r\nAccess-Control-Request-Headers: authorization\r\n"
+
+START_TEST(pages_may_ask_whose_origins_are_named)
+{
+	teardown();
+	setup_with(&(struct http_options){ .allow_origins = "http://localhost:3000, https://a.example" });
+	ask("OPTIONS /v/x HTTP/1.1\r\n" PAGE WANTS "\r\n");
+	ck_assert(has(" 204 ") && has("\r\nAccess-Control-Allow-Origin: https://a.example\r\n") && has("\r\nVary: Origin\r\n"));
+	ck_assert(has("\r\nAccess-Control-Allow-Methods: POST, PUT, DELETE\r\n"));
+	ck_assert(has("\r\nAccess-Control-Allow-Headers: Authorization, Content-Type\r\n"));
+	ask("OPTIONS /v/x HTTP/1.1\r\n" OTHER WANTS "\r\n");
+	ck_assert(has(" 204 ") && !has("Access-Control") && has("\r\nVary: Origin\r\n"));
+	ask("GET / HTTP/1.1\r\n" PAGE "\r\n");
+	ck_assert(has(" 200 ") && has("\r\nAccess-Control-Allow-Origin: https://a.example\r\n") && has("\r\nVary: Origin\r\n"));
+	ask("GET / HTTP/1.1\r\n" OTHER "\r\n");
+	ck_assert(has(" 200 ") && !has("Access-Control") && has("\r\nVary: Origin\r\n"));
+	/* What is refused may be read too, or a page could not say why. */
+	ask("GET /deny HTTP/1.1\r\n" PAGE "\r\n");
+	ck_assert(has(" 401 ") && has("\r\nAccess-Control-Allow-Origin: https://a.example\r\n"));
+	ask("GET / HTTP/1.1\r\n\r\n");
+	ck_assert(has(" 200 ") && !has("Access-Control") && has("\r\nVary: Origin\r\n"));
+	int fd = dial();
+	say(fd, "GET /stream HTTP/1.1\r\n" PAGE "\r\n");
+	hear(fd);
+	ck_assert(has(" 200 ") && has("\r\nAccess-Control-Allow-Origin: https://a.example\r\n"));
+	close(fd);
+}
+END_TEST
+
+START_TEST(any_page_may_ask_where_that_is_wanted_and_none_where_nothing_is_said)
+{
+	ask("OPTIONS / HTTP/1.1\r\n" PAGE WANTS "\r\n");
+	ck_assert(has(" 204 ") && !has("Access-Control") && !has("Vary"));
+	teardown();
+	setup_with(&(struct http_options){ .allow_origins = "*" });
+	ask("OPTIONS / HTTP/1.1\r\n" PAGE WANTS "\r\n");
+	ck_assert(has("\r\nAccess-Control-Allow-Origin: *\r\n") && has("\r\nAccess-Control-Allow-Methods: GET, HEAD\r\n"));
+	ask("GET / HTTP/1.1\r\nOrigin: null\r\n\r\n");
+	ck_assert(has("\r\nAccess-Control-Allow-Origin: *\r\n"));
+}
+END_TEST
+
 START_TEST(an_address_in_use_is_named)
 {
 	struct http_server *other;
 	char buf[128];
 	struct text error = text_fixed(buf, sizeof buf);
-	ck_assert_int_eq(http_listen(loop, http_address(server), routes, NULL, &other, &error), -EADDRINUSE);
-	ck_assert(strstr(buf, http_address(server)) && strstr(buf, "in use"));
+	ck_assert_int_eq(http_listen(loop, http_address(server, false), routes, NULL, &other, &error), -EADDRINUSE);
+	ck_assert(strstr(buf, http_address(server, false)) && strstr(buf, "in use"));
 	text_reset(&error);
 	ck_assert_int_eq(http_listen(loop, "nonsense:x", routes, NULL, &other, &error), -EINVAL);
 	ck_assert(strstr(buf, "nonsense:x"));
@@ -481,7 +380,7 @@ int main(void)
 	tcase_add_test(c, expect_is_answered_before_the_body_comes);
 	tcase_add_test(c, a_body_has_a_bound);
 	tcase_add_test(c, an_answer_outruns_a_body_that_nobody_reads);
-	tcase_add_test(c, a_head_has_a_bound);
+	tcase_add_test(c, what_two_readers_could_understand_differently_is_refused);
 	tcase_add_test(c, an_answer_may_come_later);
 	tcase_add_test(c, a_peer_that_closed_its_side_still_gets_its_answer);
 	tcase_add_test(c, an_answer_to_a_peer_that_left_goes_nowhere);
@@ -489,6 +388,9 @@ int main(void)
 	tcase_add_test(c, a_stream_sends_chunks_until_its_end);
 	tcase_add_test(c, a_stream_that_nobody_reads_is_bounded_and_ends_with_its_peer);
 	tcase_add_test(c, connections_are_bounded_and_idle_ones_make_room);
+	tcase_add_test(c, a_path_says_what_it_has);
+	tcase_add_test(c, pages_may_ask_whose_origins_are_named);
+	tcase_add_test(c, any_page_may_ask_where_that_is_wanted_and_none_where_nothing_is_said);
 	tcase_add_test(c, an_address_in_use_is_named);
 	tcase_add_test(c, the_server_may_end_before_its_requests);
 	suite_add_tcase(s, c);

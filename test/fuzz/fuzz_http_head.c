@@ -1,4 +1,5 @@
 /** @file Heads of HTTP requests: everything that is accepted points into the buffer and is what it says. */
+#include "common/core/http_fields.h"
 #include "common/core/http_head.h"
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,22 @@ static void require(bool holds)
 static void require_inside(const char *z, const char *buf, size_t n)
 {
 	require(z >= buf && z < buf + n && memchr(z, '\0', (size_t)(buf + n - z)));
+}
+
+/** What the fields of a request lead to: a list that names an origin lets it in, and nothing else does. */
+static void require_fields(const struct http_head *h)
+{
+	const char *origin = http_head_header(h, "Origin"), *list = http_head_header(h, "X-Origins");
+	struct str origins = str_of(list ? list : ""), wrong = { NULL, 0 };
+	(void)http_is_json(http_head_header(h, "Content-Type"));
+	bool is_valid = http_origins_valid(origins, &wrong);
+	require(is_valid || (wrong.n && wrong.p >= origins.p && wrong.p + wrong.n <= origins.p + origins.n));
+	require(!http_origin_allowed(origins, NULL) && !http_origin_allowed(STR(""), origin));
+	bool is_allowed = http_origin_allowed(origins, origin);
+	require(!is_allowed || http_has_token(origins, "*") || strcasestr(list, origin));
+	/* What is echoed to a browser goes into one line of a head, and has room there. */
+	if (is_allowed && is_valid && !http_has_token(origins, "*"))
+		require(strlen(origin) <= HTTP_ORIGIN_MAX && !strpbrk(origin, "\r\n"));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
@@ -37,7 +54,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		require(http_head_query(&h, h.queries[i].name) != NULL);
 	if (!status) {
 		require_inside(h.path, buf, n);
-		require(*h.path == '/' && !(h.is_chunked && h.content_length));
+		require_fields(&h);
+		require(*h.path == '/' || (!strcmp(h.path, "*") && !strcmp(h.method, "OPTIONS")));
+		require(!(h.is_chunked && h.content_length));
 		require(http_percent_decode(h.path, false) == 0 || strchr(h.path, '%'));
 	}
 	free(buf);

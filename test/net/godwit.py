@@ -55,7 +55,7 @@ class Stack:
 
     def flags(self):
         given = {s.split("=")[0] for s in self.settings}
-        ports = ["--gs.udp-listen=127.0.0.1:0", "--as.mqtt-listen=127.0.0.1:0", "--as.http-listen=127.0.0.1:0",
+        ports = ["--gs.udp-listen=127.0.0.1:0", "--as.mqtt-listen=127.0.0.1:0", "--as.http-listen=127.0.0.1:0", "--as.https-listen=127.0.0.1:0",
                  "--gs.default-frequency-plan=" + PLAN]
         return ["--state-dir", self.state] + [p for p in ports if p.split("=")[0] not in given] + self.settings
 

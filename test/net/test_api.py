@@ -28,7 +28,7 @@ class Server:
         env = {k: v for k, v in os.environ.items() if not k.startswith("GODWIT_")}
         self.process = subprocess.Popen(
             [os.path.join(BUILD, "godwit-as"), "--state-dir", self.state, "--as.http-listen=127.0.0.1:0",
-             "--as.mqtt-listen=127.0.0.1:0", *self.settings], stderr=subprocess.PIPE, text=True, env=env)
+             "--as.mqtt-listen=127.0.0.1:0", "--as.https-listen=127.0.0.1:0", *self.settings], stderr=subprocess.PIPE, text=True, env=env)
         self.lines = []
         ready = threading.Event()
 

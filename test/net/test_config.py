@@ -183,6 +183,8 @@ class Examples(unittest.TestCase):
         trust = ssl.create_default_context(cafile=os.path.join(folder, "ca.crt"))
         with socket.create_connection(("127.0.0.1", ports["8883"]), 5) as s, trust.wrap_socket(s, server_hostname="localhost") as t:
             self.assertEqual(t.version(), "TLSv1.3")
+        with urllib.request.urlopen("https://localhost:%d/healthz/live" % ports["8885"], timeout=5, context=trust) as r:
+            self.assertEqual(r.status, 200)
 
 
 if __name__ == "__main__":

@@ -208,7 +208,7 @@ class Mqtts(unittest.TestCase):
         state = tempfile.mkdtemp(prefix="godwit-tls-")
         self.addCleanup(shutil.rmtree, state, True)
         p = subprocess.run([program("godwit-as"), "--state-dir", state, "--as.http-listen=127.0.0.1:0", "--as.mqtt-listen=127.0.0.1:0",
-                            "--as.mqtts-listen=127.0.0.1:0", *settings], capture_output=True, text=True, env=environment(), timeout=20)
+                            "--as.mqtts-listen=127.0.0.1:0", "--as.https-listen=127.0.0.1:0", *settings], capture_output=True, text=True, env=environment(), timeout=20)
         self.assertEqual(p.returncode, 1)
         return [line for line in p.stderr.splitlines() if line.startswith("godwit-as: ")][-1]
 

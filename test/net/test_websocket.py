@@ -24,9 +24,11 @@ BINARY, TEXT, CONTINUATION, CLOSE, PING, PONG = 2, 1, 0, 8, 9, 10
 class Raw:
     """A WebSocket of our own, without any manners unless asked for."""
 
-    def __init__(self, address, path="/mqtt", protocol="mqtt", **headers):
+    def __init__(self, address, path="/mqtt", protocol="mqtt", tls=None, **headers):
         host, port = address.rsplit(":", 1)
         self.sock = socket.create_connection((host, int(port)), timeout=20)
+        if tls:
+            self.sock = tls.wrap_socket(self.sock, server_hostname="localhost")
         self.key = base64.b64encode(os.urandom(16)).decode()
         lines = {"Host": address, "Upgrade": "websocket", "Connection": "keep-alive, Upgrade", "Sec-WebSocket-Key": self.key,
                  "Sec-WebSocket-Version": "13", "Sec-WebSocket-Protocol": protocol}
@@ -282,16 +284,17 @@ class Websocket(unittest.TestCase):
         with open(script, "w") as f:
             f.write(MQTT_JS)
         for level in ("3", "4", "5"):
-            out = subprocess.run(["node", script, self.server.address, level, self.key], cwd=folder, capture_output=True, text=True, timeout=60)
+            out = subprocess.run(["node", script, "ws://%s/mqtt" % self.server.address, level, self.key], cwd=folder, capture_output=True, text=True, timeout=60)
             self.assertEqual(out.stdout.split(), ["connected", FAILED, "closed"], out.stderr)
 
 
 MQTT_JS = """
 const mqtt = require('mqtt');
-const [address, level, password] = process.argv.slice(2);
+const [url, level, password, ca] = process.argv.slice(2);
 const how = { protocolVersion: Number(level), protocolId: level === '3' ? 'MQIsdp' : 'MQTT', reconnectPeriod: 0, username: 'app1', password,
               clientId: 'js' + level };
-const c = mqtt.connect(`ws://${address}/mqtt`, how);
+if (ca) how.ca = require('fs').readFileSync(ca);
+const c = mqtt.connect(url, how);
 c.on('connect', async () => {
   console.log('connected');
   await c.subscribeAsync('#', { qos: 1 });

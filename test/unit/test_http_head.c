@@ -1,4 +1,5 @@
 /** @file Heads of HTTP requests, against the rules and examples of RFC 9110 and RFC 9112. */
+#include "common/core/http_fields.h"
 #include "common/core/http_head.h"
 #include <check.h>
 #include <stdio.h>
@@ -139,6 +140,46 @@ START_TEST(a_chunk_has_a_length_in_hex)
 }
 END_TEST
 
+START_TEST(a_token_is_one_of_a_list)
+{
+	ck_assert(http_has_token(STR("keep-alive, Upgrade"), "upgrade"));
+	ck_assert(!http_has_token(STR("upgrades, up grade,"), "upgrade"));
+	ck_assert(!http_has_token(STR(""), "") && !http_has_token(STR("a,,b"), ""));
+}
+END_TEST
+
+START_TEST(json_is_what_says_so_or_nothing)
+{
+	static const char *const taken[] = { NULL, "", "application/json", "Application/JSON; charset=utf-8", "text/json", "application/problem+json",
+		"application/x-www-form-urlencoded", " application/json " };
+	static const char *const left[] = { "text/plain", "text/xml", "application/octet-stream", "multipart/form-data; boundary=x", "application/jsonx",
+		"+json", "application/x-ndjson" };
+	for (size_t i = 0; i < COUNT(taken); i++)
+		ck_assert_msg(http_is_json(taken[i]), "%s", taken[i]);
+	for (size_t i = 0; i < COUNT(left); i++)
+		ck_assert_msg(!http_is_json(left[i]), "%s", left[i]);
+}
+END_TEST
+
+START_TEST(origins_are_written_as_browsers_write_them)
+{
+	static const char *const right[] = { "", "*", "null", "https://a.example", "http://localhost:3000, https://b.example ,", "capacitor://localhost",
+		"http://[::1]:8080" };
+	static const char *const wrong[] = { "a.example", "https://a.example/", "https://a.example/app", "https://", "://x", "https://*.example", "https://a b",
+		"https://a?b", "https:/a" };
+	struct str which;
+	for (size_t i = 0; i < COUNT(right); i++)
+		ck_assert_msg(http_origins_valid(str_of(right[i]), &which), "%s", right[i]);
+	for (size_t i = 0; i < COUNT(wrong); i++) {
+		ck_assert_msg(!http_origins_valid(str_of(wrong[i]), &which), "%s", wrong[i]);
+		ck_assert(str_is(which, wrong[i]));
+	}
+	ck_assert(http_origin_allowed(STR("https://a.example"), "https://A.example") && http_origin_allowed(STR("*"), "null"));
+	ck_assert(!http_origin_allowed(STR("https://a.example"), "https://a.example.evil") && !http_origin_allowed(STR("*"), NULL));
+	ck_assert(!http_origin_allowed(STR("https://a.example"), "http://a.example") && !http_origin_allowed(STR(""), ""));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("http_head");
@@ -149,6 +190,9 @@ int main(void)
 	tcase_add_loop_test(c, what_could_be_understood_differently_is_refused, 0, COUNT(refused));
 	tcase_add_test(c, fields_are_counted);
 	tcase_add_test(c, a_chunk_has_a_length_in_hex);
+	tcase_add_test(c, a_token_is_one_of_a_list);
+	tcase_add_test(c, json_is_what_says_so_or_nothing);
+	tcase_add_test(c, origins_are_written_as_browsers_write_them);
 	suite_add_tcase(s, c);
 	SRunner *r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);
