@@ -90,7 +90,7 @@ class Events(unittest.TestCase):
         self.uplink("aa", "one", "x")
         self.downlink("aa", "one")
         self.assertEqual([s.event()["name"] for _ in range(2)], ["as.up.data.forward", "as.down.data.receive"])
-        listed = self.ask("GET", "/a/events?name=%2Fforward$%2F&name=as.down.data.receive")["events"]
+        listed = self.ask("GET", "/a/events?name=%2Fup%5C..*forward$%2F&name=as.down.data.receive")["events"]
         self.assertEqual({e["name"] for e in listed}, {"as.up.data.forward", "as.down.data.receive"})
         for names, field in ((["/(/"], "names[0]"), (["x", "/a{2}/"], "names[1]"), ([7], "names[0]"), ("x", "names")):
             refused = self.ask("POST", "/a/events", {"names": names}, 400)
