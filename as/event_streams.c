@@ -367,18 +367,32 @@ static int read_names(struct asked *a)
 	return e;
 }
 
-static int read_body(struct asked *a)
+/* What has been answered has no body any more: nothing of it is looked at after a refusal. */
+
+static int read_tail(struct asked *a)
+{
+	struct api_call *c = &a->c;
+	uint64_t n = 0;
+	int e = json_u64(&c->body, json_get(&c->body, c->object, "tail"), &n);
+	return e == -ENOENT ? 0 : take_tail(a, !e, n);
+}
+
+static int read_after(struct asked *a)
 {
 	struct api_call *c = &a->c;
 	char after[64] = "";
-	uint64_t n = 0;
+	int e = json_string(&c->body, json_get(&c->body, c->object, "after"), after, sizeof after);
+	return e == -ENOENT ? 0 : take_after(a, e ? "" : after);
+}
+
+static int read_body(struct asked *a)
+{
 	a->follows = true;
-	int e = read_scopes(a), is = json_u64(&c->body, json_get(&c->body, c->object, "tail"), &n);
-	if (!e && is != -ENOENT)
-		e = take_tail(a, !is, n);
-	is = json_string(&c->body, json_get(&c->body, c->object, "after"), after, sizeof after);
-	if (!e && is != -ENOENT)
-		e = take_after(a, is ? "" : after);
+	int e = read_scopes(a);
+	if (!e)
+		e = read_tail(a);
+	if (!e)
+		e = read_after(a);
 	return e ? e : read_names(a);
 }
 
