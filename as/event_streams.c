@@ -348,23 +348,29 @@ static int read_scopes(struct asked *a)
 	return 0;
 }
 
+static int read_one_name(struct asked *a, json_val v, size_t i)
+{
+	char name[EVENT_NAME_TEXT + 2], field[32];
+	struct json *j = &a->c.body;
+	snprintf(field, sizeof field, "names[%zu]", i);
+	if (json_type(j, v) != JSON_STRING || json_string(j, v, name, sizeof name))
+		return refuse(&a->c, 400, field, "must be a text of at most 100 characters");
+	return take_name(a, str_of(name), field);
+}
+
 static int read_names(struct asked *a)
 {
 	struct api_call *c = &a->c;
-	char name[EVENT_NAME_TEXT + 2], field[32];
 	json_val list = json_get(&c->body, c->object, "names");
 	size_t n = 0;
-	int e = 0;
 	if (list >= 0 && json_type(&c->body, list) != JSON_ARRAY)
 		return refuse(c, 400, "names", "must be an array of names and /expressions/");
-	for (json_val i = list < 0 ? -1 : json_first(&c->body, list); i >= 0 && !e; i = json_next(&c->body, i)) {
-		snprintf(field, sizeof field, "names[%zu]", n++);
-		if (json_type(&c->body, i) != JSON_STRING || json_string(&c->body, i, name, sizeof name))
-			e = refuse(c, 400, field, "must be a text of at most 100 characters");
-		else
-			e = take_name(a, str_of(name), field);
+	for (json_val i = list < 0 ? -1 : json_first(&c->body, list); i >= 0; i = json_next(&c->body, i)) {
+		int e = read_one_name(a, i, n++);
+		if (e)
+			return e;
 	}
-	return e;
+	return 0;
 }
 
 /* What has been answered has no body any more: nothing of it is looked at after a refusal. */

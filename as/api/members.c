@@ -73,8 +73,11 @@ static void change(void *ctx, struct http_request *r, bool add)
 		api_error(&c, 400, "device_ids", "must be an array of device ids");
 		ok = false;
 	}
-	for (v = ok ? json_first(&c.body, list) : -1; v >= 0 && ok; v = json_next(&c.body, v))
+	for (v = ok ? json_first(&c.body, list) : -1; v >= 0; v = json_next(&c.body, v)) {
 		ok = named(&c, v) != NULL;
+		if (!ok)
+			break; /* it has answered, and the body is gone with that */
+	}
 	int e = 0;
 	for (v = ok ? json_first(&c.body, list) : -1; v >= 0 && !e; v = json_next(&c.body, v))
 		e = change_one(&c, named(&c, v), add);

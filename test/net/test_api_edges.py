@@ -3,7 +3,7 @@ import http.client
 import json
 import unittest
 
-from test_api import OTHER_KEY, Server, otaa
+from test_api import OTHER_KEY, Server, abp, otaa
 
 DEVICES = ["RIGHT_APPLICATION_DEVICES_READ", "RIGHT_APPLICATION_DEVICES_WRITE"]
 
@@ -64,6 +64,16 @@ class Edges(unittest.TestCase):
             self.assertIn("WRITE_KEYS", self.ask("PUT", path, body, 403, key=self.key)["message"])
         self.ask("PUT", path, {"end_device": {"name": "N"}, "field_mask": {"paths": ["name"]}}, key=self.key)
         self.assertIn("app_key", self.ask("GET", path)["root_keys"])
+
+    def test_the_first_of_many_that_is_wrong_is_named(self):
+        group = abp("group", addr="01DA3F16")
+        group["end_device"].update(multicast=True, supports_class_c=True)
+        self.make("/a/applications/mine/devices", group)
+        path = "/a/applications/mine/devices/group/multicast-members"
+        for wrong in (["nobody", "group"], [7, "nobody"], [["x"], {}]):
+            self.assertEqual(self.ask("POST", path, {"device_ids": wrong}, 404)["details"][0]["field"], "device_ids")
+        self.ask("POST", path, {"device_ids": ["group", "nobody"]}, 400)
+        self.assertEqual(self.ask("GET", path)["members"], [])
 
     def test_an_error_is_json_whatever_it_quotes(self):
         for bad in ("%01" * 300, "%22" * 300, "%ff" * 100, "x" * 3000):
