@@ -21,6 +21,8 @@ static const struct flag flags[] = {
 #define UP    IN_UP
 #define UP_ROOT IN_UP_ROOT
 #define LIST_DEV IN_LIST_DEV
+#define LIST_GTW IN_LIST_GTW
+#define FIND  IN_FIND
 #include "as/cli/flags.def"
 #undef FLAG
 };

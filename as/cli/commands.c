@@ -69,6 +69,7 @@ static int app_create(struct cli *c)
 static int app_list(struct cli *c) { return call_list(c, APPLICATIONS, NULL, "", (struct cli_list){ .member = "applications", .is_paged = true }); }
 static int app_get(struct cli *c) { return call_plain(c, "GET", APPLICATIONS, c->operand[0], NULL, NULL, ""); }
 static int app_delete(struct cli *c) { return call_plain(c, "DELETE", APPLICATIONS, c->operand[0], NULL, NULL, ""); }
+static int app_dev_eui(struct cli *c) { return call_plain(c, "POST", APPLICATIONS, c->operand[0], NULL, NULL, "/dev-eui"); }
 static int app_update(struct cli *c)
 {
 	char buf[PATH_MAX_];
@@ -385,7 +386,8 @@ enum { APP_KEY = IN_KEY | IN_KEY_OF_APP, GTW_KEY = IN_KEY | IN_KEY_OF_GTW, HOST_
 
 const struct command cli_commands[] = {
 	{ "applications create", "APP", "create an application", IN_APP, app_create },
-	{ "applications list", "", "list the applications", IN_LIST, app_list },
+	{ "applications list", "", "list the applications", IN_LIST | IN_FIND, app_list },
+	{ "applications search", "", "the same, for who looks for some", IN_LIST | IN_FIND, app_list },
 	{ "applications get", "APP", "show an application", 0, app_get },
 	{ "applications update", "APP", "change an application", IN_APP, app_update },
 	{ "applications set", "APP", "the same", IN_APP, app_update },
@@ -397,13 +399,15 @@ const struct command cli_commands[] = {
 	{ "applications api-keys update", "[APP [ID]]", "change a key's name, end or rights (all that it is to have); connections that lose a right end at once",
 		APP_KEY, key_update_app },
 	{ "applications api-keys delete", "[APP [ID]]", "delete a key; its connections end at once", APP_KEY, key_delete_app },
+	{ "applications issue-dev-eui", "APP", "make a DevEUI that no device has, for one whose maker gave it none", 0, app_dev_eui },
 	{ "applications mqtt-info", "APP", "say how an application logs in to MQTT: addresses, user name, what makes a password", 0, app_mqtt_info },
 	{ "applications link set", "APP", "link an application, with a key of it that has RIGHT_APPLICATION_LINK as --api-key, or the operator's: what waited is published",
 		IN_LINK, link_set },
 	{ "applications link get", "APP", "show an application's link", 0, link_get },
 	{ "applications link delete", "APP", "cut an application's link: what its devices send waits until it is linked again", 0, link_delete },
 	{ "end-devices create", "APP DEV", "create a device: OTAA, --abp, or (without EUI) one that speaks IP", IN_DEV, dev_create },
-	{ "end-devices list", "APP", "list an application's devices", IN_LIST | IN_LIST_DEV, dev_list },
+	{ "end-devices list", "APP", "list an application's devices", IN_LIST | IN_LIST_DEV | IN_FIND, dev_list },
+	{ "end-devices search", "APP", "the same, for who looks for some", IN_LIST | IN_LIST_DEV | IN_FIND, dev_list },
 	{ "end-devices get", "APP DEV", "show a device", IN_DEV, dev_get },
 	{ "end-devices update", "APP DEV", "change a device", IN_DEV, dev_update },
 	{ "end-devices set", "APP DEV", "the same", IN_DEV, dev_update },
@@ -425,7 +429,8 @@ const struct command cli_commands[] = {
 	{ "simulate application-uplink", "APP DEV", "make up an uplink: applications get it as if the device had sent it, marked as simulated", IN_UP | IN_UP_ROOT, simulate_up },
 	{ "gateways create", "GTW", "register a gateway", IN_GTW, gtw_create },
 	{ "gateways adopt", "EUI [GTW]", "register a gateway that is heard, with the plan it works by or --frequency-plan-id", IN_GTW, gtw_adopt },
-	{ "gateways list", "", "list the gateways, the unregistered ones that are heard too", IN_LIST, gtw_list },
+	{ "gateways list", "", "list the gateways, the unregistered ones that are heard too", IN_LIST | IN_LIST_GTW | IN_FIND, gtw_list },
+	{ "gateways search", "", "the same, for who looks for some", IN_LIST | IN_LIST_GTW | IN_FIND, gtw_list },
 	{ "gateways get", "GTW", "show a gateway", 0, gtw_get },
 	{ "gateways update", "GTW", "change a gateway", IN_GTW, gtw_update },
 	{ "gateways set", "GTW", "the same", IN_GTW, gtw_update },

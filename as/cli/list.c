@@ -123,6 +123,18 @@ static int print_page(struct listing *l, struct str body, size_t *ret_n)
 	return r;
 }
 
+/** What is looked for, and in which order. */
+static void query_search(const struct cli *c, struct text *path)
+{
+	static const struct {
+		const char *flag, *name;
+	} queries[] = { { "order", "order" }, { "id-contains", "id_contains" }, { "name-contains", "name_contains" },
+		{ "description-contains", "description_contains" }, { "dev-eui-contains", "dev_eui_contains" }, { "join-eui-contains", "join_eui_contains" },
+		{ "eui-contains", "eui_contains" } };
+	for (size_t i = 0; i < COUNT(queries); i++)
+		cli_query(path, queries[i].name, args_get(&c->args, queries[i].flag));
+}
+
 /** One request. @return exit status */
 static int get_page(struct listing *l, const char *limit, const char *page, size_t *ret_n)
 {
@@ -133,7 +145,7 @@ static int get_page(struct listing *l, const char *limit, const char *page, size
 	text_puts(&path, l->what->path);
 	cli_query(&path, "limit", limit);
 	cli_query(&path, "page", page);
-	cli_query(&path, "order", args_get(&c->args, "order"));
+	query_search(c, &path);
 	int status = client_call(&c->client, "GET", buf, STR(""), &body, NULL, NULL, &c->err);
 	if (status >= 300)
 		return cli_refused(c, status, text_str(&body));

@@ -20,6 +20,8 @@ KEY = "2B7E151628AED2A6ABF7158809CF4F3C"
 EXAMPLES = [
     ("applications create", '"name": "Parking lots"'),
     ("applications list", r"app1 +Parking lots"),
+    ("applications search", '"application_id": "app1"'),
+    ("applications issue-dev-eui", '"dev_eui": "[0-9A-F]{16}"'),
     ("applications get", '"application_id": "app1"'),
     ("applications update", '"description": "Lot 7 to lot 12"'),
     ("applications set", '"name": "Parking"'),
@@ -35,6 +37,7 @@ EXAMPLES = [
     ("gateways create", '"gateway_id": "gtw1"'),
     ("gateways adopt", '"gateway_id": "gtw2"'),
     ("gateways list", r"gtw1 +AA555A0000000101 +EU_863_870 +yes"),
+    ("gateways search", r"gtw1 +AA555A0000000101"),
     ("gateways get", '"eui": "AA555A0000000101"'),
     ("gateways update", '"latitude": 52.5'),
     ("gateways set", '"name": "Roof"'),
@@ -46,6 +49,7 @@ EXAMPLES = [
     ("gateways api-keys delete", None),
     ("end-devices create", '"dev_eui": "70B3D57ED0051234"'),
     ("end-devices list", r"ids\.device_id +session\.dev_addr +last_seen_at\n"),
+    ("end-devices search", '"device_id": "dev1"'),
     ("end-devices get", '"device_id": "dev1"'),
     ("end-devices update", '"supports_class_c": true'),
     ("end-devices set", "RX_DELAY_1"),
@@ -161,7 +165,6 @@ class World(unittest.TestCase):
             cls.gateways = [Gateway(cls.stack.address("gs.udp"), eui=0xAA555A0000000101 + n) for n in range(2)]
             for gateway in cls.gateways:
                 gateway.wait_path()
-                gateway.uplink(bytes([0x40]) + os.urandom(13))
             cls.wait(lambda: len([g for g in cls.stack.cli("gateways", "list") if g.get("registered") is False]) == 2)
         except BaseException:
             cls.tearDownClass()
@@ -190,11 +193,12 @@ class World(unittest.TestCase):
         return path
 
     def story(self):
-        """A correlation id of a message that a gateway heard."""
+        """A correlation id of a message that a gateway heard; the first ones may come before there is somebody to tell."""
         def ids():
+            self.gateways[0].uplink(bytes([0x40]) + os.urandom(13))
             return [i for e in self.stack.cli("events") if e["name"] == "gs.up.receive" for i in e["correlation_ids"] if i.startswith("gs:uplink:")]
         self.wait(ids)
-        return ids()[-1]
+        return ids()[0]
 
     def run_printed(self, line, status=0):
         """Run a command as it is printed, with what was made in the place of words that stand for it."""

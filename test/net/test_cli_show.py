@@ -156,6 +156,19 @@ class Shown(unittest.TestCase):
         self.assertRegex(lines[1], r"^dev1 +01DA1F15$")
         self.assertEqual(self.stack.run("end-devices", "get", "app1", "dev1", "--fields", "ids.device_id", "--table").stdout, "ids.device_id  dev1\n")
 
+    def test_lists_are_searched_and_ordered(self):
+        def ids(*more):
+            return [d["ids"]["device_id"] for d in self.stack.cli("end-devices", "list", "app1", *more)]
+        self.assertEqual(ids("--order", "device_id"), ["dev1", "ip1"])
+        self.assertEqual(ids("--order=-device_id"), ["ip1", "dev1"])
+        self.assertEqual(ids("--dev-eui-contains", "51C01"), ["dev1"])
+        self.assertEqual(ids("--id-contains", "ip"), ["ip1"])
+        self.assertEqual([g["ids"]["gateway_id"] for g in self.stack.cli("gateways", "search", "--eui-contains", "0C02")], ["silent"])
+        self.assertEqual(self.stack.cli("applications", "search", "--name-contains", "no such name"), [])
+        refused = self.stack.run("end-devices", "list", "app1", "--order", "colour", check=False)
+        self.assertEqual((refused.returncode, refused.stdout), (1, ""))
+        self.assertIn("order", refused.stderr)
+
     def test_what_only_the_network_server_knows_is_shown_where_it_is_asked_for(self):
         shown = self.stack.cli("end-devices", "get", "app1", "dev1", "--session", "--mac-state", "--last-seen-at")
         self.assertEqual((shown["ids"]["device_id"], shown["session"]["dev_addr"]), ("dev1", "01DA1F15"))
