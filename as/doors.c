@@ -255,7 +255,7 @@ void doors_count(struct as *as)
 {
 	const struct mqtt_listener_stats *s = mqtt_listener_stats(as->doors->listener);
 	as->metrics.mqtt_connections = s->connections;
-	as->metrics.mqtt_certificate = certificate_end_us(as->doors->tls);
+	as->metrics.certificate = certificate_end_us(as->http_tls ? as->http_tls : as->doors->tls); /* either may be off */
 	as->metrics.mqtt_unsent = s->waiting_bytes;
 	as->metrics.mqtt_turned_away = s->refused + s->refused_address;
 }

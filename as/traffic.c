@@ -20,6 +20,7 @@ struct device_traffic *traffic_of(struct as *as, uint64_t uid, bool make)
 	if (!d)
 		return NULL;
 	d->uid = uid;
+	d->queue.list = &t->queues;
 	HASH_ADD(hh, t->devices, uid, sizeof d->uid, d);
 	if (!d->hh.tbl) {
 		free(d);
@@ -291,9 +292,10 @@ size_t traffic_items(const struct as *as, uint64_t *ret_oldest_unix_us)
 {
 	size_t n = 0;
 	*ret_oldest_unix_us = UINT64_MAX;
-	for (const struct device_traffic *d = as->traffic->devices; d; d = d->hh.next) {
-		uint64_t oldest_us = queue_oldest_unix_us(&d->queue);
-		n += d->queue.n;
+	const struct queue *q;
+	LIST_FOREACH(q, &as->traffic->queues, in_list) {
+		uint64_t oldest_us = queue_oldest_unix_us(q);
+		n += q->n;
 		*ret_oldest_unix_us = oldest_us < *ret_oldest_unix_us ? oldest_us : *ret_oldest_unix_us;
 	}
 	return n;

@@ -19,6 +19,7 @@ struct device_traffic {
 struct traffic {
 	struct as *as;
 	struct device_traffic *devices; /**< by uid; those that have any traffic */
+	struct queue_list queues;       /**< that hold anything */
 	struct queue_sink queue_sink;
 	struct heap leases;
 	struct loop_timer *lease_timer;

@@ -108,7 +108,8 @@ static void insert(struct queue *q, struct item *i)
 		after->prev = i;
 	if (!after || after->priority != i->priority)
 		q->last[i->priority] = i;
-	q->n++;
+	if (q->n++ == 0 && q->list)
+		LIST_INSERT_HEAD(q->list, q, in_list);
 }
 
 static void take_out(struct queue *q, struct item *i)
@@ -122,7 +123,8 @@ static void take_out(struct queue *q, struct item *i)
 	if (q->last[i->priority] == i)
 		q->last[i->priority] = i->prev && i->prev->priority == i->priority ? i->prev : NULL;
 	i->next = i->prev = NULL;
-	q->n--;
+	if (--q->n == 0 && q->list)
+		LIST_REMOVE(q, in_list);
 }
 
 /** Is every member within the bounds that a push keeps? */
@@ -182,7 +184,9 @@ void queue_done(struct queue *q)
 		next = i->next;
 		item_free(i);
 	}
-	*q = (struct queue){ 0 };
+	if (q->n && q->list)
+		LIST_REMOVE(q, in_list);
+	*q = (struct queue){ .list = q->list };
 }
 
 int queue_push(struct queue *q, const struct queue_sink *sink, uint64_t uid, uint64_t seq, const struct tts_item *wish, struct ulid id,

@@ -12,6 +12,7 @@
 #include "as/core/session.h"
 #include "common/core/clock.h"
 #include "proto/tts/request.h"
+#include <sys/queue.h>
 
 enum { QUEUE_MAX = 10000, QUEUE_ATTEMPTS = 8, QUEUE_WINDOWS = 8 };
 #define QUEUE_LEASE_US (30 * SEC_US)
@@ -59,7 +60,11 @@ struct queue_sink {
 };
 
 enum { QUEUE_PRIORITIES = 7 };
+/** The queues that hold anything: few, where there are many devices. */
+LIST_HEAD(queue_list, queue);
 struct queue {
+	struct queue_list *list; /**< where it stands while it holds anything; NULL: nowhere. Kept by queue_done */
+	LIST_ENTRY(queue) in_list;
 	struct item *first; /**< in the order of sending */
 	struct item *last[QUEUE_PRIORITIES]; /**< the youngest of each priority; NULL: none */
 	size_t n;

@@ -243,6 +243,11 @@ START_TEST(the_loop_never_waits_for_a_slow_disk)
 	ck_assert_uint_le(st.commits, 2); /* what came while the first was on its way went together */
 	ck_assert_uint_eq(st.pending_ops, 0);
 	ck_assert_uint_ge(st.last_commit_us, 500 * MS_US);
+	uint64_t timed = 0;
+	for (size_t i = 0; i <= HISTOGRAM_BOUNDS; i++)
+		timed += st.commit.n[i];
+	ck_assert_uint_eq(timed, st.commits);
+	ck_assert_uint_ge(st.commit.sum_us, st.commits * 500 * MS_US);
 }
 END_TEST
 

@@ -1,6 +1,7 @@
 """MQTT over TLS on as.mqtts-listen, with OpenSSL's certificates and a client that is not ours; certificates are renewed on SIGHUP."""
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -78,6 +79,26 @@ class Mqtts(unittest.TestCase):
         c.disconnect()
         c.loop_stop()
         return codes
+
+    def end(self, server):
+        """Of the certificate that is shown, as the metrics say it [unix]."""
+        text = server.ask("GET", "/metrics", key="")[1]
+        return int(re.search(r"(?m)^as_certificate_expiry_timestamp_seconds (\d+)$", text).group(1))
+
+    def end_of(self, name):
+        out = subprocess.run(["openssl", "x509", "-noout", "-enddate", "-in", self.path(name)], text=True, capture_output=True, check=True).stdout
+        return int(ssl.cert_time_to_seconds(out.strip().split("=")[1]))
+
+    def test_when_the_certificate_ends_is_a_number(self):
+        server = self.start()
+        self.assertEqual(self.end(server), self.end_of("a.crt"))
+        time.sleep(1.1)  # certificates count whole seconds
+        certificate(self.folder, "b", 4712)
+        self.use("b")
+        server.process.send_signal(signal.SIGHUP)
+        self.until_serial(self.port(server), 4712)
+        self.assertEqual(self.end(server), self.end_of("b.crt"))
+        self.assertGreater(self.end_of("b.crt"), self.end_of("a.crt"))
 
     def test_a_client_logs_in_over_tls_and_a_renewed_certificate_is_taken(self):
         server = self.start()

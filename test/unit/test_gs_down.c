@@ -309,6 +309,38 @@ START_TEST(a_moved_gateway_is_answered_where_it_is_now)
 }
 END_TEST
 
+START_TEST(how_early_a_request_came_and_how_fast_its_answer_is_counted)
+{
+	struct world *w = connected();
+	const struct gs_metrics *m = &w->gs->metrics;
+	request_send(w, 900000);
+	world_pass(w, 37000);
+	world_send_in(w, 2, EUI, SEMTECH_TX_ACK, world_token(w), "");
+	ck_assert_uint_eq(m->downlink_lead.n[12], 1); /* up to 1 s */
+	ck_assert_uint_eq(m->downlink_lead.sum_us, 900000);
+	ck_assert_uint_eq(m->tx_ack.sum_us, 37000);
+	ck_assert_uint_eq(m->round_trip.sum_us, 37000);
+	ck_assert_uint_eq(m->tx[TX_RESULT_SUCCESS], 1);
+	/* An answer that came after the emission says nothing of the way. */
+	request_send(w, 900000);
+	world_pass(w, 950000);
+	world_send_in(w, 2, EUI, SEMTECH_TX_ACK, world_token(w), "");
+	ck_assert_uint_eq(m->tx_ack.sum_us, 987000);
+	ck_assert_uint_eq(m->round_trip.sum_us, 37000);
+	/* What has to go at once comes neither early nor late. */
+	ck_assert_uint_eq(m->downlink_lead.sum_us, 1800000);
+	world_free(w);
+	w = connected();
+	request_send(w, 0);
+	ck_assert_int_eq(world_txpk(w).when, TXPK_IMME);
+	ck_assert_uint_eq(w->gs->metrics.downlinks, 1);
+	ck_assert_uint_eq(w->gs->metrics.downlink_lead.sum_us, 0);
+	for (size_t i = 0; i <= HISTOGRAM_BOUNDS; i++)
+		ck_assert_uint_eq(w->gs->metrics.downlink_lead.n[i], 0);
+	world_free(w);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("gs_down");
@@ -331,6 +363,7 @@ int main(void)
 	tcase_add_test(t, a_client_that_answers_after_the_emission_says_nothing_of_its_path);
 	tcase_add_test(t, the_same_token_of_two_gateways_is_told_apart);
 	tcase_add_test(t, a_gateway_that_must_go_leaves_no_downlink_open);
+	tcase_add_test(t, how_early_a_request_came_and_how_fast_its_answer_is_counted);
 	suite_add_tcase(s, t);
 	SRunner *r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);

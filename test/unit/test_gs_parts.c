@@ -175,6 +175,8 @@ START_TEST(an_outbox_keeps_the_order_and_lets_the_oldest_go)
 		ck_assert_ptr_nonnull(gs_outbox_add(&o, OUTBOX_UPLINK, i));
 	ck_assert_uint_eq(o.lost, 2);
 	ck_assert_uint_eq(gs_outbox_count(&o), 4);
+	uint64_t oldest;
+	ck_assert(gs_outbox_oldest(&o, &oldest) && oldest == 3);
 	struct outbox_slot *s[4];
 	for (uint64_t i = 0; i < 4; i++) {
 		s[i] = gs_outbox_next(&o);
@@ -182,6 +184,7 @@ START_TEST(an_outbox_keeps_the_order_and_lets_the_oldest_go)
 		gs_outbox_call(s[i]);
 	}
 	ck_assert_ptr_null(gs_outbox_next(&o));
+	ck_assert(gs_outbox_oldest(&o, &oldest) && oldest == 3); /* it waits for its answer */
 	gs_outbox_end(s[1], true);
 	/* a lost connection brings the others back, in any order */
 	gs_outbox_end(s[2], false);
@@ -194,6 +197,7 @@ START_TEST(an_outbox_keeps_the_order_and_lets_the_oldest_go)
 		gs_outbox_end(n, true);
 	}
 	ck_assert_uint_eq(gs_outbox_count(&o), 0);
+	ck_assert(!gs_outbox_oldest(&o, &oldest));
 	gs_outbox_done(&o);
 }
 END_TEST

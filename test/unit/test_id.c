@@ -24,6 +24,8 @@ START_TEST(the_time_leads)
 	ck_assert(str_starts(str_of(text_of(&a)), "01ARYZ6S41"));
 	ck_assert(str_starts(str_of(text_of(&b)), "01ARYZ6S41"));
 	ck_assert(str_starts(str_of(text_of(&last)), "7ZZZZZZZZZ"));
+	ck_assert_uint_eq(ulid_unix_us(&a), UINT64_C(1469918176385000));
+	ck_assert_uint_eq(ulid_unix_us(&last), UINT64_C(281474976710655000));
 	ck_assert(!ulid_eq(&a, &b));
 	ck_assert(ulid_eq(&a, &a));
 	ck_assert(!ulid_is_none(&a));

@@ -486,6 +486,31 @@ START_TEST(limits_are_those_that_are_written_down)
 }
 END_TEST
 
+START_TEST(what_waits_and_how_long_clients_take_is_counted)
+{
+	hello(&net.clients[0], "a", true, "o", NULL);
+	hello(&net.clients[1], "b", false, "o", NULL);
+	subscribe(&net.clients[0], "t", 1);
+	subscribe(&net.clients[1], "t", 2);
+	open_lose(&net, &net.clients[1]);
+	const struct mqtt_stats *s = mqtt_engine_stats(net.engine);
+	ck_assert_uint_eq(s->sessions, 2);
+	ck_assert_uint_eq(s->connected, 1);
+	ck_assert_uint_eq(s->queued, 0);
+	ck_assert_uint_eq(publish("o", "t", "x", 2), 2);
+	mqtt_engine_stats(net.engine);
+	ck_assert_uint_eq(s->queued, 2); /* one in flight, one for who is away */
+	uint16_t id;
+	expect_publish(&net.clients[0], "x", 1, false, &id);
+	net.now.mono_us += 30 * MS_US;
+	acknowledge(&net.clients[0], MQTT_PUBACK, id);
+	mqtt_engine_stats(net.engine);
+	ck_assert_uint_eq(s->queued, 1);
+	ck_assert_uint_eq(s->ack.sum_us, 30 * MS_US);
+	ck_assert_uint_eq(s->ack.n[8], 1); /* up to 50 ms */
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("mqtt_engine");
@@ -516,6 +541,7 @@ int main(void)
 	tcase_add_test(t, a_loss_is_told_but_not_too_often);
 	tcase_add_test(t, a_client_that_is_held_up_for_us_is_not_taken_for_dead);
 	tcase_add_test(t, limits_are_those_that_are_written_down);
+	tcase_add_test(t, what_waits_and_how_long_clients_take_is_counted);
 	suite_add_tcase(s, t);
 	SRunner *sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);

@@ -449,6 +449,56 @@ START_TEST(a_full_outbox_refuses_new_uplinks)
 }
 END_TEST
 
+START_TEST(how_old_the_oldest_message_for_the_as_is_can_be_told)
+{
+	const struct ns_counters *c = ns_counters(w->ns);
+	w_uplink(w, dev, &hello, 1);
+	w_rest(w);
+	ns_measure(w->ns, &w->now);
+	ck_assert(c->outbox == 0 && c->outbox_oldest == 0 && c->as_connected == 1);
+	ck_assert_uint_eq(c->publish.n[HISTOGRAM_BOUNDS], 0);
+	uint64_t taken = 0;
+	for (size_t i = 0; i < HISTOGRAM_BOUNDS; i++)
+		taken += c->publish.n[i];
+	ck_assert_uint_ge(taken, 1);
+	ns_as_down(w->ns, &w->now);
+	w->as_is_up = false;
+	w_uplink(w, dev, &hello, 1);
+	w_run(w, 3 * SEC_US);
+	uint64_t first_us = c->outbox_oldest;
+	for (int i = 0; i < 2; i++) {
+		w_uplink(w, dev, &hello, 1);
+		w_run(w, 3 * SEC_US);
+	}
+	ns_measure(w->ns, &w->now);
+	ck_assert_uint_eq(first_us, 0);
+	ck_assert(c->outbox == 3 && c->as_connected == 0);
+	/* The first was put when its window closed, 0.2 s after it came. */
+	ck_assert(c->outbox_oldest > 8700 * MS_US && c->outbox_oldest < 9 * SEC_US);
+	w_crash(w);
+	c = ns_counters(w->ns);
+	ns_measure(w->ns, &w->now);
+	ck_assert_uint_eq(c->outbox, 4); /* with the word of the start */
+	ck_assert(c->outbox_oldest > 8700 * MS_US && c->outbox_oldest < 10 * SEC_US);
+	w_hello_as(w);
+	w_rest(w);
+	ns_measure(w->ns, &w->now);
+	ck_assert(c->outbox == 0 && c->outbox_oldest == 0);
+}
+END_TEST
+
+START_TEST(what_becomes_of_emissions_is_counted_by_result)
+{
+	const struct ns_counters *c = ns_counters(w->ns);
+	w_uplink(w, dev, &(struct w_say){ .port = 1, .text = "sure", .confirmed = true }, 1);
+	w_rest(w);
+	ns_measure(w->ns, &w->now);
+	ck_assert_uint_eq(c->transmissions[TX_RESULT_SUCCESS], 1);
+	ck_assert_uint_eq(c->downlinks_sent, 1);
+	ck_assert(c->gateway_servers == 1 && c->gateways_connected == w->n_gw && c->answers_open == 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("ns");
@@ -485,6 +535,8 @@ int main(void)
 	tcase_add_test(t, a_crash_at_any_moment_loses_no_uplink_and_doubles_none);
 	tcase_add_test(t, what_the_as_missed_it_gets_when_it_is_back);
 	tcase_add_test(t, a_full_outbox_refuses_new_uplinks);
+	tcase_add_test(t, how_old_the_oldest_message_for_the_as_is_can_be_told);
+	tcase_add_test(t, what_becomes_of_emissions_is_counted_by_result);
 	suite_add_tcase(s, t);
 	SRunner *r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);

@@ -99,6 +99,55 @@ START_TEST(a_gateway_that_has_gone_stays_as_long_as_its_airtime_counts)
 }
 END_TEST
 
+START_TEST(of_each_gateway_it_is_said_whether_it_is_there)
+{
+	struct gateway_status m = { .gateway_eui = w->gw[0].eui, .connected = true, .can_send = true };
+	str_copy(STR("near"), m.gateway_id, sizeof(m.gateway_id));
+	MSG_SET(&m, uplinks, 7);
+	MSG_SET(&m, rtt_count, 3);
+	MSG_SET(&m, rtt_median_us, 12000);
+	MSG_SET(&m, rtt_max_us, 250000);
+	ns_gs_status(w->ns, &w->now, 1, &m);
+	text_reset(&page);
+	usage_gateways_render(&page, w->ns);
+	ck_assert(!page.failed);
+	ck_assert(strstr(page.p, "\nns_gateway_connected{gateway_id=\"near\"} 1\n") && strstr(page.p, "\nns_gateway_connected{gateway_id=\"far\"} 1\n"));
+	ck_assert(strstr(page.p, "\nns_gateway_uplinks_total{gateway_id=\"near\"} 7\n"));
+	ck_assert(strstr(page.p, "\nns_gateway_round_trip_median_seconds{gateway_id=\"near\"} 0.012\n"));
+	ck_assert(strstr(page.p, "\nns_gateway_round_trip_max_seconds{gateway_id=\"near\"} 0.25\n"));
+	ck_assert_uint_eq(count("ns_gateway_round_trip_max_seconds{"), 1); /* of the other there is none yet */
+	/* Strangers that leave are not missed. */
+	ns_gs_down(w->ns, &w->now, 1);
+	text_reset(&page);
+	usage_gateways_render(&page, w->ns);
+	ck_assert_uint_eq(count("gateway_id="), 0);
+	ck_assert(strstr(page.p, "\nns_gateways_left_out 0\n"));
+}
+END_TEST
+
+START_TEST(of_ten_thousand_gateways_a_thousand_are_named_those_first_that_are_missed)
+{
+	struct sync s = { .first = true, .last = true, .store_id = { { 1 } }, .revision = 9 };
+	MSG_MARK(&s, first);
+	MSG_MARK(&s, last);
+	struct sync_entry *e = &s.v.v[s.v.len++];
+	*e = (struct sync_entry){ .revision = 9 };
+	MSG_SET(e, gateway, 4711);
+	MSG_MARK(e, gtw);
+	e->gtw.gateway_eui = 1;
+	str_copy(STR("missed"), e->gtw.gateway_id, sizeof(e->gtw.gateway_id));
+	strangers(10000);
+	ns_as_sync(w->ns, &w->now, 0, &s);
+	text_reset(&page);
+	usage_gateways_render(&page, w->ns);
+	ck_assert(!page.failed);
+	ck_assert_uint_eq(count("ns_gateway_connected{"), USAGE_GATEWAYS);
+	const char *first = strstr(page.p, "ns_gateway_connected{");
+	ck_assert_int_eq(strncmp(first, "ns_gateway_connected{gateway_id=\"missed\"} 0\n", 44), 0);
+	ck_assert(strstr(page.p, "\nns_gateways_left_out 9003\n"));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("ns_usage");
@@ -108,6 +157,8 @@ int main(void)
 	tcase_add_test(t, each_sub_band_of_each_gateway_has_its_use_and_its_limit);
 	tcase_add_test(t, of_ten_thousand_gateways_the_fullest_thousand_are_listed);
 	tcase_add_test(t, a_gateway_that_has_gone_stays_as_long_as_its_airtime_counts);
+	tcase_add_test(t, of_each_gateway_it_is_said_whether_it_is_there);
+	tcase_add_test(t, of_ten_thousand_gateways_a_thousand_are_named_those_first_that_are_missed);
 	suite_add_tcase(s, t);
 	SRunner *r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);

@@ -517,6 +517,47 @@ START_TEST(a_confirmed_item_that_may_have_been_sent_waits_for_the_next_uplink_wi
 }
 END_TEST
 
+START_TEST(the_oldest_is_found_whatever_its_priority)
+{
+	static const uint8_t priorities[] = { 3, 0, 3, 6, 0, 6 };
+	ck_assert_uint_eq(queue_oldest_unix_us(&q), UINT64_MAX);
+	for (size_t i = 0; i < COUNT(priorities); i++) {
+		now.unix_us = 1000000 + i * 1000;
+		push(i + 1, (uint8_t)(i + 1), priorities[i], false, 1);
+		ck_assert_uint_eq(queue_oldest_unix_us(&q), 1000000);
+	}
+	/* The one of priority 3 that came first is the third in line. */
+	struct item *oldest = q.first->next->next;
+	ck_assert_uint_eq(oldest->seq, 1);
+	ck_assert_int_eq(queue_remove(&q, &sink, 1, oldest), 0);
+	item_free(oldest);
+	ck_assert_uint_eq(queue_oldest_unix_us(&q), 1001000);
+	now.unix_us = 2000;
+}
+END_TEST
+
+START_TEST(only_queues_that_hold_anything_stand_in_the_list)
+{
+	struct queue_list list = LIST_HEAD_INITIALIZER(list);
+	bool gone;
+	q.list = &list;
+	ck_assert(LIST_EMPTY(&list));
+	push(1, 1, 0, false, 1);
+	push(2, 2, 0, false, 1);
+	ck_assert_ptr_eq(LIST_FIRST(&list), &q);
+	outcome(pull(1, 50, NULL, NULL), OUTCOME_SENT, &gone);
+	ck_assert_ptr_eq(LIST_FIRST(&list), &q);
+	outcome(pull(2, 50, NULL, NULL), OUTCOME_SENT, &gone);
+	ck_assert(LIST_EMPTY(&list));
+	push(3, 3, 0, false, 1);
+	crash(); /* forgets, and loads: it stands there again, once */
+	ck_assert_ptr_eq(LIST_FIRST(&list), &q);
+	ck_assert_ptr_null(LIST_NEXT(&q, in_list));
+	ck_assert_int_eq(queue_clear(&q, &sink, 1), 0);
+	ck_assert(LIST_EMPTY(&list));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("queue");
@@ -541,6 +582,8 @@ int main(void)
 	tcase_add_test(t, what_was_offered_before_a_crash_is_doubtful_until_it_is_pulled_or_withdrawn);
 	tcase_add_test(t, a_pull_that_stayed_on_the_way_gives_back_what_is_out_for_its_counter);
 	tcase_add_test(t, a_confirmed_item_that_may_have_been_sent_waits_for_the_next_uplink_without_a_lease);
+	tcase_add_test(t, the_oldest_is_found_whatever_its_priority);
+	tcase_add_test(t, only_queues_that_hold_anything_stand_in_the_list);
 	suite_add_tcase(s, t);
 	SRunner *r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);
