@@ -97,7 +97,7 @@ static void describe(struct text *t, enum mac_item item, uint32_t value)
 
 struct text *mac_item_event(struct mac_run *run, enum mac_item item, uint32_t value, enum mac_told told)
 {
-	struct text *t = trace_begin(run->ns, request_of(item)->event + told, run->about);
+	struct text *t = trace_begin(run->ns, (enum event_id)((unsigned)request_of(item)->event + (unsigned)told), run->about);
 	describe(t, item, value);
 	return t;
 }
