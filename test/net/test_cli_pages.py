@@ -287,7 +287,7 @@ class Pages(World):
     def setUpClass(cls):
         super().setUpClass()
         cls.state = None
-        cls.words.update({"HEX32": KEY, "NAME": "gtw1", "FILE": cls.file("devices.json", json.dumps({"ids": {"device_id": "ip1"}})),
+        cls.words.update({"HEX32": KEY, "NAME": "gtw1", "COMMAND": "events", "FILE": cls.file("devices.json", json.dumps({"ids": {"device_id": "ip1"}})),
                           "devices.csv": cls.file("devices.csv", "id;name\nip2;From a sheet\n")})
         cls.words["devices.json"] = cls.words["FILE"]
 

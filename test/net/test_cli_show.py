@@ -30,11 +30,17 @@ class Shown(unittest.TestCase):
         cls.device = Device(dev_addr=0x01DA1F15, nwk_s_key=os.urandom(16), app_s_key=os.urandom(16))
         cls.stack.create_abp(cls.device, "app1", "dev1", "--dev-eui", "70B3D57ED0051C01", "--join-eui", "0000000000000001", "--supports-class-c")
         cls.stack.cli("end-devices", "create", "app1", "ip1")
-        cls.gateway.uplink(cls.device.uplink(1, b"x"))
-        for _ in range(200):
+        end = time.monotonic() + 60
+        while True:
+            # The events of the first ones may come before there is somebody to tell.
+            cls.gateway.uplink(cls.device.uplink(1, b"x"))
             if cls.stack.cli("end-devices", "get", "app1", "dev1", "--last-seen-at").get("last_seen_at") and \
-                    cls.stack.cli("gateways", "get-connection-stats", "gtw1").get("last_uplink_received_at"):
+                    cls.stack.cli("gateways", "get-connection-stats", "gtw1").get("last_uplink_received_at") and \
+                    {"gs.up.receive", "as.up.data.forward"} <= {e["name"] for e in cls.stack.cli("events")}:
                 break
+            if time.monotonic() > end:
+                raise AssertionError("an uplink was waited for in vain")
+            time.sleep(0.3)
 
     @classmethod
     def tearDownClass(cls):
