@@ -52,7 +52,7 @@ void api_error(struct api_call *c, int status, const char *field, const char *fm
 	if (status == 401 || status == 403)
 		c->as->metrics.api_denied++;
 	write_error(&t, status, field, why);
-	http_reply_json_more(c->r, status, text_str(&t), status == 401 ? "WWW-Authenticate: Bearer\r\n" : "");
+	http_reply_json(c->r, status, text_str(&t));
 }
 
 static const char no_room[] = "the disk is full or failing: nothing new is taken until it has room";
