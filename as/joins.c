@@ -8,6 +8,7 @@
 #include "as/traces.h"
 #include "common/core/json_out.h"
 #include "common/log.h"
+#include "proto/bus/event_log.h"
 #include "proto/lorawan/security.h"
 #include "proto/lorawan/version.h"
 #include <stdlib.h>
@@ -89,7 +90,8 @@ static void refuse(struct as *as, const struct device *d, const struct join_requ
 	json_name(&t, "message");
 	json_puts(&t, sentence);
 	json_close(&t, '}');
-	LOG(LOG_WARN, "join_refused", KV_Z("device", d ? d->path : ""), KV_Z("reason", word),
+	char cid[CID_TEXT_MAX];
+	LOG(LOG_WARN, "join_refused", KV_Z("cid", event_log_cid(rq->cids.v, rq->cids.len, cid)), KV_Z("device", d ? d->path : ""), KV_Z("reason", word),
 		KV_Z("message", sentence));
 	traces_add(as, EVENT_JS_JOIN_REJECT, d, rq->cids.v, rq->cids.len, data);
 	int why = 1;

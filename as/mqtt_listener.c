@@ -148,7 +148,7 @@ static void on_acceptable(int fd, void *ctx)
 			continue;
 		if (errno != EAGAIN) { /* no descriptors or no memory: waiting in the backlog costs nothing,
 					  spinning does */
-			LOG(LOG_WARN, "mqtt-accept", KV_Z("error", strerror(errno)));
+			LOG(LOG_WARN, "mqtt_accept_failed", KV_Z("error", strerror(errno)));
 			loop_watch_free(TAKE(p->watch));
 			loop_timer_in(p->listener->accept_again, ACCEPT_PAUSE_MS * MS_US);
 		}

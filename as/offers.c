@@ -4,6 +4,7 @@
  * at that moment. */
 #include "as/downlinks.h"
 #include "common/log.h"
+#include "proto/bus/event_log.h"
 #include <string.h>
 
 #define WINDOWS_US (20 * SEC_US) /* no device listens any longer after an uplink */
@@ -73,7 +74,9 @@ static int settle_unknown(struct as *as, struct device *d, struct item *i)
 		.f_cnt = i->f_cnt,
 		.session_key_id = i->session_key_id };
 	MSG_SET(&o, tx_result, TX_RESULT_NO_TX_ACK);
-	LOG(LOG_WARN, "downlink_outcome_unknown", KV_Z("device", d->path), KV_U("fcnt", o.f_cnt));
+	char cid[CID_TEXT_MAX];
+	LOG(LOG_WARN, "downlink_outcome_unknown", KV_Z("cid", event_log_cid(&(struct cid){ .kind = CID_AS_DOWNLINK, .id = i->id }, 1, cid)),
+		KV_Z("device", d->path), KV_U("fcnt", o.f_cnt));
 	return downlinks_outcome(as, d, NULL, 0, &o);
 }
 

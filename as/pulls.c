@@ -6,6 +6,7 @@
 #include "as/unlinked.h"
 #include "common/core/json_out.h"
 #include "common/log.h"
+#include "proto/bus/event_log.h"
 #include "proto/lorawan/security.h"
 #include <stdlib.h>
 #include <string.h>
@@ -415,7 +416,8 @@ static void on_pull(void *ctx, struct bus_peer *peer, struct bus_request *reques
 	(void)peer;
 	int r = answer_pull(as, p, a);
 	if (r) {
-		LOG(LOG_ERROR, "pull_refused", KV_U("device", p->device), KV_U("fcnt", p->f_cnt),
+		char cid[CID_TEXT_MAX];
+		LOG(LOG_ERROR, "pull_refused", KV_Z("cid", event_log_cid(p->cids.v, p->cids.len, cid)), KV_U("device", p->device), KV_U("fcnt", p->f_cnt),
 			KV_Z("error", r == -EPERM ? "the counter was used before" : strerror(-r)));
 		bus_refuse(request, r == -EPERM ? "f_cnt_used" : "unavailable",
 			r == -EPERM ? "the counter was used before" : strerror(-r));

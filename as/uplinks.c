@@ -8,6 +8,7 @@
 #include "as/unlinked.h"
 #include "common/core/json_out.h"
 #include "common/log.h"
+#include "proto/bus/event_log.h"
 #include "proto/lorawan/frame.h"
 #include "proto/lorawan/security.h"
 #include <stdlib.h>
@@ -131,7 +132,8 @@ static void publish_data(
 		as->metrics.uplinks_undecrypted++;
 		const char *why =
 			r == -ENOKEY ? "{\"reason\":\"unknown_session\"}" : "{\"reason\":\"decrypt\"}";
-		LOG(LOG_ERROR, "uplink_not_decrypted", KV_Z("device", d->path), KV_U("fcnt", up->f_cnt),
+		char cid[CID_TEXT_MAX];
+		LOG(LOG_ERROR, "uplink_not_decrypted", KV_Z("cid", event_log_cid(cids, n_cids, cid)), KV_Z("device", d->path), KV_U("fcnt", up->f_cnt),
 			KV_Z("error", strerror(-r)));
 		traces_add(as, EVENT_AS_UP_DATA_DROP, d, cids, n_cids, why);
 		return;

@@ -1,10 +1,14 @@
 /** @file Log lines, as logfmt or JSON, each in one write to stderr. */
 #include "common/log.h"
 #include "common/core/json_out.h"
+#include "common/core/limiter.h"
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 enum { LINE_MAX_BYTES = 8192, TAIL_BYTES = 32 };
+/* The same of the same device, gateway or client; and the same of anybody. */
+enum { SAME_MOST = 20, WORD_MOST = 500, SAME_PERIOD_US = 10 * 1000 * 1000 };
 
 static const char *const level_names[] = { "error", "warn", "info", "debug" };
 
@@ -13,7 +17,8 @@ static struct {
 	enum log_format format;
 	enum log_level level, set; /**< now; as the settings say */
 	const char *process;
-} log_state = { LOG_LOGFMT, LOG_INFO, LOG_INFO, "" };
+	struct limiter limiter;
+} log_state = { .format = LOG_LOGFMT, .level = LOG_INFO, .set = LOG_INFO, .process = "" };
 
 void log_setup(enum log_format format, enum log_level level, const char *process)
 {
@@ -150,7 +155,7 @@ static void put_time(struct text *t)
 	put_value(t, text_str(&s));
 }
 
-static void put_line(struct text *t, enum log_level level, const char *word, const struct kv *kv)
+static void put_line(struct text *t, enum log_level level, const char *word, const struct kv *kv, uint32_t held)
 {
 	if (log_state.format == LOG_JSON)
 		json_open(t, '{');
@@ -158,6 +163,8 @@ static void put_line(struct text *t, enum log_level level, const char *word, con
 	put_kv(t, &KV_Z("level", level_names[level]));
 	put_kv(t, &KV_Z("process", log_state.process));
 	put_kv(t, &KV_Z("msg", word));
+	if (held)
+		put_kv(t, &KV_U("suppressed", held));
 	for (; kv->kind != KV_END; kv++) {
 		size_t before = t->len;
 		put_kv(t, kv);
@@ -175,12 +182,54 @@ static void put_line(struct text *t, enum log_level level, const char *word, con
 		json_close(t, '}');
 }
 
+static uint64_t mix(uint64_t h, const void *p, size_t n)
+{
+	const unsigned char *b = p;
+	for (size_t i = 0; i < n; i++)
+		h = (h ^ b[i]) * UINT64_C(0x100000001b3);
+	return h;
+}
+
+/** What a line is about: its first member that is no correlation id, which are all different. */
+static uint64_t mix_subject(uint64_t h, const struct kv *kv)
+{
+	while (kv->kind != KV_END && !strcmp(kv->name, "cid"))
+		kv++;
+	if (kv->kind == KV_KIND_TEXT && kv->z)
+		return mix(h, kv->z, strlen(kv->z));
+	if (kv->kind == KV_KIND_STR)
+		return mix(h, kv->s.p, kv->s.n);
+	return kv->kind == KV_END ? h : mix(mix(h, &kv->u, sizeof kv->u), &kv->i, sizeof kv->i);
+}
+
+/** Lines do not come at the rate of traffic, but for those that somebody asked for. */
+static bool may_write(enum log_level level, const char *word, const struct kv *kv, uint32_t *ret_held)
+{
+	struct timespec now;
+	uint64_t h = mix(UINT64_C(0xcbf29ce484222325), word, strlen(word));
+	*ret_held = 0;
+	if (level == LOG_DEBUG)
+		return true;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	uint64_t now_us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+	uint32_t of_word;
+	if (!limiter_may(&log_state.limiter, mix_subject(h * 31, kv), SAME_MOST, SAME_PERIOD_US, now_us, ret_held))
+		return false;
+	if (!limiter_may(&log_state.limiter, h, WORD_MOST, SAME_PERIOD_US, now_us, &of_word))
+		return false;
+	*ret_held += of_word;
+	return true;
+}
+
 void log_write(enum log_level level, const char *word, const struct kv *kv)
 {
 	char line[LINE_MAX_BYTES];
 	struct text t = text_fixed(line, sizeof line - 2 * TAIL_BYTES);
 	int saved = errno;
-	put_line(&t, level, word, kv);
+	uint32_t held;
+	if (!may_write(level, word, kv, &held))
+		return;
+	put_line(&t, level, word, kv, held);
 	t.cap = sizeof line;
 	t.failed = false;
 	text_putc(&t, '\n');

@@ -42,7 +42,10 @@ static bool is_for_now(const struct failure *f)
 
 static void refused_log(const struct outbox_slot *s, const struct failure *f)
 {
-	LOG(LOG_WARN, "refused", KV_Z("what", s->kind == OUTBOX_UPLINK ? "uplink" : "tx_ack"), KV_Z("error", f->name),
+	char cid[CID_TEXT_MAX];
+	bool is_uplink = s->kind == OUTBOX_UPLINK;
+	event_log_cid(is_uplink ? s->msg.up.cids.v : s->msg.ack.cids.v, is_uplink ? s->msg.up.cids.len : s->msg.ack.cids.len, cid);
+	LOG(LOG_WARN, "refused", KV_Z("cid", cid), KV_Z("what", is_uplink ? "uplink" : "tx_ack"), KV_Z("error", f->name),
 		KV_Z("why", f->message));
 }
 

@@ -12,6 +12,7 @@
 enum { CALLS_MAX = 1 << 20, EVENTS_BACKLOG_BYTES = 4 << 20 };
 #define SCHEDULE_CALL_US (2 * SEC_US)
 #define SYNC_CALL_US     (30 * SEC_US)
+#define LOGS_AGAIN_US    SEC_US
 #define REFUSAL_LOG_US   (10 * SEC_US)
 
 struct ns_bus {
@@ -22,6 +23,8 @@ struct ns_bus {
 	struct pool calls;
 	uint64_t gs_events_lost; /**< of gateway servers, not told yet */
 	struct trace_events hole; /**< scratch: says that they are lost */
+	struct log_rules logs; /**< scratch */
+	uint64_t logs_told_us;
 	bool is_stopping;
 	uint64_t refusal_logged_us;
 };
@@ -367,6 +370,41 @@ static void on_device(void *ctx, struct bus_peer *peer, struct bus_request *r, c
 		crypto_forget(&s, sizeof s);
 }
 
+/* ---- logs ---- */
+
+static void logs_tell(struct ns_bus *b)
+{
+	log_watch_give(&b->p->watch, now_of(b)->mono_us, &b->logs);
+	for (size_t i = 0; i < b->logs.v.len; i++)
+		ns_heard_as(b->p->ns, &b->logs.v.v[i]);
+	for (size_t i = 1; i <= NS_GS_MAX; i++)
+		if (b->gs[i])
+			bus_notify(b->gs[i], NSGS_LOGS, &b->logs);
+	b->logs_told_us = now_of(b)->mono_us;
+}
+
+void ns_bus_logs(struct ns_bus *b)
+{
+	struct log_watch *w = &b->p->watch;
+	uint64_t now_us = now_of(b)->mono_us;
+	if (!w->n)
+		return;
+	if (log_watch_expire(w, now_us))
+		log_level_of_process(log_watch_process(w, EVENT_PROCESS_NS));
+	if (log_watch_has_devices(w) && now_us - b->logs_told_us >= LOGS_AGAIN_US)
+		logs_tell(b);
+}
+
+static void on_logs(void *ctx, struct bus_peer *peer, struct bus_request *r, const void *msg)
+{
+	struct ns_bus *b = ctx;
+	if (is_wrong(peer, "as", r))
+		return;
+	log_watch_take(&b->p->watch, msg, now_of(b)->mono_us);
+	log_level_of_process(log_watch_process(&b->p->watch, EVENT_PROCESS_NS));
+	logs_tell(b);
+}
+
 static const struct bus_handler handlers[] = {
 	{ GSNS_UPLINK, on_uplink },
 	{ GSNS_TX_ACK, on_tx_ack },
@@ -376,6 +414,7 @@ static const struct bus_handler handlers[] = {
 	{ ASNS_SYNC_STATE, on_sync_state },
 	{ ASNS_SYNC, on_sync },
 	{ ASNS_DEVICE, on_device },
+	{ ASNS_LOGS, on_logs },
 };
 
 /* ---- peers ---- */
@@ -397,6 +436,8 @@ static void gs_up(struct ns_bus *b, struct bus_peer *peer)
 			bus_peer_set_user(peer, (void *)(uintptr_t)i);
 			ns_gs_up(b->p->ns, now_of(b), i);
 			LOG(LOG_INFO, "gs_connected", KV_U("gs", i));
+			if (b->p->watch.n)
+				logs_tell(b);
 			return;
 		}
 	LOG(LOG_ERROR, "gs_refused", KV_Z("why", "more gateway servers than this network server takes"), KV_U("most", NS_GS_MAX));

@@ -10,4 +10,6 @@ int ns_bus_open(struct process *p, struct ns_bus **ret, struct text *err);
 void ns_bus_stop(struct ns_bus *b);
 void ns_bus_close(struct ns_bus *b);
 void ns_bus_metrics(const struct ns_bus *b, struct text *t); /**< of the bus itself */
+/** Tell the gateway servers whose lines to log, from time to time while there is anybody: devices get new addresses. */
+void ns_bus_logs(struct ns_bus *b);
 void ns_bus_reload(struct ns_bus *b); /**< certificates */

@@ -107,6 +107,8 @@ static void on_wake_end(void *ctx)
 	ns_store_failing(p->ns, store_failing(p->store));
 	ns_run(p->ns, loop_now(p->loop));
 	flush(p);
+	if (p->bus)
+		ns_bus_logs(p->bus);
 	loop_timer_at(p->timer, ns_deadline_us(p->ns));
 }
 

@@ -11,6 +11,36 @@ void log_watch_take(struct log_watch *w, const struct log_rules *m, uint64_t now
 	}
 }
 
+static bool is_same_subject(const struct log_rule *a, const struct log_rule *b)
+{
+	if (MSG_HAS(a, device) != MSG_HAS(b, device) || MSG_HAS(a, gateway_id) != MSG_HAS(b, gateway_id) || MSG_HAS(a, process) != MSG_HAS(b, process))
+		return false;
+	return (!MSG_HAS(a, device) || a->device == b->device) && (!MSG_HAS(a, gateway_id) || !strcmp(a->gateway_id, b->gateway_id)) &&
+		(!MSG_HAS(a, process) || a->process == b->process);
+}
+
+int log_watch_set(struct log_watch *w, const struct log_rule *r, uint64_t until_us)
+{
+	size_t i = 0;
+	while (i < w->n && !is_same_subject(&w->v[i].rule, r))
+		i++;
+	if (i == COUNT(w->v))
+		return -ENOSPC;
+	w->n += i == w->n;
+	w->v[i].rule = *r;
+	w->v[i].until_us = until_us;
+	return 0;
+}
+
+uint64_t log_watch_next(const struct log_watch *w)
+{
+	uint64_t next_us = UINT64_MAX;
+	for (size_t i = 0; i < w->n; i++)
+		if (w->v[i].until_us < next_us)
+			next_us = w->v[i].until_us;
+	return next_us;
+}
+
 bool log_watch_expire(struct log_watch *w, uint64_t now_us)
 {
 	size_t before = w->n;

@@ -20,6 +20,9 @@ struct log_subject {
 
 /** Take a new list in place of the old one. */
 void log_watch_take(struct log_watch *w, const struct log_rules *m, uint64_t now_us);
+/** Add a rule, in place of the one about the same. @param until_us  its end; left_us is not looked at. @return 0; -ENOSPC */
+int log_watch_set(struct log_watch *w, const struct log_rule *r, uint64_t until_us);
+uint64_t log_watch_next(const struct log_watch *w); /**< when the first rule ends; UINT64_MAX: there is none */
 /** Forget what has ended. @return whether anything has */
 bool log_watch_expire(struct log_watch *w, uint64_t now_us);
 /** The same rules as a message, each with the time that is left. */

@@ -20,6 +20,7 @@ static const struct flag flags[] = {
 #define LINK  IN_LINK
 #define UP    IN_UP
 #define UP_ROOT IN_UP_ROOT
+#define LOGS  IN_LOG
 #define LIST_DEV IN_LIST_DEV
 #define LIST_GTW IN_LIST_GTW
 #define FIND  IN_FIND

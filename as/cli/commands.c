@@ -382,6 +382,19 @@ static int trace(struct cli *c)
 	return cli_call(c, "GET", buf, STR(""), "events");
 }
 
+/* ---- logs ---- */
+
+#define LOGS "/api/v3/logs"
+
+static int logs_set(struct cli *c)
+{
+	__attribute__((cleanup(text_done_auto))) struct text body = text_growing(BODY_MAX_);
+	int status = cli_body(c, IN_LOG, NULL, NULL, 0, &body);
+	return status ? status : cli_call(c, "POST", LOGS, text_str(&body), "rules");
+}
+static int logs_get(struct cli *c) { return cli_call(c, "GET", LOGS, STR(""), "rules"); }
+static int logs_clear(struct cli *c) { return cli_call(c, "DELETE", LOGS, STR(""), "rules"); }
+
 enum { APP_KEY = IN_KEY | IN_KEY_OF_APP, GTW_KEY = IN_KEY | IN_KEY_OF_GTW, HOST_KEY = IN_KEY | IN_KEY_OF_HOST };
 
 const struct command cli_commands[] = {
@@ -450,6 +463,9 @@ const struct command cli_commands[] = {
 	{ "api-keys delete", "[ID]", "delete a key; its connections end at once. This host's own stays", HOST_KEY, key_delete },
 	{ "events", "", "what happens, as it happens with --follow", IN_EVENT, events },
 	{ "trace", "CORRELATION-ID", "the story of one message", 0, trace },
+	{ "logs set", "", "log the lines of a device, a gateway or a process at another level, for a while", IN_LOG, logs_set },
+	{ "logs get", "", "whose lines are logged at another level", 0, logs_get },
+	{ "logs clear", "", "log as the configuration says again", 0, logs_clear },
 	{ "backup", "DIR", "copy this host's state as it stands at this moment, processes running or not, into a new directory", IN_HOST, backup_main },
 	{ "restore", "DIR", "put that copy in the place of this host's state, raise all downlink counters by 1024, and list them", IN_HOST, restore_main },
 	{ "completion", "SHELL", "print what a shell, bash or zsh, is to know to complete this command line: eval \"$(godwit completion bash)\"", IN_SHELL, completion },

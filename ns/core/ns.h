@@ -96,6 +96,8 @@ bool ns_flush(struct ns *ns, const struct now *now, uint64_t *ret_batch);
 void ns_committed(struct ns *ns, const struct now *now, uint64_t batch);
 /** The store fails, or is well again: while it fails, frames are refused so that the gs keeps them. */
 void ns_store_failing(struct ns *ns, bool failing);
+/** Tell a gs the addresses under which a device is heard, and its DevEUI. Changes nothing. */
+void ns_heard_as(struct ns *ns, struct log_rule *r);
 /** So many of the events that were told the as did not go out: the next ones say so. Changes nothing else; a port may call it. */
 void ns_events_lost(struct ns *ns, uint64_t n);
 /** Do what is due. */

@@ -121,6 +121,18 @@ void ns_as_pulled(struct ns *ns, const struct now *now, const struct ns_pull *ca
 	downlink_pulled(ns, call, m);
 }
 
+void ns_heard_as(struct ns *ns, struct log_rule *r)
+{
+	const struct dev *d = MSG_HAS(r, device) ? devices_find(&ns->devices, r->device) : NULL;
+	const struct session *sessions[] = { d ? d->current : NULL, d ? d->pending : NULL };
+	r->dev_addrs.len = 0;
+	for (size_t i = 0; i < COUNT(sessions); i++)
+		if (sessions[i])
+			r->dev_addrs.v[r->dev_addrs.len++] = (struct log_dev_addr){ .dev_addr = sessions[i]->dev_addr };
+	if (r->dev_addrs.len)
+		MSG_MARK(r, dev_addrs);
+}
+
 static void report_keys(const struct session *s, struct device_state *ret)
 {
 	MSG_SET(ret, f_nwk_s_int_key, s->f_nwk_s_int);

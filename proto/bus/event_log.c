@@ -26,22 +26,28 @@ bool event_log_wants(const struct log_watch *w, enum event_id id, uint64_t devic
 	return (!device && log_watch_has_devices(w)) || log_watch_level(w, &s) >= (int)level_of(id, device != 0);
 }
 
-static void write_line(enum log_level level, const struct trace_event *e)
+const char *event_log_cid(const struct cid *v, size_t n, char ret[CID_TEXT_MAX])
 {
-	/* The id by which a message is known everywhere: that of its first reception, else of the downlink. */
 	static const enum cid_kind kinds[] = { CID_GS_UPLINK, CID_AS_DOWNLINK, CID_AS_UP, CID_NS_DOWNLINK, CID_NS_TRANSMISSION };
-	char cid[CID_TEXT_MAX] = "", dev_addr[16] = "";
-	struct text t = text_fixed(cid, sizeof cid), a = text_fixed(dev_addr, sizeof dev_addr);
+	struct text t = text_fixed(ret, CID_TEXT_MAX);
 	const struct cid *c = NULL;
-	for (size_t i = 0; MSG_HAS(e, cids) && !c && i < COUNT(kinds); i++)
-		c = CIDS_FIND(&e->cids, kinds[i]);
+	for (size_t i = 0; !c && i < COUNT(kinds); i++)
+		c = cids_find(v, n, kinds[i]);
 	if (c)
 		cid_text(&t, c);
+	return ret;
+}
+
+static void write_line(enum log_level level, const struct trace_event *e)
+{
+	char cid[CID_TEXT_MAX], dev_addr[16] = "";
+	struct text a = text_fixed(dev_addr, sizeof dev_addr);
+	event_log_cid(e->cids.v, MSG_HAS(e, cids) ? e->cids.len : 0, cid);
 	if (MSG_HAS(e, dev_addr))
 		text_printf(&a, "%08X", e->dev_addr);
 	struct kv kv[8];
 	size_t n = 0;
-	if (c)
+	if (*cid)
 		kv[n++] = KV_Z("cid", cid);
 	if (MSG_HAS(e, device))
 		kv[n++] = KV_U("device", e->device);
