@@ -439,6 +439,30 @@ struct mqtt_reach applications_reach(struct as *as)
 
 enum { MQTT_KEY_MAX = 33 };
 
+struct head_count {
+	uint32_t there, away;
+};
+
+static void count_under(struct as *as, struct str name, void *ctx)
+{
+	char owner[MQTT_OWNER_BYTES];
+	struct text o = text_fixed(owner, sizeof owner);
+	struct head_count *n = ctx;
+	uint32_t there, away;
+	text_printf(&o, "app:%.*s", STR_ARG(name));
+	mqtt_engine_count(as->applications->engine, text_str(&o), &there, &away);
+	n->there += there;
+	n->away += away;
+}
+
+void applications_count(struct as *as, const struct app *a, uint32_t *ret_there, uint32_t *ret_away)
+{
+	struct head_count n = { 0 };
+	for_each_name(as, a, count_under, &n);
+	*ret_there = n.there;
+	*ret_away = n.away;
+}
+
 static struct slice mqtt_key(uint8_t buf[MQTT_KEY_MAX], struct slice key)
 {
 	struct writer w = writer_of(buf, MQTT_KEY_MAX);

@@ -13,3 +13,5 @@ const struct mqtt_stats *applications_mqtt(struct as *as);
 size_t applications_publish(struct as *as, const struct app *a, struct str tail, struct str json);
 /** Whom the last applications_publish reached; once. */
 struct mqtt_reach applications_reach(struct as *as);
+/** How many of its MQTT clients are there, and how many sessions are kept for those that are away. */
+void applications_count(struct as *as, const struct app *a, uint32_t *ret_there, uint32_t *ret_away);

@@ -12,6 +12,7 @@ extern const struct api_route api_simulate_routes[];
 extern const struct api_route api_fleet_routes[];
 extern const struct api_route api_member_routes[];
 extern const struct api_route api_gateway_routes[];
+extern const struct api_route api_why_routes[];
 extern const struct api_route api_openapi_routes[];
 extern const struct api_route api_health_about[];
 /** Metrics and readiness of the application server (common/health.h). */

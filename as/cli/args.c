@@ -24,6 +24,7 @@ static const struct flag flags[] = {
 #define LIST_DEV IN_LIST_DEV
 #define LIST_GTW IN_LIST_GTW
 #define FIND  IN_FIND
+#define WHY   IN_WHY
 #include "as/cli/flags.def"
 #undef FLAG
 };

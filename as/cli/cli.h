@@ -68,6 +68,8 @@ bool cli_live(const struct cli *c, struct text *ret);
 /** The folder of this program, where the others of this release are too. @return 0; -errno */
 int cli_programs(char ret[4096]);
 
+int trace_main(struct cli *c);
+int why_main(struct cli *c);
 int backup_main(struct cli *c);
 int restore_main(struct cli *c);
 int completion(struct cli *c);

@@ -374,14 +374,6 @@ static int events(struct cli *c)
 	return is_following ? cli_follow(c, buf) : cli_call(c, "GET", buf, STR(""), "events");
 }
 
-static int trace(struct cli *c)
-{
-	char buf[PATH_MAX_];
-	struct text path = path_buffer(&buf, "/api/v3/events/related");
-	cli_query(&path, "correlation_id", c->operand[0]);
-	return cli_call(c, "GET", buf, STR(""), "events");
-}
-
 /* ---- logs ---- */
 
 #define LOGS "/api/v3/logs"
@@ -462,7 +454,9 @@ const struct command cli_commands[] = {
 	{ "api-keys update", "[ID]", "change a key's name or end", HOST_KEY, key_update },
 	{ "api-keys delete", "[ID]", "delete a key; its connections end at once. This host's own stays", HOST_KEY, key_delete },
 	{ "events", "", "what happens, as it happens with --follow", IN_EVENT, events },
-	{ "trace", "CORRELATION-ID", "the story of one message", 0, trace },
+	{ "trace", "CORRELATION-ID", "the story of one message; with --table, as a time line", 0, trace_main },
+	{ "why", "[APP [DEV [QUESTION]]]", "why a device does not join (QUESTION join), is not heard (heard), what became of its last downlink (downlink); "
+		"or, with --gateway-id, what is the matter with a gateway; with --table, in words", IN_WHY, why_main },
 	{ "logs set", "", "log the lines of a device, a gateway or a process at another level, for a while", IN_LOG, logs_set },
 	{ "logs get", "", "whose lines are logged at another level", 0, logs_get },
 	{ "logs clear", "", "log as the configuration says again", 0, logs_clear },

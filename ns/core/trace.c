@@ -123,6 +123,10 @@ void trace_reason(struct ns *ns, enum event_id event, const struct about *a, con
 	struct text *t = trace_begin(ns, event, a);
 	json_name(t, "reason");
 	json_puts(t, reason);
+	if (a->has_join_eui) {
+		json_name(t, "join_eui");
+		json_eui(t, a->join_eui);
+	}
 	if (a->has_f_cnt) {
 		trace_num(t, "f_cnt", a->f_cnt);
 		trace_num(t, "next_f_cnt", a->next_f_cnt);

@@ -24,7 +24,9 @@ struct about {
 	const struct ulid *transmission; /**< one more id, of an emission */
 	uint64_t dev_eui;
 	uint32_t dev_addr;
+	uint64_t join_eui;
 	bool has_dev_eui, has_dev_addr;
+	bool has_join_eui;   /**< of a join-request of no device: what it asks for */
 	bool has_f_cnt;      /**< of a frame whose counter is why: what it has, what was expected, and what would let it pass */
 	uint32_t f_cnt;
 	uint64_t next_f_cnt;

@@ -108,3 +108,5 @@ void mqtt_engine_shutdown(struct mqtt_engine *e, const struct now *now);
 int mqtt_engine_load(struct mqtt_engine *e, struct slice key, struct slice value, const struct now *now);
 /** What is counted, and what there is now; that is counted here, so ask once in a while. */
 const struct mqtt_stats *mqtt_engine_stats(struct mqtt_engine *e);
+/** How many clients of an owner are there, and how many sessions are kept for clients that are away. */
+void mqtt_engine_count(struct mqtt_engine *e, struct str owner, uint32_t *ret_there, uint32_t *ret_away);

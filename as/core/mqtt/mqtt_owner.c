@@ -45,3 +45,10 @@ void mqtt_owner_settle(struct mqtt_engine *e, struct mqtt_owner *o)
 	mqtt_map_remove(&e->owners, &o->by_name);
 	free(o);
 }
+
+void mqtt_engine_count(struct mqtt_engine *e, struct str owner, uint32_t *ret_there, uint32_t *ret_away)
+{
+	const struct mqtt_owner *o = mqtt_owner_find(e, owner);
+	*ret_there = o ? (uint32_t)o->connected_n : 0;
+	*ret_away = o ? (uint32_t)(o->sessions_n - o->connected_n) : 0;
+}

@@ -119,7 +119,8 @@ void join_ask(struct ns *ns, struct reception *r, struct dev *d, uint8_t type, c
 void join_first(struct ns *ns, struct reception *r, const struct frame *f)
 {
 	struct dev *d = devices_by_euis(&ns->devices, f->join.join_eui, f->join.dev_eui);
-	struct about a = { .cids = &r->cids, .dev = d, .gateway = r->first->gateway, .dev_eui = f->join.dev_eui, .has_dev_eui = true };
+	struct about a = { .cids = &r->cids, .dev = d, .gateway = r->first->gateway, .dev_eui = f->join.dev_eui, .has_dev_eui = true,
+		.join_eui = f->join.join_eui, .has_join_eui = !d };
 	enum drop why = join_judge(ns, r, d);
 	if (why != DROP_NONE)
 		uplink_drop(ns, r, why, NULL, &a);
