@@ -128,8 +128,8 @@ START_TEST(a_narrow_terminal_breaks_the_data_between_words)
 	is(draw("[" HEARD("00", "gtw1") "]", &narrow),
 		"0 is 2026-11-28T10:00:00Z; marked with ! is what failed\n"
 		" ms        step   gateway\n"
-		"0.0    gs  heard  gtw1     868.1 MHz  SF7BW125  -57 dBm  9.2 dB  18\n"
-		"                           octets\n"
+		"0.0    gs  heard  gtw1     868.1 MHz  SF7BW125  -57 dBm  9.2 dB\n"
+		"                           18 octets\n"
 		"uplink: heard by gtw1.\n");
 }
 END_TEST

@@ -30,14 +30,29 @@ void story_ms(struct text *t, int64_t us)
 	text_printf(t, "%s%" PRIi64 ".%" PRIi64 " ms", us < 0 ? "-" : "", (us < 0 ? -us : us) / 1000, (us < 0 ? -us : us) / 100 % 10);
 }
 
-/** Members that need no words, and those that say what others do. */
-static bool is_skipped(const char *name)
+static bool is_word_of(const char *name, const char *words)
 {
-	static const char *const skipped[] = { "codr", "tmst", "tmms", "gps_ms", "considered_count", "skipped_count", "qos_0", "qos_1", "qos_2" };
-	for (size_t i = 0; i < COUNT(skipped); i++)
-		if (!strcmp(name, skipped[i]))
+	struct str rest = str_of(words), one;
+	while (rest.n) {
+		rest = str_cut(rest, ' ', &one);
+		if (str_is(one, name))
 			return true;
+	}
 	return false;
+}
+
+/** Members that need no words, and those that the step before told. */
+static bool is_skipped(enum event_id id, const char *name)
+{
+	static const struct { enum event_id id; const char *members; } told[] = {
+		{ EVENT_GS_DOWN_HOLD, "frequency eirp due airtime_us size" }, { EVENT_GS_DOWN_SEND, "frequency eirp due airtime_us size" },
+		{ EVENT_GS_DOWN_TX_SUCCESS, "frequency" }, { EVENT_GS_DOWN_TX_FAIL, "frequency" }, { EVENT_GS_TXACK_RECEIVE, "frequency" },
+		{ EVENT_NS_DOWN_TRANSMISSION_SUCCESS, "frequency data_rate_index" }, { EVENT_NS_DOWN_TRANSMISSION_FAIL, "frequency data_rate_index" },
+	};
+	for (size_t i = 0; i < COUNT(told); i++)
+		if (told[i].id == id && is_word_of(name, told[i].members))
+			return true;
+	return is_word_of(name, "codr tmst tmms gps_ms considered_count skipped_count qos_0 qos_1 qos_2");
 }
 
 /** What a number is called where its kind says nothing: "18 octets" */
@@ -139,7 +154,7 @@ static void put_plain(struct text *t, const struct story *s, const char *name, j
 	bool truth;
 	json_string(s->j, v, value, sizeof value);
 	if (!json_bool(s->j, v, &truth) && json_type(s->j, v) == JSON_BOOL) {
-		text_puts(t, truth ? name : "");
+		text_puts(t, !strcmp(name, "item") ? truth ? "an item" : "nothing" : truth ? name : "");
 	} else if (!strcmp(name, "window")) {
 		text_puts(t, story_window(*value - '0'));
 	} else if (noun) {
@@ -168,7 +183,7 @@ void story_data(struct text *t, const struct story *s, const struct step *e)
 		struct text one = text_fixed(buf, sizeof buf);
 		json_val v = json_member_value(s->j, m);
 		json_string(s->j, m, name, sizeof name);
-		if (is_skipped(name))
+		if (is_skipped(e->id, name))
 			continue;
 		if (json_type(s->j, v) == JSON_ARRAY)
 			put_list(&one, s, name, v);

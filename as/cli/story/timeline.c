@@ -163,15 +163,24 @@ static void pad(struct text *out, size_t n)
 		text_putc(out, ' ');
 }
 
+/** Where a line that has no room for more of s ends: between two members, else between two words. */
+static size_t line_end(struct str head)
+{
+	size_t n = head.n;
+	for (size_t i = head.n; i > head.n / 2 && i > 1; i--)
+		if (head.p[i - 1] == ' ' && head.p[i - 2] == ' ')
+			return i;
+	while (n && head.p[n - 1] != ' ')
+		n--;
+	return n ? n : head.n;
+}
+
 void timeline_wrap(struct text *out, struct str s, size_t column, size_t width)
 {
 	size_t room = width == SIZE_MAX ? SIZE_MAX : width > column + DATA_LEAST ? width - column : DATA_LEAST;
 	while (width_of(s) > room) {
 		struct str head = width_cut(s, room);
-		size_t n = head.n;
-		while (n && head.p[n - 1] != ' ')
-			n--;
-		n = n ? n : head.n;
+		size_t n = line_end(head);
 		text_put(out, str_trim((struct str){ s.p, n }));
 		text_putc(out, '\n');
 		pad(out, column);
