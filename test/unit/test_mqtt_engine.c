@@ -17,6 +17,28 @@ START_TEST(a_message_reaches_its_owners_subscribers_and_nobody_else)
 }
 END_TEST
 
+START_TEST(it_says_whom_a_message_reached)
+{
+	hello(&net.clients[0], "a", true, "app1", NULL);
+	hello(&net.clients[1], "b", false, "app1", NULL);
+	hello(&net.clients[2], "c", true, "app1", NULL);
+	subscribe(&net.clients[0], "#", 0);
+	subscribe(&net.clients[1], "#", 2);
+	subscribe(&net.clients[2], "other/#", 1);
+	open_lose(&net, &net.clients[1]);
+	(void)mqtt_engine_reach(net.engine);
+	ck_assert_uint_eq(publish("app1", "t", "x", 1), 2);
+	struct mqtt_reach r = mqtt_engine_reach(net.engine);
+	ck_assert(r.qos[0] == 1 && r.qos[1] == 1 && r.qos[2] == 0);
+	ck_assert(r.stored == 1 && r.dropped == 0);
+	ck_assert_uint_eq(publish("app1", "t", "x", 0), 1);
+	r = mqtt_engine_reach(net.engine);
+	ck_assert_msg(r.qos[0] == 1 && r.stored == 0 && r.dropped == 1, "at QoS 0 nothing is kept for who is away");
+	r = mqtt_engine_reach(net.engine);
+	ck_assert(!r.qos[0] && !r.dropped);
+}
+END_TEST
+
 START_TEST(an_id_in_use_is_not_given_again)
 {
 	hello(&net.clients[0], "a", true, "o", NULL);
@@ -518,6 +540,7 @@ int main(void)
 	tcase_add_checked_fixture(t, begin, end);
 	tcase_set_timeout(t, 30);
 	tcase_add_test(t, a_message_reaches_its_owners_subscribers_and_nobody_else);
+	tcase_add_test(t, it_says_whom_a_message_reached);
 	tcase_add_test(t, an_id_in_use_is_not_given_again);
 	tcase_add_test(t, no_more_than_the_limit_is_in_flight_and_the_rest_follows);
 	tcase_add_test(t, a_full_queue_drops_qos_0_first_and_then_the_oldest);
