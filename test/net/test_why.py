@@ -139,6 +139,14 @@ class Why(Base):
             with self.assertRaises(CommandError, msg=args) as e:
                 s.stack.run("why", *args)
             self.assertIn(says, e.exception.stderr)
+        # A gateway's key asks of its own gateway, and of no other.
+        own, other = ("w%d-%s" % (s.number, n) for n in ("own", "other"))
+        for n, gtw in enumerate((own, other)):
+            s.stack.cli("gateways", "create", gtw, "--gateway-eui", "%016X" % (0xAC << 56 | n), "--frequency-plan-id", "EU_863_870")
+        key = s.stack.cli("gateways", "api-keys", "create", own, "--right-gateway-status-read")["key"]
+        self.assertEqual([a["finding"] for a in s.stack.cli("why", "--gateway-id", own, "--api-key", key)], ["gateway_never"])
+        with self.assertRaises(CommandError):
+            s.stack.run("why", "--gateway-id", other, "--api-key", key)
         for args in ((), ("app1",), ("app1", d.id, "--gateway-id", "gtw1")):
             with self.assertRaises(CommandError) as e:
                 s.stack.run("why", *args)
