@@ -141,6 +141,14 @@ static void JOIN_AS_AWAY(void) { join_drop("as_away"); }
 static void JOIN_UNKNOWN_PLAN(void) { join_drop("no_plan"); }
 static void JOIN_DATA_RATE(void) { join_drop("modulation"); }
 static void JOIN_EUI(void) { no_session(); stranger("ns.up.join.drop", 5, 0, "{\"reason\":\"device_not_found\",\"join_eui\":\"00000000000000AA\"}"); }
+static void JOIN_BACKWARDS(void)
+{
+	struct trace_event e = { .time_unix_us = AGO(5) };
+	no_session();
+	strcpy(e.name, "ns.up.join.drop");
+	MSG_SET(&e, dev_eui, UINT64_C(0x341205D07ED5B370));
+	why_see_rest(&f, &e);
+}
 static void JOIN_NO_PATH(void)
 {
 	no_session();
@@ -267,6 +275,7 @@ static const struct {
 	{ JOIN_UNKNOWN_PLAN, WHY_JOIN, WHY_JOIN_UNKNOWN_PLAN, "EU_863_870" },
 	{ JOIN_DATA_RATE, WHY_JOIN, WHY_JOIN_DATA_RATE, "" },
 	{ JOIN_EUI, WHY_JOIN, WHY_JOIN_EUI, "--join-eui 00000000000000AA" },
+	{ JOIN_BACKWARDS, WHY_JOIN, WHY_JOIN_BACKWARDS, "341205D07ED5B370 were heard, which is 70B3D57ED0051234 the other way round" },
 	{ JOIN_NO_PATH, WHY_JOIN, WHY_JOIN_NO_PATH, "(no_downlink_path): 1 of 1 connected" },
 	{ JOIN_GATEWAY_REFUSED, WHY_JOIN, WHY_JOIN_GATEWAY_REFUSED, "TOO_LATE (missed the slot), gtw1, 5 s ago" },
 	{ JOIN_ACCEPT_UNHEARD, WHY_JOIN, WHY_JOIN_ACCEPT_UNHEARD, "3 times, the last one 35 s ago by gtw1" },

@@ -145,12 +145,20 @@ static bool is_of_last(const struct why_facts *f, const struct trace_event *e)
 	return false;
 }
 
+/** Labels and tools print an EUI backwards at times. */
+static bool is_backwards(const struct why_facts *f, const struct trace_event *e)
+{
+	uint64_t turned = __builtin_bswap64(f->dev_eui);
+	return f->has_dev_eui && turned != f->dev_eui && MSG_HAS(e, dev_eui) && e->dev_eui == turned && !strcmp(e->name, "ns.up.join.drop");
+}
+
 void why_see_rest(struct why_facts *f, const struct trace_event *e)
 {
 	if (MSG_HAS(e, device))
 		return;
 	if ((f->has_dev_eui && MSG_HAS(e, dev_eui) && e->dev_eui == f->dev_eui) || (MSG_HAS(e, dev_addr) && has_address(f, e->dev_addr)))
 		take(f, e, true);
+	f->backwards += is_backwards(f, e);
 	if (!strcmp(e->name, "gs.up.receive") && is_of_last(f, e))
 		note_radio(f, e);
 }

@@ -78,6 +78,7 @@ struct why_facts {
 	uint32_t n_sights;
 	bool has_no_steps;     /**< only failures, or nothing, are told (trace.events) */
 	uint64_t since_us;     /**< the oldest event that is kept; 0: none */
+	uint32_t backwards;    /**< join-requests of its DevEUI with its octets the other way round, which is no device's */
 	uint32_t addresses[WHY_ADDRESSES];
 	uint32_t n_addresses;  /**< that the device has or had */
 	struct cid last_ids[4]; /**< receptions of its last uplink */

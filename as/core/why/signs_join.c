@@ -93,6 +93,11 @@ bool sign_other_join_eui(struct why_case *c)
 	return s && s->is_stranger && why_found(c, s);
 }
 
+bool sign_backwards(struct why_case *c)
+{
+	return c->f->backwards;
+}
+
 /** Is this the newest that was said of a join-accept? */
 static bool is_newest(const struct why_case *c, const struct why_sight *s)
 {

@@ -58,6 +58,8 @@ static bool member(const struct why_case *c, struct text *t, const char *name)
 static bool w_app(const struct why_case *c, struct text *t) { return text_of(t, c->f->app); }
 static bool w_dev(const struct why_case *c, struct text *t) { return text_of(t, c->f->dev); }
 static bool w_dev_eui(const struct why_case *c, struct text *t) { return c->f->has_dev_eui && hex(t, c->f->dev_eui, 16); }
+static bool w_backwards(const struct why_case *c, struct text *t) { return count(t, c->f->backwards); }
+static bool w_turned_eui(const struct why_case *c, struct text *t) { return hex(t, __builtin_bswap64(c->f->dev_eui), 16); }
 static bool w_join_eui(const struct why_case *c, struct text *t) { return hex(t, c->f->join_eui, 16); }
 static bool w_dev_addr(const struct why_case *c, struct text *t) { return c->f->has_session && hex(t, c->f->dev_addr, 8); }
 static bool w_seen_addr(const struct why_case *c, struct text *t) { return hex(t, sight(c)->dev_addr, 8); }
@@ -162,7 +164,7 @@ static const struct {
 	WORD(known), WORD(queued), WORD(away), WORD(keys_expired), WORD(size), WORD(misses), WORD(attempts), WORD(waits), WORD(until),
 	WORD(f_cnt), WORD(next_f_cnt), WORD(message), WORD(heard_join_eui), WORD(duty), WORD(down), WORD(radio), WORD(hearers),
 	WORD(margin), WORD(meaning), WORD(gateway), WORD(gateway_eui), WORD(gateway_plan), WORD(gone), WORD(gateway_heard), WORD(here),
-	WORD(used), WORD(band), WORD(path),
+	WORD(used), WORD(band), WORD(path), WORD(backwards), WORD(turned_eui),
 #undef WORD
 };
 
