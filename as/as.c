@@ -53,6 +53,11 @@ int as_check(const struct daemon *d, const void *settings, struct text *err)
 			s->default_tenant);
 		return -EINVAL;
 	}
+	if (s->trace_size && s->trace_size < TRACE_SIZE_MIN) {
+		daemon_where(d, err, "as.trace-size");
+		text_puts(err, ": must be 4MiB at least, or 0: in memory only");
+		return -EINVAL;
+	}
 	TRY(doors_check(d, s, err));
 	return web_check(d, s, err);
 }

@@ -9,6 +9,7 @@
 #include "as/core/join.h"
 #include "as/core/registry/registry.h"
 #include "as/core/registry/rights.h"
+#include "as/trace_store.h"
 #include "common/daemon.h"
 #include "common/health.h"
 #include "common/metrics.h"

@@ -2,6 +2,7 @@
 #include "as/api/api.h"
 #include "as/api/route.h"
 #include "as/core/registry/record_json.h"
+#include "as/event_list.h"
 #include "as/event_view.h"
 #include "as/stations.h"
 #include "as/traces.h"
@@ -10,7 +11,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { LIST_ROWS = 1000, STORY_ROWS = 20000, ANSWER_MAX = 32 << 20 };
+enum { LIST_ROWS = 1000, STORY_ROWS = 20000 };
 enum { PROCESS_AS = 2 };
 #define BEAT_US (20 * SEC_US)
 
@@ -23,6 +24,7 @@ struct follower {
 	struct http_request *request;
 	struct event_view *view; /* its own */
 	bool is_sse;             /* as server-sent events; else a line of JSON each */
+	struct traces_search *search; /* for what it is told first; NULL: it is told what comes */
 	struct follower *next;
 	uint64_t lost;
 };
@@ -43,6 +45,7 @@ static void follower_gone(void *ctx)
 	while (*at != f)
 		at = &(*at)->next;
 	*at = f->next;
+	traces_forget(f->search);
 	free(f->view);
 	free(f);
 }
@@ -81,6 +84,12 @@ static void follow_on(void *ctx, const struct trace_event *e)
 		f->lost++;
 }
 
+static void caught_up(void *ctx)
+{
+	struct follower *f = ctx;
+	f->search = NULL;
+}
+
 static bool has_expired(const struct follower *f)
 {
 	return f->expires_unix_us && f->expires_unix_us <= loop_now(f->as->loop)->unix_us;
@@ -92,7 +101,7 @@ static void on_event(struct as *as, const struct trace_event *e)
 		next = f->next;
 		if (has_expired(f))
 			follower_end(f);
-		else if (event_view_sees(as, f->view, e))
+		else if (!f->search && event_view_sees(as, f->view, e))
 			follow_on(f, e);
 	}
 }
@@ -127,7 +136,6 @@ static void on_key(void *ctx, const struct api_key *k, enum change c)
 struct asked {
 	struct api_call c;
 	struct event_view *view;
-	const char *correlation_id;
 	uint64_t tail; /* of what is kept, the newest so many */
 	bool has_tail, follows;
 };
@@ -196,12 +204,18 @@ static int take_name(struct asked *a, struct str name, const char *field)
 	return event_names_add(&a->view->names, name, &why) ? refuse(&a->c, 400, field, why) : 0;
 }
 
-static int take_after(struct asked *a, const char *text)
+static int take_time(struct asked *a, const char *text, const char *field, uint64_t *ret_unix_us)
 {
 	uint64_t ns;
 	if (clock_parse_rfc3339(str_of(text), &ns))
-		return refuse(&a->c, 400, "after", "must be a time such as 2026-03-01T12:00:00Z");
-	a->view->after_unix_us = ns / 1000;
+		return refuse(&a->c, 400, field, "must be a time such as 2026-03-01T12:00:00Z");
+	*ret_unix_us = ns / 1000;
+	return 0;
+}
+
+static int take_after(struct asked *a, const char *text)
+{
+	TRY(take_time(a, text, "after", &a->view->after_unix_us));
 	if (!a->has_tail)
 		a->tail = LIST_ROWS;
 	return 0;
@@ -250,6 +264,29 @@ static int read_query_names(struct asked *a, const char *parameter)
 	return e;
 }
 
+/** Of lists: the newest so many, told before a moment, by one of the processes. */
+static int read_query_list(struct asked *a)
+{
+	static const char *const processes[] = { "gs", "ns", "as" };
+	const char *limit = said(&a->c, "limit"), *before = said(&a->c, "before"), *process = said(&a->c, "process");
+	uint64_t n = 0;
+	size_t k = 0;
+	if (limit && (num_u64(str_of(limit), &n) || n > STORY_ROWS))
+		return refuse(&a->c, 400, "limit", "must be a number from 0 to 20000");
+	a->tail = n ? n : a->tail;
+	a->has_tail |= n > 0;
+	if (before)
+		TRY(take_time(a, before, "before", &a->view->before_unix_us));
+	if (before && a->follows)
+		return refuse(&a->c, 400, "before", "is not for what is followed");
+	while (process && k < COUNT(processes) && strcmp(process, processes[k]))
+		k++;
+	if (k == COUNT(processes))
+		return refuse(&a->c, 400, "process", "must be gs, ns or as");
+	a->view->processes = (uint8_t)(process ? 1U << k : 0);
+	return 0;
+}
+
 static int read_query(struct asked *a)
 {
 	const char *tail = said(&a->c, "tail"), *after = said(&a->c, "after"), *follow = said(&a->c, "follow");
@@ -264,6 +301,8 @@ static int read_query(struct asked *a)
 		e = take_tail(a, is_number, n);
 	if (!e && after)
 		e = take_after(a, after);
+	if (!e)
+		e = read_query_list(a);
 	if (!e)
 		e = read_query_names(a, "name");
 	return e ? e : read_query_names(a, "names");
@@ -404,40 +443,6 @@ static int read_body(struct asked *a)
 
 /* ---- answers ---- */
 
-struct listing {
-	struct as *as;
-	struct text out;
-	size_t n;
-};
-
-static void write_one(void *ctx, const struct trace_event *e)
-{
-	struct listing *l = ctx;
-	struct text *line = &l->as->event_streams->line;
-	/* Each is a document of its own. */
-	text_reset(line);
-	event_json_write(l->as, line, e);
-	text_puts(&l->out, l->n++ ? "," : "");
-	text_put(&l->out, text_str(line));
-}
-
-static void list(struct asked *a, size_t max)
-{
-	struct as *as = a->c.as;
-	struct listing l = { .as = as, .out = text_growing(ANSWER_MAX) };
-	struct traces_query q = { .view = a->view, .correlation_id = a->correlation_id, .max = max };
-	text_puts(&l.out, "{\"events\":[");
-	int e = max ? traces_find(as, &q, write_one, &l) : 0;
-	text_printf(&l.out, "],\"lost\":%llu}", (unsigned long long)traces_lost(as));
-	if (e)
-		api_fail(&a->c, e);
-	else if (l.out.failed)
-		api_error(&a->c, 503, "", "the answer is too large");
-	else
-		http_reply_json(a->c.r, 200, text_str(&l.out));
-	text_done(&l.out);
-}
-
 /** Does the asker name server-sent events among what it takes? */
 static bool accepts_sse(const struct http_request *r)
 {
@@ -486,20 +491,20 @@ static void follow(struct asked *a)
 		.is_sse = accepts_sse(c->r), .next = s->followers };
 	str_copy(str_of(c->key->id), f->key_id, sizeof f->key_id);
 	s->followers = f;
-	struct traces_query q = { .view = f->view, .max = (size_t)a->tail };
+	struct traces_query q = { .view = f->view, .max = (size_t)a->tail, .goes_on = true, .tell = follow_on, .done = caught_up, .ctx = f };
 	http_stream_begin(c->r, f->is_sse ? sse : "application/x-ndjson", follower_gone, f);
-	if (q.max && traces_find(c->as, &q, follow_on, f))
+	if (q.max && traces_find(c->as, &q, &f->search))
 		f->lost++;
 }
 
 /** The story of one message, whatever else is asked of it. */
 static void story(struct asked *a)
 {
-	a->correlation_id = said(&a->c, "correlation_id");
+	const char *id = said(&a->c, "correlation_id");
 	a->view->has_names = false;
-	a->view->after_unix_us = 0;
-	if (a->correlation_id)
-		list(a, STORY_ROWS);
+	a->view->after_unix_us = a->view->before_unix_us = a->view->processes = 0;
+	if (id)
+		event_list(&a->c, TAKE(a->view), id, a->has_tail ? (size_t)a->tail : STORY_ROWS);
 	else
 		refuse(&a->c, 400, "correlation_id", "which message? give ?correlation_id=");
 }
@@ -519,7 +524,7 @@ static void answer(void *ctx, struct http_request *r, bool has_body, bool is_sto
 		else if (a.follows)
 			follow(&a);
 		else
-			list(&a, (size_t)a.tail);
+			event_list(&a.c, TAKE(a.view), NULL, (size_t)a.tail);
 	}
 	free(a.view);
 	api_done(&a.c);
@@ -545,11 +550,11 @@ int event_streams_start(struct as *as, struct text *err)
 	static const struct api_route routes[] = {
 		{ HTTP_GET, "/api/v3/events", get_events,
 			"any key", "Events that are kept, or a stream of them as they come", "", "@Events",
-			"application_id device_id gateway_id name tail after follow" },
+			"application_id device_id gateway_id name process tail limit after before follow" },
 		{ HTTP_POST, "/api/v3/events", post_events,
 			"any key", "A stream of events: those of any of the identifiers", "@EventsRequest", "events", "" },
 		{ HTTP_GET, "/api/v3/events/related", get_related,
-			"any key", "The story of one message", "", "@Events", "correlation_id" },
+			"any key", "The story of one message", "", "@Events", "correlation_id limit" },
 		{ .path = NULL },
 	};
 	struct event_streams *s = as->event_streams = calloc(1, sizeof *s);

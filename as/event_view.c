@@ -81,11 +81,35 @@ bool event_view_sees(struct as *as, const struct event_view *v, const struct tra
 {
 	const struct device *d = device_of(as, e);
 	size_t i = 0;
-	if (e->time_unix_us <= v->after_unix_us)
+	if (e->time_unix_us <= v->after_unix_us || (v->before_unix_us && e->time_unix_us >= v->before_unix_us) ||
+		(v->processes && !(v->processes >> (e->process & 7) & 1)))
 		return false;
 	while (i < v->n_scopes && !in_scope(&v->scopes[i], d, e))
 		i++;
 	return i < v->n_scopes && (!v->has_names || event_names_find(&v->names, str_of(e->name)));
+}
+
+static bool scope_may_be_in(const struct event_scope *s, const struct chunk_index *i)
+{
+	return (!s->device || chunk_may_have(i, print_device(s->device))) &&
+		(!s->app[0] || s->device || chunk_may_have(i, print_application(s->app))) &&
+		(!s->gateway[0] || chunk_may_have(i, print_gateway(s->gateway)));
+}
+
+bool event_view_may_be_in(const struct event_view *v, const struct chunk_index *i)
+{
+	const struct event_names *names = &v->names;
+	size_t scope = 0, name = 0;
+	if (i->last_us <= v->after_unix_us || (v->before_unix_us && i->first_us >= v->before_unix_us) ||
+		(v->processes && !(v->processes & i->processes)))
+		return false;
+	while (scope < v->n_scopes && !scope_may_be_in(&v->scopes[scope], i))
+		scope++;
+	if (scope == v->n_scopes || !v->has_names || names->n_starts)
+		return scope < v->n_scopes;
+	while (name < names->n_exact && !chunk_may_have(i, print_name(names->exact[name])))
+		name++;
+	return name < names->n_exact;
 }
 
 bool event_view_is_of_app(const struct event_view *v)

@@ -21,6 +21,8 @@ enum as_table {
 	TABLE_WAITING = 0x25,    /**< "app1@tenant1", 0, number (8) -> rest of the topic, newline, message: of an application without a link */
 	TABLE_MQTT = 0x30,       /**< the engine's key -> session, subscription or message */
 	/* 0x40 to 0x4f: device API, telemetry */
+	TABLE_TRACE_INDEX = 0x60,  /**< in the store of the trace: number (8) -> index of the chunk, as/core/trace/chunk.h */
+	TABLE_TRACE_CHUNKS = 0x61, /**< likewise -> chunk */
 };
 enum { AS_SCHEMA = 1 };
 enum { UID_KEY = 9 };

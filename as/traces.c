@@ -1,7 +1,7 @@
-/** @file Events of the three processes: kept in a ring, told to whoever watches, searched for a message's story. */
+/** @file Events of the three processes: kept, told to whoever watches, searched for a message's story. */
 #include "as/traces.h"
-#include "as/core/trace_ring.h"
 #include "as/event_view.h"
+#include "as/trace_queries.h"
 #include "common/core/json.h"
 #include "common/core/json_out.h"
 #include "proto/bus/event_log.h"
@@ -11,8 +11,8 @@
 enum { PROCESS_AS = 2 };
 
 struct traces {
-	struct trace_ring ring;
-	uint8_t *memory;
+	struct trace_store *store;
+	struct trace_queries *queries;
 	traces_watcher *watcher; /* NULL: nobody */
 	struct trace_event scratch;
 };
@@ -22,7 +22,8 @@ struct traces {
 static void keep(struct as *as, const struct trace_event *e)
 {
 	struct traces *t = as->traces;
-	trace_ring_add(&t->ring, e);
+	const struct device *d = MSG_HAS(e, device) ? registry_device_by_uid(&as->registry, e->device) : NULL;
+	trace_store_add(t->store, e, d ? d->app->key : "");
 	if (t->watcher)
 		t->watcher(as, e);
 }
@@ -34,7 +35,12 @@ void traces_watch(struct as *as, traces_watcher *fn)
 
 uint64_t traces_lost(const struct as *as)
 {
-	return as->traces->ring.lost;
+	struct trace_store_stats s;
+	uint64_t n = 0;
+	trace_store_stats(as->traces->store, &s);
+	for (size_t i = 0; i < COUNT(s.lost); i++)
+		n += s.lost[i];
+	return n;
 }
 
 /** One that is not JSON would spoil every answer it stands in. */
@@ -134,112 +140,110 @@ static void on_events(void *ctx, struct bus_peer *peer, struct bus_request *requ
 	(void)request;
 	for (size_t i = 0; i < b->v.len; i++)
 		keep(as, &b->v.v[i]);
-	if (MSG_HAS(b, lost))
-		as->traces->ring.lost += b->lost;
+	if (MSG_HAS(b, lost) && b->v.len)
+		trace_store_missed(as->traces->store, b->v.v[0].process, b->lost);
 }
 
 /* ---- being asked ---- */
 
-/** The newest events that are asked for: where they are in the ring. */
-struct row {
-	uint64_t time_us, at;
-};
-struct rows {
+struct traces_search {
 	struct as *as;
-	const struct event_view *view;
-	struct story *story; /* NULL: all */
-	struct row *v;       /* a ring: the newest count */
-	size_t n, max;
-	bool is_seen; /* the asker may see some of the story */
+	struct traces_query query;
+	struct trace_query *turn;
+	bool is_forgotten; /* the view may be gone */
 };
 
-static bool seed(void *ctx, uint64_t at, const struct trace_event *e)
+static bool may_be_in(void *ctx, const struct chunk_index *i)
 {
-	struct rows *r = ctx;
-	(void)at;
-	if (event_view_sees(r->as, r->view, e))
-		story_seed(r->story, e);
-	return true;
+	const struct traces_search *x = ctx;
+	return event_view_may_be_in(x->query.view, i);
 }
 
-static bool follow_up(void *ctx, uint64_t at, const struct trace_event *e)
+static bool sees(void *ctx, const struct trace_event *e)
 {
-	struct rows *r = ctx;
-	(void)at;
-	if (event_view_sees(r->as, r->view, e))
-		r->is_seen |= story_follow(r->story, e);
-	return true;
+	const struct traces_search *x = ctx;
+	return !x->is_forgotten && event_view_sees(x->as, x->query.view, e);
 }
 
 /** What only a gateway says of a message belongs to whom the message belongs. */
-static bool is_part(const struct rows *r, const struct trace_event *e)
+static bool sees_of_message(void *ctx, const struct trace_event *e)
 {
-	if (event_view_sees(r->as, r->view, e))
-		return !r->story || story_has(r->story, e);
-	return r->story && r->is_seen && event_view_is_of_app(r->view) && !MSG_HAS(e, device) &&
-	       !MSG_HAS(e, application_id) && story_has_message(r->story, e);
+	const struct traces_search *x = ctx;
+	return !x->is_forgotten && event_view_is_of_app(x->query.view) && !MSG_HAS(e, device) && !MSG_HAS(e, application_id);
 }
 
-static bool collect(void *ctx, uint64_t at, const struct trace_event *e)
+static void tell(void *ctx, const struct trace_event *e)
 {
-	struct rows *r = ctx;
-	if (is_part(r, e))
-		r->v[r->n++ % r->max] = (struct row){e->time_unix_us, at};
-	return true;
+	const struct traces_search *x = ctx;
+	if (!x->is_forgotten)
+		x->query.tell(x->query.ctx, e);
 }
 
-static int by_time(const void *a, const void *b)
+static void ended(void *ctx, bool is_done)
 {
-	const struct row *x = a, *y = b;
-	if (x->time_us != y->time_us)
-		return x->time_us < y->time_us ? -1 : 1;
-	return x->at < y->at ? -1 : x->at > y->at;
+	struct traces_search *x = ctx;
+	struct traces_query q = x->query;
+	free(x);
+	if (is_done)
+		q.done(q.ctx);
 }
 
-/** Whose story it is: that of an id of ours, or of one that an application gave its message. */
-static struct story story_of(const char *correlation_id)
+int traces_find(struct as *as, const struct traces_query *q, struct traces_search **ret)
 {
-	struct story s = { .n = 0 };
-	if (cid_parse(str_of(correlation_id), &s.ids[0]))
-		s.own = correlation_id;
-	else
-		s.n = s.n_seeds = 1;
-	return s;
-}
-
-int traces_find(struct as *as, const struct traces_query *q, void (*fn)(void *ctx, const struct trace_event *e), void *ctx)
-{
-	struct traces *t = as->traces;
-	struct story story = story_of(q->correlation_id ? q->correlation_id : "");
-	struct rows r = { .as = as, .view = q->view, .story = q->correlation_id ? &story : NULL, .max = q->max };
-	r.v = calloc(q->max, sizeof *r.v);
-	if (!r.v)
+	struct traces_search *x = malloc(sizeof *x);
+	if (!x)
 		return -ENOMEM;
-	if (r.story && story.own)
-		trace_ring_each(&t->ring, &t->scratch, seed, &r);
-	if (r.story)
-		trace_ring_each(&t->ring, &t->scratch, follow_up, &r);
-	trace_ring_each(&t->ring, &t->scratch, collect, &r);
-	size_t n = r.n < r.max ? r.n : r.max;
-	qsort(r.v, n, sizeof *r.v, by_time);
-	for (size_t i = 0; i < n; i++)
-		if (!trace_ring_at(&t->ring, r.v[i].at, &t->scratch))
-			fn(ctx, &t->scratch);
-	free(r.v);
-	return 0;
+	*x = (struct traces_search){ .as = as, .query = *q };
+	struct search_ask ask = { .ctx = x, .may_be_in = may_be_in, .sees = sees, .sees_of_message = sees_of_message, .tell = tell,
+		.correlation_id = q->correlation_id, .max = q->max, .goes_on = q->goes_on };
+	int r = trace_queries_add(as->traces->queries, &ask, ended, &x->turn);
+	if (r)
+		free(x);
+	else
+		*ret = x;
+	return r;
+}
+
+void traces_forget(struct traces_search *x)
+{
+	if (!x)
+		return;
+	x->is_forgotten = true;
+	trace_query_forget(x->turn);
+}
+
+void traces_count(struct as *as)
+{
+	struct trace_store_stats s;
+	struct as_metrics *m = &as->metrics;
+	trace_store_stats(as->traces->store, &s);
+	m->trace_events = s.events;
+	m->trace_chunks = s.chunks;
+	m->trace_bytes = s.bytes;
+	m->trace_waiting = s.waiting_bytes;
+	m->trace_oldest = s.oldest_us;
+	m->trace_on_disk = s.is_on_disk;
+	m->trace_damaged = s.damaged;
+	memcpy(m->events_lost, s.lost, sizeof m->events_lost);
 }
 
 int traces_start(struct as *as, struct text *err)
 {
+	char path[4096];
+	struct text dir = text_fixed(path, sizeof path);
 	struct traces *t = as->traces = calloc(1, sizeof *t);
-	(void)err;
 	if (!t)
 		return -ENOMEM;
-	/* Untouched pages cost nothing: the ring takes memory as it fills. */
-	t->memory = malloc(TRACES_BYTES);
-	if (!t->memory)
+	int r = daemon_path(as->daemon, &dir, "as/traces");
+	if (r) {
+		text_puts(err, "state-dir is too long");
+		return r;
+	}
+	struct trace_store_options o = { .dir = path, .size = as->settings->trace_size, .age_us = as->settings->trace_age };
+	t->store = trace_store_new(as->loop, &o);
+	t->queries = t->store ? trace_queries_new(as->loop, t->store) : NULL;
+	if (!t->queries)
 		return -ENOMEM;
-	trace_ring_init(&t->ring, t->memory, TRACES_BYTES);
 	as_add_method(as, NSAS_EVENT, on_events);
 	return 0;
 }
@@ -249,7 +253,8 @@ void traces_stop(struct as *as)
 	struct traces *t = as->traces;
 	if (!t)
 		return;
-	free(t->memory);
+	trace_queries_free(t->queries);
+	trace_store_free(t->store);
 	free(t);
 	as->traces = NULL;
 }

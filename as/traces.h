@@ -1,12 +1,10 @@
-/** @file The story of every message: events of the three processes in memory, the newest TRACES_BYTES of
- * them. */
+/** @file The story of every message: events of the three processes, the newest as.trace-size of them. */
 #pragma once
 #include "as/as.h"
 #include "proto/cids.h"
 #include "proto/events.h"
 
 enum {
-	TRACES_BYTES = 8 << 20,
 	TRACES_DATA_MAX = sizeof((struct trace_event *)0)->data /**< of an event's data, with terminator */
 };
 
@@ -37,11 +35,23 @@ typedef void traces_watcher(struct as *as, const struct trace_event *e);
 void traces_watch(struct as *as, traces_watcher *fn);
 
 struct traces_query {
-	const struct event_view *view;
-	const char *correlation_id; /**< the story of one message; NULL: all */
-	size_t max;                 /**< the newest so many */
+	const struct event_view *view; /**< borrowed until it is done or forgotten, as is the id */
+	const char *correlation_id;    /**< the story of one message; NULL: all */
+	size_t max;                    /**< the newest so many, at least 1 */
+	bool goes_on;                  /**< then what has come meanwhile, all of it */
+	void (*tell)(void *ctx, const struct trace_event *e); /**< oldest first; the event is borrowed for the call */
+	void (*done)(void *ctx);                              /**< at last, once; the search is gone then */
+	void *ctx;
 };
-/** Tell fn of what is kept and asked for, oldest first; the event is borrowed for the call. @return 0; -errno */
-int traces_find(struct as *as, const struct traces_query *q, void (*fn)(void *ctx, const struct trace_event *e), void *ctx);
+struct traces_search;
+/** Look for what is kept and asked for, and tell of it over the next turns of the loop, never within this call. Where it goes on,
+ * there is no event between the last that it tells and the next one that watchers are told.
+ * @param ret  to be forgotten, unless it is done
+ * @return 0; -EBUSY so many are searching already; -ENOMEM */
+int traces_find(struct as *as, const struct traces_query *q, struct traces_search **ret);
+/** End a search; also from `tell`. NULL: nothing. */
+void traces_forget(struct traces_search *x);
 /** Events that never came, or could not be kept. */
 uint64_t traces_lost(const struct as *as);
+/** Bring the metrics of the trace up to date. */
+void traces_count(struct as *as);

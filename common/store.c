@@ -212,6 +212,7 @@ static void group_done(struct store *s, bool is_full)
 	else if (!is_full && s->is_full)
 		LOG(LOG_INFO, "store_has_room", KV_Z("dir", s->env.dir));
 	s->is_failing = false;
+	s->stats.error = 0;
 	s->is_full = is_full;
 	s->retry_us = 0;
 }
@@ -219,6 +220,7 @@ static void group_done(struct store *s, bool is_full)
 static void group_failed(struct store *s, int error)
 {
 	s->stats.failures++;
+	s->stats.error = error;
 	LOG(LOG_ERROR, "store_failed", KV_Z("dir", s->env.dir), KV_Z("error", strerror(-error)), KV_U("pending", s->overlay.n));
 	s->is_failing = true;
 	s->is_retry_soon = false;
@@ -523,5 +525,6 @@ void store_stats(const struct store *s, struct store_stats *ret)
 {
 	*ret = s->stats;
 	ret->pending_ops = s->overlay.n;
+	ret->pending_bytes = s->overlay.bytes;
 	store_env_size(&s->env, &ret->used_bytes, &ret->map_bytes);
 }

@@ -20,6 +20,7 @@ struct store_options {
 	uint64_t map_size;        /**< most octets the store may ever take; 0: a default that suits the machine */
 	uint64_t commit_delay_us; /**< each commit takes at least this long; for tests of slow disks */
 	uint32_t schema;          /**< version of what is stored; another one on disk is migrated or refused */
+	bool is_lazy;             /**< what was committed last may go with the power (not with the process): half the work for the disk */
 };
 
 /** @param ret_error  on failure: one line for the operator
@@ -48,8 +49,9 @@ int store_after(struct store *s, void (*fn)(void *ctx), void *ctx);
 bool store_failing(const struct store *s);
 
 struct store_stats {
-	uint64_t commits, failures, ops, pending_ops, used_bytes, map_bytes, last_commit_us, max_commit_us;
+	uint64_t commits, failures, ops, pending_ops, pending_bytes, used_bytes, map_bytes, last_commit_us, max_commit_us;
 	struct histogram commit; /**< how long they took */
+	int error; /**< why the last commit failed: -errno; 0: it did not */
 };
 void store_stats(const struct store *s, struct store_stats *ret);
 /** Write them as metrics. @param process  whose store it is: "ns" */

@@ -87,6 +87,21 @@ static uint64_t reserve_of(const struct store_env *e)
 	return part > RESERVE_LEAST ? part : RESERVE_LEAST;
 }
 
+/** A file that has lost its end is read as if there were zeros, which are found to be no page; beyond its end the process would die. */
+static int mend_length(const struct store_env *e)
+{
+	MDB_envinfo info;
+	MDB_stat stat;
+	struct stat st;
+	int fd = -1;
+	if (mdb_env_info(e->env, &info) || mdb_env_stat(e->env, &stat) || mdb_env_get_fd(e->env, &fd))
+		return -EIO;
+	off_t least = (off_t)(info.me_last_pgno + 1) * (off_t)stat.ms_psize;
+	if (fstat(fd, &st) || (st.st_size < least && ftruncate(fd, least)))
+		return -errno;
+	return 0;
+}
+
 static int open_env(struct store_env *e)
 {
 	int rc = mdb_env_create(&e->env);
@@ -95,9 +110,10 @@ static int open_env(struct store_env *e)
 	/* Whole pages, whatever size they have here. */
 	rc = mdb_env_set_mapsize(e->env, (size_t)(e->map_size + reserve_of(e)) >> 16 << 16);
 	if (!rc)
-		rc = mdb_env_open(e->env, e->dir, MDB_NOTLS, 0600);
+		rc = mdb_env_open(e->env, e->dir, MDB_NOTLS | (e->is_lazy ? MDB_NOMETASYNC : 0), 0600);
 	if (rc)
 		return errno_of(rc);
+	TRY(mend_length(e));
 	return open_txns(e);
 }
 
@@ -171,7 +187,8 @@ static uint64_t default_map_size(void)
 
 int store_env_open(const struct store_options *o, struct store_env *ret, struct text *ret_error)
 {
-	struct store_env e = { .dir_fd = -1, .map_size = o->map_size ? o->map_size : default_map_size() };
+	struct store_env e = { .dir_fd = -1, .map_size = o->map_size ? o->map_size : default_map_size(),
+		.is_lazy = o->is_lazy };
 	e.dir = strdup(o->dir);
 	int rc = e.dir ? lock_dir(o, &e, ret_error) : -ENOMEM;
 	if (!rc) {

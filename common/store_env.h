@@ -18,6 +18,7 @@ struct store_env {
 	char *dir;
 	uint64_t map_size; /**< what may be stored; LMDB gets some more, so that deleting always has room */
 	bool is_full;      /**< the last commit found it so; of the thread that commits */
+	bool is_lazy;      /**< as in struct store_options */
 };
 
 /** @return as store_open */

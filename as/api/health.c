@@ -12,6 +12,12 @@ static const char *as_join_label(unsigned i)
 	return i == JOIN_OK ? NULL : i < JOIN_E_N ? join_refusal_word((int)i) : "unavailable";
 }
 
+static const char *as_process_label(unsigned i)
+{
+	static const char *const processes[TRACE_PROCESSES] = { "gs", "ns", "as" };
+	return processes[i];
+}
+
 static const struct metric metrics[] = {
 #define METRIC(...) METRIC_ROW(struct as_metrics, __VA_ARGS__)
 #define METRIC_BY(...) METRIC_ROW_BY(struct as_metrics, __VA_ARGS__)
@@ -45,8 +51,8 @@ static void write_metrics(void *ctx, struct text *t)
 	m->gateways = HASH_CNT(by_uid, as->registry.gtw_by_uid);
 	m->queue_items = traffic_items(as, &oldest_unix_us);
 	m->queue_oldest = m->queue_items ? us_since(oldest_unix_us, loop_now(as->loop)->unix_us) : 0;
-	m->events_lost = traces_lost(as);
 	doors_count(as);
+	traces_count(as);
 	count_mqtt(as);
 	metrics_render(t, metrics, COUNT(metrics), m, NULL);
 	replica_metrics(as, t);

@@ -21,6 +21,7 @@ struct asking {
 	struct http_request *r; /**< NULL: the peer is gone */
 	bool asks[WHY_QUESTIONS];
 	enum step step;
+	struct traces_search *search; /**< under way; NULL: none */
 	struct event_view view;
 	char cid[CID_TEXT_MAX];
 	char gateway[ID_MAX + 1]; /**< "": of a device */
@@ -83,6 +84,7 @@ static void on_event(void *ctx, const struct trace_event *e)
 static void on_found(void *ctx)
 {
 	struct asking *a = ctx;
+	a->search = NULL;
 	a->step++;
 	go_on(a);
 }
@@ -120,9 +122,9 @@ static void view_story(struct asking *a)
 
 static void search(struct asking *a, const char *cid, size_t max)
 {
-	struct traces_query q = { .view = &a->view, .correlation_id = cid, .max = max };
-	traces_find(a->as, &q, on_event, a);
-	on_found(a);
+	struct traces_query q = { .view = &a->view, .correlation_id = cid, .max = max, .tell = on_event, .done = on_found, .ctx = a };
+	if (traces_find(a->as, &q, &a->search))
+		on_found(a); /* no memory, or many are searching: what the facts say by themselves */
 }
 
 static void go_on(struct asking *a)
@@ -165,9 +167,15 @@ static void on_state(void *ctx, int status, const struct failure *f, const void 
 	go_on(a);
 }
 
+/** While the network server is asked, its answer finds nobody to be told. */
 static void on_closed(void *ctx)
 {
-	((struct asking *)ctx)->r = NULL;
+	struct asking *a = ctx;
+	a->r = NULL;
+	if (!a->search)
+		return;
+	traces_forget(a->search);
+	free(a);
 }
 
 static struct asking *asking_new(struct api_call *c)

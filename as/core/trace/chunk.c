@@ -1,0 +1,187 @@
+/** @file Events in chunks, and what stands in their indexes. */
+#include "as/core/trace/chunk.h"
+#include <string.h>
+
+enum { CHECK = 4, LENGTH = 2, PRINT = 4 };
+
+/** Not against forgery: against bits that fell over, and pages of another time. */
+static uint32_t check_of(const uint8_t *p, size_t n)
+{
+	const uint64_t prime = UINT64_C(0x9E3779B97F4A7C15);
+	uint64_t h = n * prime;
+	for (; n >= sizeof h; p += sizeof h, n -= sizeof h) {
+		uint64_t word;
+		memcpy(&word, p, sizeof word);
+		h = (h ^ word) * prime;
+		h ^= h >> 29;
+	}
+	for (; n; p++, n--)
+		h = (h ^ *p) * prime;
+	h ^= h >> 32;
+	return (uint32_t)h;
+}
+
+void chunk_seal(uint8_t *p, size_t n)
+{
+	if (n < CHECK)
+		return;
+	struct writer w = writer_of(p, CHECK);
+	writer_be32(&w, check_of(p + CHECK, n - CHECK));
+}
+
+static bool is_sealed(struct slice value)
+{
+	struct reader r = reader_of(value.p, value.n);
+	uint32_t check = reader_be32(&r);
+	return !r.failed && check == check_of(value.p + CHECK, value.n - CHECK);
+}
+
+/* ---- filling ---- */
+
+void chunk_init(struct chunk *c)
+{
+	c->len = CHECK;
+	c->first_us = UINT64_MAX;
+	c->last_us = 0;
+	c->events = c->n_prints = 0;
+	c->processes = 0;
+	memset(c->prints, 0, sizeof c->prints);
+}
+
+static void add_print(struct chunk *c, uint32_t print)
+{
+	size_t at = print % COUNT(c->prints);
+	while (c->prints[at] && c->prints[at] != print)
+		at = (at + 1) % COUNT(c->prints);
+	c->n_prints += !c->prints[at];
+	c->prints[at] = print;
+}
+
+int chunk_add(struct chunk *c, const struct trace_event *e, const char *app)
+{
+	uint32_t prints[PRINTS_OF_EVENT];
+	size_t n = 0;
+	if (c->n_prints + PRINTS_OF_EVENT > CHUNK_PRINTS_MAX || c->len + LENGTH > sizeof c->bytes)
+		return CHUNK_E_FULL;
+	uint8_t *at = c->bytes + c->len;
+	int r = msg_encode(trace_event_schema(), e, at + LENGTH, sizeof c->bytes - c->len - LENGTH, &n);
+	if (r == -ENOSPC && c->events)
+		return CHUNK_E_FULL;
+	if (r || n > UINT16_MAX)
+		return -EINVAL;
+	struct writer w = writer_of(at, LENGTH);
+	writer_be16(&w, (uint16_t)n);
+	c->len += LENGTH + n;
+	c->events++;
+	c->processes |= (uint8_t)(e->process < 8 ? 1U << e->process : 0);
+	if (e->time_unix_us < c->first_us)
+		c->first_us = e->time_unix_us;
+	if (e->time_unix_us > c->last_us)
+		c->last_us = e->time_unix_us;
+	n = prints_of(e, app, prints);
+	for (size_t i = 0; i < n; i++)
+		add_print(c, prints[i]);
+	return 0;
+}
+
+struct slice chunk_value(struct chunk *c)
+{
+	chunk_seal(c->bytes, c->len);
+	return (struct slice){ c->bytes, c->len };
+}
+
+size_t chunk_index(const struct chunk *c, uint8_t ret[CHUNK_INDEX_MAX])
+{
+	uint32_t sorted[CHUNK_PRINTS_MAX];
+	size_t n = 0;
+	for (size_t i = 0; i < COUNT(c->prints); i++)
+		if (c->prints[i])
+			sorted[n++] = c->prints[i];
+	n = prints_sort(sorted, n);
+	struct writer w = writer_of(ret, CHUNK_INDEX_MAX);
+	writer_be32(&w, 0);
+	writer_be64(&w, c->first_us);
+	writer_be64(&w, c->last_us);
+	writer_be32(&w, (uint32_t)c->len);
+	writer_be32(&w, c->events);
+	writer_u8(&w, c->processes);
+	for (size_t i = 0; i < n; i++)
+		writer_be32(&w, sorted[i]);
+	chunk_seal(ret, w.len);
+	return w.len;
+}
+
+/* ---- reading ---- */
+
+int chunk_open(struct slice value, struct slice *ret_records)
+{
+	if (!is_sealed(value))
+		return -EBADMSG;
+	*ret_records = (struct slice){ value.p + CHECK, value.n - CHECK };
+	return 0;
+}
+
+struct slice chunk_records(const struct chunk *c)
+{
+	return (struct slice){ c->bytes + CHECK, c->len - CHECK };
+}
+
+int chunk_next(struct slice records, size_t *at, struct trace_event *ret_e)
+{
+	if (*at >= records.n)
+		return -ENOENT;
+	struct reader r = reader_of(records.p + *at, records.n - *at);
+	struct slice one = reader_take(&r, reader_be16(&r));
+	*at = r.failed ? records.n : records.n - reader_left(&r);
+	return r.failed || msg_decode(trace_event_schema(), one.p, one.n, ret_e) ? -EBADMSG : 0;
+}
+
+int chunk_index_read(struct slice value, struct chunk_index *ret)
+{
+	if (value.n < CHUNK_INDEX_HEAD || (value.n - CHUNK_INDEX_HEAD) % PRINT || !is_sealed(value))
+		return -EBADMSG;
+	struct reader r = reader_of(value.p + CHECK, value.n - CHECK);
+	struct chunk_index i = { .first_us = reader_be64(&r) };
+	i.last_us = reader_be64(&r);
+	i.octets = reader_be32(&r);
+	i.events = reader_be32(&r);
+	i.processes = reader_u8(&r);
+	i.prints = reader_take(&r, reader_left(&r));
+	*ret = i;
+	return 0;
+}
+
+static uint32_t print_at(struct slice prints, size_t i)
+{
+	struct reader r = reader_of(prints.p + i * PRINT, PRINT);
+	return reader_be32(&r);
+}
+
+/** @param from  where to begin; set to where the print stands or would stand */
+static bool has(struct slice prints, size_t *from, uint32_t print)
+{
+	size_t low = *from, high = prints.n / PRINT;
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		if (print_at(prints, mid) < print)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	*from = low;
+	return low < prints.n / PRINT && print_at(prints, low) == print;
+}
+
+bool chunk_may_have(const struct chunk_index *i, uint32_t print)
+{
+	return has(i->prints, &(size_t){ 0 }, print);
+}
+
+bool chunk_may_have_any(const struct chunk_index *i, const uint32_t *sorted, size_t n)
+{
+	size_t from = 0;
+	for (size_t k = 0; k < n; k++)
+		if (has(i->prints, &from, sorted[k]))
+			return true;
+	return false;
+}

@@ -1,0 +1,63 @@
+/** @file Events in chunks, which is how the trace is kept: a chunk has events encoded one after another, and beside it stands a
+ * small index that says what they are about (print.h) and when they were.
+ *
+ * Whoever looks for something reads indexes, and decodes only the chunks that may have it. Both carry a check, so that a damaged
+ * one is passed over and never believed.
+ *
+ * Chunk: check (4), then records: length (2), trace_event as in messages.def. Index: check (4), first and last time (8 each),
+ * octets of the chunk (4), events (4), processes (1), then the fingerprints (4 each), sorted. All big endian.
+ */
+#pragma once
+#include "as/core/trace/print.h"
+
+enum {
+	CHUNK_MAX = 64 << 10, /**< octets of a chunk */
+	CHUNK_PRINTS_MAX = 4096,
+	CHUNK_INDEX_HEAD = 29,
+	CHUNK_INDEX_MAX = CHUNK_INDEX_HEAD + 4 * CHUNK_PRINTS_MAX
+};
+
+/** A chunk that is being filled. */
+struct chunk {
+	size_t len; /**< of bytes, its head included */
+	uint64_t first_us, last_us;
+	uint32_t events, n_prints;
+	uint8_t processes; /**< a bit each */
+	uint8_t bytes[CHUNK_MAX];
+	uint32_t prints[2 * CHUNK_PRINTS_MAX]; /**< a hash set; 0: free */
+};
+
+void chunk_init(struct chunk *c);
+/** Add an event; its time counts, not the order of arrival.
+ * @param app  the application of its device; "": of none
+ * @return 0; CHUNK_E_FULL there is no room: begin another; -EINVAL it cannot be encoded */
+enum { CHUNK_E_FULL = 1 };
+int chunk_add(struct chunk *c, const struct trace_event *e, const char *app);
+/** The chunk as it is kept, borrowed until the next event is added. */
+struct slice chunk_value(struct chunk *c);
+/** Write its index. @return its octets */
+size_t chunk_index(const struct chunk *c, uint8_t ret[CHUNK_INDEX_MAX]);
+
+/** Give octets the check that a chunk, or an index, begins with. What writes them does so itself. */
+void chunk_seal(uint8_t *p, size_t n);
+/** The records of a chunk that was kept. @return 0; -EBADMSG it is damaged */
+int chunk_open(struct slice value, struct slice *ret_records);
+/** The records of one that is being filled, borrowed until the next event is added. */
+struct slice chunk_records(const struct chunk *c);
+/** Read the record at *at, and set *at behind it. The first is at 0; any other place must be one that this has set.
+ * @param ret_e  borrowed memory, undefined on failure
+ * @return 0; -ENOENT there are no more; -EBADMSG this one is damaged (*at is behind it; at the end where no more can be read) */
+int chunk_next(struct slice records, size_t *at, struct trace_event *ret_e);
+
+struct chunk_index {
+	uint64_t first_us, last_us;
+	uint32_t octets, events;
+	uint8_t processes;
+	struct slice prints; /**< borrowed; four octets each */
+};
+/** @return 0; -EBADMSG it is damaged */
+int chunk_index_read(struct slice value, struct chunk_index *ret);
+
+/** May the chunk have an event with this fingerprint? With one of these? */
+bool chunk_may_have(const struct chunk_index *i, uint32_t print);
+bool chunk_may_have_any(const struct chunk_index *i, const uint32_t *sorted, size_t n);
