@@ -15,11 +15,14 @@ struct row {
 	struct place place;
 };
 
+/** Visits have the numbers of the story's. */
+enum phase { SEEDING = STORY_SEED, FOLLOWING = STORY_FOLLOW, COLLECTING = STORY_COLLECT, TELLING, CATCHING_UP, DONE };
+
 struct search {
 	struct shelf shelf;
 	struct search_ask ask;
 	struct story story;
-	enum { SEEDING = STORY_SEED, FOLLOWING = STORY_FOLLOW, COLLECTING = STORY_COLLECT, TELLING, CATCHING_UP, DONE } phase;
+	enum phase phase;
 	uint32_t prints[STORY_IDS]; /**< of a story: what this visit is about */
 	size_t n_prints;
 	struct place end;  /**< what was there when it began ends here; then: what was told */
@@ -38,7 +41,7 @@ static size_t open_end(const struct search *s, uint64_t number)
 }
 
 /** Begin a visit with the newest chunk; a visit that can find nothing is over at once. */
-static void visit(struct search *s, int phase)
+static void visit(struct search *s, enum phase phase)
 {
 	uint64_t open;
 	s->phase = phase;
@@ -163,7 +166,7 @@ static void visit_step(struct search *s, struct trace_event *scratch)
 		if (may_be_in(s, number))
 			read_chunk(s, number, scratch);
 	} else if (s->phase < COLLECTING) {
-		visit(s, (int)s->phase + 1);
+		visit(s, s->phase == SEEDING ? FOLLOWING : COLLECTING);
 	} else {
 		qsort(s->rows, s->n, sizeof *s->rows, by_time);
 		s->phase = TELLING;
