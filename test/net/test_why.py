@@ -46,6 +46,7 @@ class Why(Base):
         d.app_key = os.urandom(16)
         g.uplink(d.join_request())
         a = self.found(s, d, "join", "join_mic")
+        self.assertEqual([x["finding"] for x in self.ask(s, d, "join")], ["join_mic"])
         self.assertEqual(a["evidence"][0]["event"], "js.join.reject")
         self.assertEqual(a["evidence"][0]["data"]["reason"], "mic")
         self.assertTrue([line for line in a["advice"] if line.startswith("godwit end-devices set app1 %s --root-keys" % d.id)])

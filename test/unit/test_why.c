@@ -172,6 +172,7 @@ static void JOIN_ACCEPT_UNHEARD(void)
 	}
 }
 static void JOIN_JUST_NOW(void) { no_session(); f.has_pending = true; event("ns.up.join.process", 4, ""); }
+static void JOIN_HEARD(void) { no_session(); event("ns.up.join.receive", 4, ""); }
 static void JOIN_DEAF_GATEWAYS(void) { no_session(); f.any_uplink_us = AGO(4000); }
 static void NO_STEPS(void) { f.has_no_steps = true; }
 static void HEARD_PENDING(void) { no_session(); f.has_pending = true; }
@@ -283,6 +284,7 @@ static const struct {
 	{ NOTHING, WHY_JOIN, WHY_JOIN_DONE, "01DA1F15, last heard 12 s ago" },
 	{ NO_GATEWAY, WHY_JOIN, WHY_JOIN_NO_GATEWAY, "" },
 	{ REGION, WHY_JOIN, WHY_JOIN_REGION, "none of the 1 connected" },
+	{ JOIN_HEARD, WHY_JOIN, WHY_JOIN_HEARD, "4 s ago by gtw1" },
 	{ JOIN_DEAF_GATEWAYS, WHY_JOIN, WHY_JOIN_DEAF_GATEWAYS, "66 min ago" },
 	{ no_session, WHY_JOIN, WHY_JOIN_UNHEARD, "70B3D57ED0051234 was heard during the last 24 h" },
 	{ IP, WHY_HEARD, WHY_HEARD_IP, "" },
@@ -292,7 +294,7 @@ static const struct {
 	{ HEARD_F_CNT_REUSED, WHY_HEARD, WHY_HEARD_F_CNT_REUSED, "" },
 	{ HEARD_F_CNT_GAP, WHY_HEARD, WHY_HEARD_F_CNT_GAP, "--session.last-f-cnt-up 3" },
 	{ HEARD_F_CNT_END, WHY_HEARD, WHY_HEARD_F_CNT_END, "" },
-	{ HEARD_MIC, WHY_HEARD, WHY_HEARD_MIC, "01DA1F15 whose MIC does not fit (1, the last one 5 s ago, heard by gtw9)" },
+	{ HEARD_MIC, WHY_HEARD, WHY_HEARD_MIC, "01DA1F15 whose MIC does not fit (1 frame, the last one 5 s ago, heard by gtw9)" },
 	{ HEARD_OLD_ADDRESS, WHY_HEARD, WHY_HEARD_OLD_ADDRESS, "" },
 	{ HEARD_DATA_RATE, WHY_HEARD, WHY_HEARD_DATA_RATE, "" },
 	{ HEARD_LENGTH, WHY_HEARD, WHY_HEARD_LENGTH, "" },
@@ -316,11 +318,11 @@ static const struct {
 	{ IP, WHY_DOWNLINK, WHY_DOWN_IP, "" },
 	{ no_session, WHY_DOWNLINK, WHY_DOWN_NO_SESSION, "" },
 	{ DOWN_REFUSED, WHY_DOWNLINK, WHY_DOWN_REFUSED, "invalid_f_port (f_port 0)" },
-	{ DOWN_NO_NS, WHY_DOWNLINK, WHY_DOWN_NO_NS, "2 wait" },
+	{ DOWN_NO_NS, WHY_DOWNLINK, WHY_DOWN_NO_NS, "In the queue: 2 downlinks;" },
 	{ DOWN_TOO_BIG_NOW, WHY_DOWNLINK, WHY_DOWN_TOO_BIG_NOW, "(60 octets) did not fit the data rate in 3 windows" },
 	{ DOWN_NO_GATEWAY, WHY_DOWNLINK, WHY_DOWN_NO_GATEWAY, "none of the 1 connected" },
 	{ DOWN_IN_FLIGHT, WHY_DOWNLINK, WHY_DOWN_IN_FLIGHT, "" },
-	{ DOWN_AWAITS_ACK, WHY_DOWNLINK, WHY_DOWN_AWAITS_ACK, "1 times" },
+	{ DOWN_AWAITS_ACK, WHY_DOWNLINK, WHY_DOWN_AWAITS_ACK, "attempt 1" },
 	{ DOWN_WAITS_TIME, WHY_DOWNLINK, WHY_DOWN_WAITS_TIME, "in 60 s" },
 	{ DOWN_WAITS_UPLINK, WHY_DOWNLINK, WHY_DOWN_WAITS_UPLINK, "since 5 min. dev1 is of class A" },
 	{ DOWN_WAITS_TURN, WHY_DOWNLINK, WHY_DOWN_WAITS_TURN, "" },
@@ -398,6 +400,25 @@ START_TEST(each_situation_is_found)
 	ck_assert_str_eq(said(0, "finding"), why_name(rows[_i].finding));
 	ck_assert_msg(strstr(out, rows[_i].says), "%s does not say %s:\n%.1500s", why_name(rows[_i].finding), rows[_i].says, out);
 	ck_assert_msg(!strchr(said(0, "answer"), '{') && !strchr(said(0, "answer"), '['), "%s", said(0, "answer"));
+}
+END_TEST
+
+START_TEST(nothing_is_said_that_another_finding_belies)
+{
+	static const enum why_id last[] = { WHY_JOIN_REGION, WHY_JOIN_DEAF_GATEWAYS, WHY_JOIN_UNHEARD, WHY_JOIN_HEARD, WHY_HEARD_NEVER, WHY_HEARD_SILENT,
+		WHY_HEARD_DEAF_GATEWAYS };
+	unsigned n = 0, problems = 0, fine = 0;
+	all_is_well();
+	rows[_i].make();
+	ask(rows[_i].question);
+	for (; *said(n, "finding"); n++) {
+		problems += !strcmp(said(n, "kind"), "problem");
+		fine += !strcmp(said(n, "kind"), "fine");
+	}
+	ck_assert_uint_ge(n, 1);
+	ck_assert_msg(!problems || !fine, "%.1500s", out);
+	for (size_t i = 0; i < COUNT(last); i++)
+		ck_assert_msg(!finds(last[i]) || problems <= 1, "%s behind another one: %.1500s", why_name(last[i]), out);
 }
 END_TEST
 
@@ -605,6 +626,7 @@ int main(void)
 	Suite *s = suite_create("why");
 	TCase *c = tcase_create("why");
 	tcase_add_loop_test(c, each_situation_is_found, 0, (int)COUNT(rows));
+	tcase_add_loop_test(c, nothing_is_said_that_another_finding_belies, 0, (int)COUNT(rows));
 	tcase_add_test(c, some_are_found_behind_others);
 	tcase_add_test(c, every_finding_has_a_situation);
 	tcase_add_test(c, every_word_is_one);

@@ -138,6 +138,11 @@ bool sign_just_joined(struct why_case *c)
 	return c->f->has_pending && why_found(c, why_recent(c->f, EVENT_NS_UP_JOIN_PROCESS, NULL));
 }
 
+bool sign_join_heard(struct why_case *c)
+{
+	return why_found(c, why_recent(c->f, EVENT_NS_UP_JOIN_RECEIVE, NULL));
+}
+
 bool sign_joined(struct why_case *c)
 {
 	if (!c->f->has_session)

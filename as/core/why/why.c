@@ -6,8 +6,8 @@
 #include "common/core/json_out.h"
 #include <string.h>
 
-/** Does a question end with this finding? */
-enum then { END, ON };
+/** Does a question end with this finding? ELSE: it does, and is asked only where no problem was found before. */
+enum then { END, ON, ELSE };
 
 struct row {
 	const char *id;
@@ -112,11 +112,11 @@ void why_answer(const struct why_facts *f, enum why_question q, struct text *out
 		const struct row *r = &rows[i];
 		struct why_case c = { .f = f, .gateway = q == WHY_GATEWAY ? f->about : NULL };
 		/* All is well only where nothing is wrong. */
-		if (r->question != q || (r->kind == WHY_FINE && has_problem) || !holds(r, &c))
+		if (r->question != q || ((r->kind == WHY_FINE || r->then == ELSE) && has_problem) || !holds(r, &c))
 			continue;
 		write_finding(r, &c, out);
 		has_problem |= r->kind == WHY_PROBLEM;
-		if (r->then == END)
+		if (r->then != ON)
 			return;
 	}
 }

@@ -68,6 +68,14 @@ static bool w_version(const struct why_case *c, struct text *t) { return text_of
 static bool w_twin(const struct why_case *c, struct text *t) { return text_of(t, c->f->twin); }
 static bool w_count(const struct why_case *c, struct text *t) { return count(t, sight(c)->count); }
 static bool w_recent(const struct why_case *c, struct text *t) { return count(t, sight(c)->recent); }
+static bool several(struct text *t, uint32_t n, const char *what)
+{
+	text_printf(t, "%" PRIu32 " %s%s", n, what, n == 1 ? "" : "s");
+	return true;
+}
+static bool w_requests(const struct why_case *c, struct text *t) { return several(t, sight(c)->recent, "join-request"); }
+static bool w_frames(const struct why_case *c, struct text *t) { return several(t, sight(c)->recent, "frame"); }
+static bool w_items(const struct why_case *c, struct text *t) { return several(t, c->f->queued, "downlink"); }
 static bool w_last(const struct why_case *c, struct text *t) { return ago(c, t, sight(c)->last_us); }
 static bool w_word(const struct why_case *c, struct text *t) { return text_of(t, sight(c)->word); }
 static bool w_since(const struct why_case *c, struct text *t)
@@ -81,7 +89,6 @@ static bool w_any(const struct why_case *c, struct text *t) { return ago(c, t, c
 static bool w_connected(const struct why_case *c, struct text *t) { return count(t, c->f->connected); }
 static bool w_sending(const struct why_case *c, struct text *t) { return count(t, c->f->sending); }
 static bool w_known(const struct why_case *c, struct text *t) { return count(t, c->f->known); }
-static bool w_queued(const struct why_case *c, struct text *t) { return count(t, c->f->queued); }
 static bool w_away(const struct why_case *c, struct text *t) { return count(t, c->f->away); }
 static bool w_keys_expired(const struct why_case *c, struct text *t) { return count(t, c->f->keys_expired); }
 static bool w_size(const struct why_case *c, struct text *t) { return count(t, c->f->head.size); }
@@ -161,7 +168,7 @@ static const struct {
 #define WORD(name) { #name, w_##name }
 	WORD(app), WORD(dev), WORD(dev_eui), WORD(join_eui), WORD(dev_addr), WORD(seen_addr), WORD(plan), WORD(version), WORD(twin),
 	WORD(count), WORD(recent), WORD(last), WORD(word), WORD(since), WORD(heard), WORD(any), WORD(connected), WORD(sending),
-	WORD(known), WORD(queued), WORD(away), WORD(keys_expired), WORD(size), WORD(misses), WORD(attempts), WORD(waits), WORD(until),
+	WORD(known), WORD(requests), WORD(frames), WORD(items), WORD(away), WORD(keys_expired), WORD(size), WORD(misses), WORD(attempts), WORD(waits), WORD(until),
 	WORD(f_cnt), WORD(next_f_cnt), WORD(message), WORD(heard_join_eui), WORD(duty), WORD(down), WORD(radio), WORD(hearers),
 	WORD(margin), WORD(meaning), WORD(gateway), WORD(gateway_eui), WORD(gateway_plan), WORD(gone), WORD(gateway_heard), WORD(here),
 	WORD(used), WORD(band), WORD(path), WORD(backwards), WORD(turned_eui),
