@@ -123,8 +123,13 @@ static void view_story(struct asking *a)
 static void search(struct asking *a, const char *cid, size_t max)
 {
 	struct traces_query q = { .view = &a->view, .correlation_id = cid, .max = max, .tell = on_event, .done = on_found, .ctx = a };
-	if (traces_find(a->as, &q, &a->search))
-		on_found(a); /* no memory, or many are searching: what the facts say by themselves */
+	int e = traces_find(a->as, &q, &a->search);
+	if (!e)
+		return;
+	/* Without the trace much would be said that is not so: that nothing was heard, say. */
+	if (a->r)
+		http_reply_error(a->r, e == -EBUSY ? 429 : 503, e == -EBUSY ? "many are searching the trace just now: ask again" : "no memory to search the trace");
+	free(a);
 }
 
 static void go_on(struct asking *a)
