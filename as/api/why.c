@@ -123,12 +123,13 @@ static void view_story(struct asking *a)
 static void search(struct asking *a, const char *cid, size_t max)
 {
 	struct traces_query q = { .view = &a->view, .correlation_id = cid, .max = max, .tell = on_event, .done = on_found, .ctx = a };
-	int e = traces_find(a->as, &q, &a->search);
+	/* The network server's answer may come while the process ends, after the room of traces. */
+	int e = a->as->traces ? traces_find(a->as, &q, &a->search) : -ESHUTDOWN;
 	if (!e)
 		return;
 	/* Without the trace much would be said that is not so: that nothing was heard, say. */
 	if (a->r)
-		http_reply_error(a->r, e == -EBUSY ? 429 : 503, e == -EBUSY ? "many are searching the trace just now: ask again" : "no memory to search the trace");
+		http_reply_error(a->r, e == -EBUSY ? 429 : 503, e == -EBUSY ? "many are searching the trace just now: ask again" : "the trace cannot be searched now");
 	free(a);
 }
 

@@ -172,6 +172,8 @@ static void JOIN_ACCEPT_UNHEARD(void)
 	}
 }
 static void JOIN_JUST_NOW(void) { no_session(); f.has_pending = true; event("ns.up.join.process", 4, ""); }
+static void NO_ANSWER(void) { f.has_live = f.has_session = f.has_up = false; f.heard_us = 0; }
+static void HEARD_SOON(void) { no_session(); f.has_pending = true; event("ns.up.join.process", 4, ""); }
 static void JOIN_HEARD(void) { no_session(); event("ns.up.join.receive", 4, ""); }
 static void JOIN_DEAF_GATEWAYS(void) { no_session(); f.any_uplink_us = AGO(4000); }
 static void NO_STEPS(void) { f.has_no_steps = true; }
@@ -284,6 +286,9 @@ static const struct {
 	{ NOTHING, WHY_JOIN, WHY_JOIN_DONE, "01DA1F15, last heard 12 s ago" },
 	{ NO_GATEWAY, WHY_JOIN, WHY_JOIN_NO_GATEWAY, "" },
 	{ REGION, WHY_JOIN, WHY_JOIN_REGION, "none of the 1 connected" },
+	{ NO_ANSWER, WHY_JOIN, WHY_JOIN_NO_ANSWER, "" },
+	{ NO_ANSWER, WHY_HEARD, WHY_HEARD_NO_ANSWER, "" },
+	{ HEARD_SOON, WHY_HEARD, WHY_HEARD_SOON, "4 s ago" },
 	{ JOIN_HEARD, WHY_JOIN, WHY_JOIN_HEARD, "4 s ago by gtw1" },
 	{ JOIN_DEAF_GATEWAYS, WHY_JOIN, WHY_JOIN_DEAF_GATEWAYS, "66 min ago" },
 	{ no_session, WHY_JOIN, WHY_JOIN_UNHEARD, "70B3D57ED0051234 was heard during the last 24 h" },
@@ -397,6 +402,7 @@ START_TEST(each_situation_is_found)
 	all_is_well();
 	rows[_i].make();
 	ask(rows[_i].question);
+	ck_assert_msg(!strstr(out, "last ,") && !strstr(out, "last ."), "%.1500s", out);
 	ck_assert_str_eq(said(0, "finding"), why_name(rows[_i].finding));
 	ck_assert_msg(strstr(out, rows[_i].says), "%s does not say %s:\n%.1500s", why_name(rows[_i].finding), rows[_i].says, out);
 	ck_assert_msg(!strchr(said(0, "answer"), '{') && !strchr(said(0, "answer"), '['), "%s", said(0, "answer"));

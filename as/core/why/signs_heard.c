@@ -79,6 +79,12 @@ bool sign_weak(struct why_case *c)
 	return !why_margin(c->f, &margin) && margin < WEAK_DDB;
 }
 
+bool sign_heard_soon(struct why_case *c)
+{
+	const struct why_sight *s = why_recent(c->f, EVENT_NS_UP_JOIN_PROCESS, NULL);
+	return !c->f->heard_us && s && s->last_us + 2 * MINUTE_US > c->f->now_us && why_found(c, s);
+}
+
 bool sign_never_heard(struct why_case *c)
 {
 	return (c->f->has_session || c->f->has_pending) && !c->f->heard_us;

@@ -31,6 +31,11 @@ bool sign_no_steps(struct why_case *c)
 	return c->f->has_no_steps;
 }
 
+bool sign_no_answer(struct why_case *c)
+{
+	return c->f->has_ns && !c->f->has_live;
+}
+
 bool sign_twin(struct why_case *c)
 {
 	return *c->f->twin;
