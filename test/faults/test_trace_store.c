@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-enum { PAGE = 4096 };
+enum { PAGE = 4096, WAIT_MAX_MS = 60000 };
 
 static struct loop *loop;
 static struct trace_store *store;
@@ -116,6 +116,14 @@ static struct trace_store_stats stats(void)
 	return s;
 }
 
+/** Run the loop until no more than so much waits for the disk, however slow that is. The open chunk waits too. */
+static void settle(uint64_t bytes)
+{
+	for (int ms = 0; ms < WAIT_MAX_MS && stats().waiting_bytes > bytes; ms++)
+		run_for(1 * MS_US);
+	ck_assert_uint_le(stats().waiting_bytes, bytes);
+}
+
 static off_t file_size(void)
 {
 	struct stat st;
@@ -156,7 +164,7 @@ START_TEST(after_a_second_a_kill_takes_nothing)
 		put(1, 0);
 		run_for(600 * MS_US);
 		put(2, 0);
-		run_for(1500 * MS_US);
+		settle(0);
 		put(3, 0);
 		kill(getpid(), SIGKILL);
 	}
@@ -184,9 +192,10 @@ START_TEST(the_file_stays_within_its_size_and_has_the_newest)
 			octets += 60 + n * 7 % 300;
 		}
 		if (more[1] < 64)
-			run_for(2 * MS_US);
+			settle(3 * CHUNK_MAX);
 		ck_assert_int_le(file_size(), TRACE_SIZE_MIN);
 	}
+	settle(CHUNK_MAX);
 	close_it();
 	ck_assert_int_le(file_size(), TRACE_SIZE_MIN);
 	open_it();
@@ -248,7 +257,7 @@ START_TEST(a_smaller_size_begins_afresh)
 	for (uint64_t n = 1; n <= 40000; n++) {
 		put(n, 0);
 		if (n % 500 == 0)
-			run_for(2 * MS_US);
+			settle(CHUNK_MAX);
 	}
 	close_it();
 	ck_assert_int_gt(file_size(), 2 * TRACE_SIZE_MIN);
@@ -316,7 +325,7 @@ START_TEST(whatever_is_damaged_costs_the_trace_alone)
 	for (uint64_t n = 1; n <= 5000; n++) {
 		put(n, 0);
 		if (n % 100 == 0)
-			run_for(1 * MS_US);
+			settle(CHUNK_MAX);
 	}
 	close_it();
 	for (int i = 0; i <= _i % 3; i++)
