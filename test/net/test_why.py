@@ -1,7 +1,9 @@
 """godwit why: situations that operators meet, made real, and what they are told."""
 import os
 import signal
+import socket
 import sys
+import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(__file__))
@@ -152,6 +154,20 @@ class Why(Base):
             with self.assertRaises(CommandError) as e:
                 s.stack.run("why", *args)
             self.assertEqual(e.exception.status, 2)
+
+    def story_whoever_asks_may_go_away(self, s):
+        g = self.planned(s)
+        d = s.otaa()
+        g.uplink(d.join_request())
+        g.wait_emission(1, 8)
+        with open(os.path.join(s.stack.state, "admin.key")) as f:
+            key = f.read().strip()
+        for n in range(60):
+            with socket.create_connection(s.stack.address("as.http")) as c:
+                c.sendall(("GET /api/v3/applications/app1/devices/%s/why HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n\r\n"
+                           % (d.id, key)).encode())
+                time.sleep(n % 6 / 2000)
+        self.assertTrue(s.until(lambda: self.ask(s, d, "join")))
 
     def story_a_time_line_ends_with_what_became_of_it(self, s):
         g = self.planned(s)
