@@ -8,7 +8,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(__file__))
 from gateway import Gateway  # noqa: E402
-from godwit import CommandError  # noqa: E402
+from godwit import CommandError, Subscriber  # noqa: E402
 from lorawan import Device  # noqa: E402
 from stories import Stories  # noqa: E402
 
@@ -154,6 +154,23 @@ class Why(Base):
             with self.assertRaises(CommandError) as e:
                 s.stack.run("why", *args)
             self.assertEqual(e.exception.status, 2)
+
+    def story_an_application_to_which_nobody_listens(self, s):
+        g = self.planned(s)
+        d = Device(dev_addr=int.from_bytes(os.urandom(3), "big"), nwk_s_key=os.urandom(16), app_s_key=os.urandom(16))
+        s.stack.cli("applications", "create", "quiet")
+        s.stack.create_abp(d, "quiet", "dev1")
+        s.ask(d, g)
+
+        def listeners():
+            return next((a for a in s.stack.cli("why", "quiet", "dev1", "heard") if a["finding"] == "heard_nobody_listens"), None)
+        a = s.until(listeners, timeout=15)
+        self.assertEqual([e["data"]["mqtt_sessions_connected"] for e in a["evidence"] if e.get("state") == "application"], [0])
+        sub = Subscriber(s.stack, s.stack.create_key("quiet"), app="quiet")
+        s.closing.append(sub.close)
+        s.ask(d, g)
+        sub.wait("/up")
+        s.until(lambda: not listeners(), timeout=15)
 
     def story_whoever_asks_may_go_away(self, s):
         g = self.planned(s)
