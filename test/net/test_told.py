@@ -215,11 +215,15 @@ class Logs(Stories):
         forwarded = re.findall(r"level=debug process=as msg=as\.up\.data\.forward .*?device=(\d+)", log)
         self.assertEqual(len(set(forwarded)), 1, "of one device only")
         self.assertEqual(s.stack.cli("logs", "clear"), [])
-        time.sleep(0.5)
-        before = len(self.lines(s, "gs", loud))
-        s.ask(loud, g)
-        s.wait(loud, "up", n + 1)
-        self.assertEqual(len(self.lines(s, "gs", loud)), before)
+        sent = [n]
+
+        def is_quiet():
+            before = len(self.lines(s, "gs", loud))
+            s.ask(loud, g)
+            sent[0] += 1
+            s.wait(loud, "up", sent[0])
+            return len(self.lines(s, "gs", loud)) == before
+        s.until(is_quiet, 20, "the end of it")
 
     def story_what_cannot_be_set(self, s):
         for words in (("--level", "debug"), ("--gateway-id", "g", "--level", "loud"), ("--gateway-id", "g", "--level", "debug", "--for", "9d"),
