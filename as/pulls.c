@@ -123,8 +123,8 @@ static void link_up(struct as *as, struct bus_peer *ns)
 	tell_all(as, ns);
 }
 
-/** Publish what became of an item. @param cids  those of the ns's report */
-static void publish(struct as *as, const struct device *d, enum tts_down_kind kind, const struct item *item,
+/** Publish what became of an item. @param cids  those of the ns's report @return 0; -errno of the store */
+static int publish(struct as *as, const struct device *d, enum tts_down_kind kind, const struct item *item,
 	bool as_sent, const struct cid *cids, size_t n_cids, const struct tts_error *e)
 {
 	static const enum event_id events[] = {
@@ -148,14 +148,16 @@ static void publish(struct as *as, const struct device *d, enum tts_down_kind ki
 	u.n_cids = list.len;
 	u.own_cids = shown.own_cids;
 	u.own_cids_n = shown.own_cids_n;
+	struct text *t = traffic_json(as);
+	tts_down(t, &u, kind, &shown, e);
+	int r = unlinked_publish(as, d, tts_down_topic(kind), text_str(t));
+	if (r < 0)
+		return r;
 	as->metrics.downlinks_sent += kind == TTS_SENT;
 	as->metrics.downlinks_acked += kind == TTS_ACK;
 	if (kind == TTS_FAILED)
 		as->metrics.downlinks_failed[e->row - down_errors]++;
-	struct text *t = traffic_json(as);
-	tts_down(t, &u, kind, &shown, e);
-	struct forward f = { .waits = unlinked_publish(as, d, tts_down_topic(kind), text_str(t)),
-		.has_f_cnt = as_sent, .f_cnt = item->f_cnt, .error = e ? e->row->name : NULL };
+	struct forward f = { .waits = r == UNLINKED_E_WAITS, .has_f_cnt = as_sent, .f_cnt = item->f_cnt, .error = e ? e->row->name : NULL };
 	char why[DOWNLINKS_EXPLAINED];
 	struct traces_of of = { .device = d };
 	if (e) {
@@ -167,13 +169,14 @@ static void publish(struct as *as, const struct device *d, enum tts_down_kind ki
 		of.own_n = shown.own_cids_n;
 	}
 	forwards_tell(as, events[kind], &of, list.v, list.len, &f);
+	return 0;
 }
 
-static void publish_failure(struct as *as, const struct device *d, const struct item *item, bool as_sent,
+static int publish_failure(struct as *as, const struct device *d, const struct item *item, bool as_sent,
 	const struct cid *cids, size_t n_cids, struct tts_error *e)
 {
 	e->id = ulid_make(loop_now(as->loop)->unix_us, &as->rng);
-	publish(as, d, TTS_FAILED, item, as_sent, cids, n_cids, e);
+	return publish(as, d, TTS_FAILED, item, as_sent, cids, n_cids, e);
 }
 
 /** The error that the ns named, or `transmission` with what the gateway said. */
@@ -213,40 +216,51 @@ static void tell_returned(struct as *as, const struct device *d, const struct it
 	traces_add(as, gone ? EVENT_AS_DOWN_DATA_CLEAR : EVENT_AS_DOWN_DATA_RETURN, d, list.v, list.len, data);
 }
 
+/** An outcome that is being told. */
+struct report {
+	struct as *as;
+	const struct device *device;
+	const struct up_outcome *outcome;
+	const struct cid *cids;
+	size_t n_cids;
+};
+
+static int report(void *ctx, const struct item *item, enum queue_news news)
+{
+	static const enum tts_down_kind kinds[] = {
+		[NEWS_SENT] = TTS_SENT, [NEWS_ACK] = TTS_ACK, [NEWS_NACK] = TTS_NACK, [NEWS_NACK_LAST] = TTS_NACK
+	};
+	const struct report *r = ctx;
+	if (news == NEWS_FAILED) {
+		struct tts_error e = error_of(item, r->outcome);
+		bool was_on_air = item->was_sent || !strcmp(e.row->name, "transmission");
+		return publish_failure(r->as, r->device, item, was_on_air, r->cids, r->n_cids, &e);
+	}
+	TRY(publish(r->as, r->device, kinds[news], item, true, r->cids, r->n_cids, NULL));
+	if (news != NEWS_NACK_LAST)
+		return 0;
+	struct tts_error e = { .row = down_error_find(STR("max_retries_reached")),
+		.num_attribute = { "max" },
+		.num_value = { item->max_attempts ? item->max_attempts : QUEUE_ATTEMPTS } };
+	return publish_failure(r->as, r->device, item, true, r->cids, r->n_cids, &e);
+}
+
 int downlinks_outcome(
 	struct as *as, struct device *d, const struct cid *cids, size_t n_cids, const struct up_outcome *o)
 {
 	struct device_traffic *t = traffic_of(as, d->entry.uid, false);
-	struct item *item = NULL;
-	bool gone = false, was_on_air;
-	enum queue_news news = NEWS_NONE;
+	struct report told = { as, d, o, cids, n_cids };
+	struct item *item;
+	bool gone;
 	if (!t)
 		return 0;
-	TRY(queue_outcome(&t->queue, &as->traffic->queue_sink, t->uid, o, &item, &gone, &news));
+	TRY(queue_outcome(&t->queue, &as->traffic->queue_sink, t->uid, o, &(struct queue_teller){ report, &told }, &item, &gone));
 	traffic_lease(as, t);
 	if (!item)
 		return 0;
-	struct tts_error e = { 0 };
 	struct cids_shown list = { 0 };
 	cids_add_all(&list.len, list.v, COUNT(list.v), cids, n_cids);
-	switch (news) {
-	case NEWS_SENT: publish(as, d, TTS_SENT, item, true, cids, n_cids, NULL); break;
-	case NEWS_ACK: publish(as, d, TTS_ACK, item, true, cids, n_cids, NULL); break;
-	case NEWS_NACK: publish(as, d, TTS_NACK, item, true, cids, n_cids, NULL); break;
-	case NEWS_NACK_LAST:
-		publish(as, d, TTS_NACK, item, true, cids, n_cids, NULL);
-		e = (struct tts_error){ .row = down_error_find(STR("max_retries_reached")),
-			.num_attribute = { "max" },
-			.num_value = { item->max_attempts ? item->max_attempts : QUEUE_ATTEMPTS } };
-		publish_failure(as, d, item, true, cids, n_cids, &e);
-		break;
-	case NEWS_FAILED:
-		e = error_of(item, o);
-		was_on_air = item->was_sent || !strcmp(e.row->name, "transmission");
-		publish_failure(as, d, item, was_on_air, cids, n_cids, &e);
-		break;
-	case NEWS_NONE: tell_returned(as, d, item, &list, o, gone); break;
-	}
+	tell_returned(as, d, item, &list, o, gone);
 	if (gone)
 		item_free(item);
 	downlinks_tell(as, t->uid);
@@ -282,29 +296,29 @@ static void fill(struct pulled *a, const struct item *item, bool more)
 	CIDS_ADD(&a->cids, CID_AS_DOWNLINK, item->id);
 }
 
-static void report_too_long(struct as *as, const struct device *d, struct item *item, const struct pull *p)
+/** Say why an item that waits fails, and take it out of its queue. @return 0; -errno of the store: it stays */
+static int fail_waiting(struct as *as, const struct device *d, struct device_traffic *t, struct item *i, const struct pull *p,
+	struct tts_error *e)
+{
+	TRY(publish_failure(as, d, i, false, p ? p->cids.v : NULL, p ? p->cids.len : 0, e));
+	TRY(queue_remove(&t->queue, &as->traffic->queue_sink, t->uid, i));
+	item_free(i);
+	return 0;
+}
+
+static int fail_too_long(struct as *as, const struct device *d, struct device_traffic *t, struct item *item, const struct pull *p)
 {
 	struct tts_error e = { .row = down_error_find(STR("application_downlink_too_long")),
 		.num_attribute = { "length", "max" },
 		.num_value = { item->payload_n, item->payload_n > p->room_max ? p->room_max : p->room } };
-	publish_failure(as, d, item, false, p->cids.v, p->cids.len, &e);
-	item_free(item);
-}
-
-/** Take an item that waits out of its queue, and say why. @return 0; -errno of the store: it stays */
-static int fail_waiting(struct as *as, const struct device *d, struct device_traffic *t, struct item *i, struct tts_error *e)
-{
-	TRY(queue_remove(&t->queue, &as->traffic->queue_sink, t->uid, i));
-	publish_failure(as, d, i, false, NULL, 0, e);
-	item_free(i);
-	return 0;
+	return fail_waiting(as, d, t, item, p, &e);
 }
 
 int downlinks_outdated(struct as *as, const struct device *d, struct device_traffic *t)
 {
 	bool any = false;
 	for (struct item *i; (i = queue_outdated(&t->queue, loop_now(as->loop)->unix_us)); any = true)
-		TRY(fail_waiting(as, d, t, i, &(struct tts_error){ .row = down_error_find(STR("downlink_expired")) }));
+		TRY(fail_waiting(as, d, t, i, NULL, &(struct tts_error){ .row = down_error_find(STR("downlink_expired")) }));
 	if (any)
 		downlinks_tell(as, t->uid);
 	return 0;
@@ -329,7 +343,7 @@ static int may_answer(struct as *as, const struct device *d, struct device_traff
 			return 1;
 		struct tts_error e = { .row = down_error_find(STR("gateway_not_found")), .text_attribute = "gateway_id",
 			.text_value = missing };
-		TRY(fail_waiting(as, d, t, t->queue.first, &e));
+		TRY(fail_waiting(as, d, t, t->queue.first, NULL, &e));
 	}
 	return 1;
 }
@@ -377,7 +391,7 @@ static int answer_pull(struct as *as, const struct pull *p, struct pulled *a)
 		TRY(queue_pull(&t->queue, &as->traffic->queue_sink, p, as->traffic->offers_durable,
 			loop_now(as->loop), &item, &too_long, &more));
 		if (too_long)
-			report_too_long(as, d, too_long, p);
+			TRY(fail_too_long(as, d, t, too_long, p));
 	} while (too_long);
 	MSG_SET(a, more, more);
 	if (!item)
@@ -389,8 +403,7 @@ static int answer_pull(struct as *as, const struct pull *p, struct pulled *a)
 			.f_cnt = p->f_cnt,
 			.session_key_id = p->session_key_id };
 		bool gone;
-		enum queue_news news;
-		queue_outcome(&t->queue, &as->traffic->queue_sink, t->uid, &back, &item, &gone, &news);
+		queue_outcome(&t->queue, &as->traffic->queue_sink, t->uid, &back, NULL, &item, &gone);
 		if (gone)
 			item_free(item);
 		return r;

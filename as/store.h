@@ -19,6 +19,7 @@ enum as_table {
 	TABLE_DEV_NONCES = 0x23, /**< uid -> the DevNonces that were used */
 	TABLE_INTAKE = 0x24,     /**< store id of an ns (16) -> last seq taken (8) */
 	TABLE_WAITING = 0x25,    /**< "app1@tenant1", 0, number (8) -> rest of the topic, newline, message: of an application without a link */
+	TABLE_BATTERIES = 0x26,  /**< uid -> what the device last said of its battery */
 	TABLE_MQTT = 0x30,       /**< the engine's key -> session, subscription or message */
 	/* 0x40 to 0x4f: device API, telemetry */
 	TABLE_TRACE_INDEX = 0x60,  /**< in the store of the trace: number (8) -> index of the chunk, as/core/trace/chunk.h */

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { JSON_MAX = 256 * 1024, ITEM_KEY = 17 };
+enum { JSON_MAX = 256 * 1024, ITEM_KEY = 17, BATTERY_VERSION = 1, BATTERY_RECORD = 14 };
 
 struct device_traffic *traffic_of(struct as *as, uint64_t uid, bool make)
 {
@@ -66,6 +66,29 @@ int traffic_save_sessions(struct as *as, const struct device_traffic *d)
 	return store_put(as->store, as_store_uid_key(key, TABLE_SESSIONS, d->uid), (struct slice){ record, n });
 }
 
+int traffic_keep_battery(struct as *as, uint64_t uid, const struct tts_battery *b)
+{
+	uint8_t key[UID_KEY], record[BATTERY_RECORD];
+	struct writer w = writer_of(record, sizeof record);
+	struct device_traffic *d = traffic_of(as, uid, true);
+	if (!d)
+		return -ENOMEM;
+	writer_u8(&w, BATTERY_VERSION);
+	writer_u8(&w, b->level);
+	writer_be32(&w, b->f_cnt);
+	writer_be64(&w, b->received_unix_us);
+	TRY(store_put(as->store, as_store_uid_key(key, TABLE_BATTERIES, uid), (struct slice){ record, w.len }));
+	d->battery = *b;
+	d->has_battery = true;
+	return 0;
+}
+
+const struct tts_battery *traffic_battery(struct as *as, uint64_t uid)
+{
+	const struct device_traffic *d = traffic_of(as, uid, false);
+	return d && d->has_battery ? &d->battery : NULL;
+}
+
 /** One record that cannot be read costs its device something, not everybody the service. */
 static int damaged(const char *what, uint64_t uid)
 {
@@ -83,6 +106,23 @@ static int load_sessions(void *ctx, struct slice key, struct slice value)
 	struct device_traffic *d = traffic_of(as, uid, true);
 	int res = d ? sessions_unpack(value, &as->envelope, &d->sessions) : -ENOMEM;
 	return res == -EPROTO ? damaged("sessions", uid) : res;
+}
+
+static int load_battery(void *ctx, struct slice key, struct slice value)
+{
+	struct as *as = ctx;
+	struct reader k = reader_of(key.p + 1, key.n - 1), r = reader_of(value.p, value.n);
+	uint64_t uid = reader_be64(&k);
+	uint8_t version = reader_u8(&r);
+	struct tts_battery b = { .level = reader_u8(&r), .f_cnt = reader_be32(&r), .received_unix_us = reader_be64(&r) };
+	if (k.failed || r.failed || version != BATTERY_VERSION)
+		return damaged("battery", uid);
+	struct device_traffic *d = traffic_of(as, uid, true);
+	if (!d)
+		return -ENOMEM;
+	d->battery = b;
+	d->has_battery = true;
+	return 0;
 }
 
 static int load_item(void *ctx, struct slice key, struct slice value)
@@ -164,7 +204,7 @@ static void forget_all(struct as *as, struct slice prefix)
 
 static void forget_device(struct as *as, uint64_t uid)
 {
-	static const enum as_table tables[] = { TABLE_SESSIONS, TABLE_QUEUE, TABLE_JOIN, TABLE_DEV_NONCES };
+	static const enum as_table tables[] = { TABLE_SESSIONS, TABLE_QUEUE, TABLE_JOIN, TABLE_DEV_NONCES, TABLE_BATTERIES };
 	struct device_traffic *d = traffic_of(as, uid, false);
 	uint8_t key[UID_KEY];
 	for (size_t i = 0; i < COUNT(tables); i++)
@@ -244,7 +284,7 @@ int traffic_start(struct as *as, struct text *err)
 	struct traffic *t = as->traffic = calloc(1, sizeof *t);
 	if (!t)
 		return -ENOMEM;
-	static const uint8_t sessions[] = { TABLE_SESSIONS }, items[] = { TABLE_QUEUE };
+	static const uint8_t sessions[] = { TABLE_SESSIONS }, items[] = { TABLE_QUEUE }, batteries[] = { TABLE_BATTERIES };
 	t->as = as;
 	t->next_seq = 1;
 	t->offers = t->offers_durable = 1; /* those found in the store */
@@ -253,6 +293,8 @@ int traffic_start(struct as *as, struct text *err)
 	int r = store_scan(as->store, (struct slice){ sessions, 1 }, (struct slice){ 0 }, load_sessions, as);
 	if (!r)
 		r = store_scan(as->store, (struct slice){ items, 1 }, (struct slice){ 0 }, load_item, as);
+	if (!r)
+		r = store_scan(as->store, (struct slice){ batteries, 1 }, (struct slice){ 0 }, load_battery, as);
 	if (r) {
 		text_printf(err, "the store's %s cannot be read: %s",
 			r == -EBADMSG ? "session keys (is as.kek-file the one they were made with?)"
@@ -315,6 +357,10 @@ struct tts_up traffic_envelope(struct as *as, const struct device *d)
 			.join_eui = d->join_eui,
 			.dev_addr = has_session ? t->sessions.v[0].dev_addr : 0 },
 		.received_unix_ns = loop_now(as->loop)->unix_us * 1000,
+		.locations = texts_get(&d->texts, TEXT_LOCATIONS),
+		.version_ids = texts_get(&d->texts, TEXT_VERSION_IDS),
+		.attributes = texts_get(&d->texts, TEXT_ATTRIBUTES),
+		.tenant_id = d->app->tenant,
 	};
 }
 

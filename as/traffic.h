@@ -13,6 +13,8 @@ struct device_traffic {
 	struct queue queue;
 	struct heap_node lease; /**< of the first item that is out or offered */
 	uint64_t heard_us;      /**< monotonic: its last uplink; 0: none since the start */
+	bool has_battery;
+	struct tts_battery battery; /**< as it last said */
 	UT_hash_handle hh;
 };
 
@@ -36,6 +38,10 @@ struct device_traffic *traffic_of(struct as *as, uint64_t uid, bool make);
 bool traffic_has_session(struct as *as, uint64_t uid);
 /** Write the device's sessions down. @return 0; -errno */
 int traffic_save_sessions(struct as *as, const struct device_traffic *d);
+/** Keep what a device said of its battery. @return 0; -errno */
+int traffic_keep_battery(struct as *as, uint64_t uid, const struct tts_battery *b);
+/** What it last said; NULL: nothing. Borrowed until the next turn of the loop. */
+const struct tts_battery *traffic_battery(struct as *as, uint64_t uid);
 /** Move the lease timer to the first item that is out. */
 void traffic_lease(struct as *as, struct device_traffic *d);
 

@@ -28,7 +28,6 @@ struct unlinked {
 	struct waiter *apps;
 	struct loop_timer *timer; /**< of the next messages that linked applications get */
 	struct text message;      /**< scratch */
-	int failed;
 };
 
 /** Prefix, application, 0, number. */
@@ -116,29 +115,20 @@ static int keep(struct unlinked *w, const struct app *app, struct str tail, stru
 	return 0;
 }
 
-bool unlinked_publish(struct as *as, const struct device *d, const char *suffix, struct str json)
+int unlinked_publish(struct as *as, const struct device *d, const char *suffix, struct str json)
 {
 	struct unlinked *w = as->unlinked;
 	if (app_is_linked(d->app) && !find(w, d->app->key)) {
 		traffic_publish(as, d->app, d->id, suffix, json);
-		return false;
+		return 0;
 	}
 	char topic[TAIL_MAX];
 	struct text tail = text_fixed(topic, sizeof topic);
 	text_printf(&tail, "/devices/%s/%s", d->id, suffix);
 	int e = keep(w, d->app, text_str(&tail), json);
-	if (e) {
+	if (e)
 		LOG(LOG_ERROR, "waiting_not_stored", KV_Z("device", d->path), KV_Z("error", strerror(-e)));
-		w->failed = e;
-	}
-	return true;
-}
-
-int unlinked_failed(struct as *as)
-{
-	int e = as->unlinked->failed;
-	as->unlinked->failed = 0;
-	return e;
+	return e ? e : UNLINKED_E_WAITS;
 }
 
 /** Publish an application's oldest message. @return 0; -errno */

@@ -56,18 +56,6 @@ static struct intake *intake_of(struct as *as, const struct ulid *store_id)
 	return &u->v[u->n++];
 }
 
-/** The device as this message sees it: its address is the one of the session that sent it. */
-static struct tts_up envelope(
-	struct as *as, const struct device *d, uint32_t dev_addr, struct cid *cids, size_t n)
-{
-	struct tts_up u = traffic_envelope(as, d);
-	u.device.has_dev_addr = true;
-	u.device.dev_addr = dev_addr;
-	u.cids = cids;
-	u.n_cids = n;
-	return u;
-}
-
 /** FRMPayload under AppSKey becomes plain, in place. @return 0; -ENOKEY the session is not known here; -EIO
  */
 static int decrypt(struct as *as, const struct device *d, struct up_data *up)
@@ -84,7 +72,7 @@ static int decrypt(struct as *as, const struct device *d, struct up_data *up)
 
 /** The first event of a message: how long it took to come here. */
 static void tell_received(struct as *as, enum event_id e, const struct device *d, uint64_t received_unix_us,
-	const struct up_data *up, const struct cid *cids, size_t n_cids)
+	const struct up_data *up, const struct tts_up *u)
 {
 	char data[128];
 	struct text t = text_fixed(data, sizeof data);
@@ -109,65 +97,66 @@ static void tell_received(struct as *as, enum event_id e, const struct device *d
 		json_unum(&t, now_us - received_unix_us);
 	}
 	json_close(&t, '}');
-	traces_add(as, e, d, cids, n_cids, data);
+	traces_add(as, e, d, u->cids, u->n_cids, data);
 }
 
-/** It was published, or waits. */
-static void tell_published(struct as *as, enum event_id forward, enum event_id wait, const struct device *d, bool waits,
-	uint64_t received_unix_us, const struct cid *cids, size_t n_cids)
+/** Publish, or keep while the application has no link; and say which. @param events  of the one and the other
+ * @param received_unix_us  when the ns received it; 0: not known @return 0; -errno of the store */
+static int publish(struct as *as, const struct device *d, const char *suffix, const struct tts_up *u, const enum event_id events[2],
+	uint64_t received_unix_us)
 {
-	struct forward f = { .since_unix_us = received_unix_us, .waits = waits };
-	forwards_tell(as, waits ? wait : forward, &(struct traces_of){ .device = d }, cids, n_cids, &f);
+	int r = unlinked_publish(as, d, suffix, text_str(&as->traffic->json));
+	if (r < 0)
+		return r;
+	bool waits = r == UNLINKED_E_WAITS;
+	forwards_tell(as, events[waits], &(struct traces_of){ .device = d }, u->cids, u->n_cids,
+		&(struct forward){ .since_unix_us = received_unix_us, .waits = waits });
+	return 0;
 }
 
-static void publish_data(
-	struct as *as, const struct device *d, struct up_data *up, struct cid *cids, size_t n_cids)
+/** One that cannot be decrypted is dropped. @return 0; -errno of the store */
+static int publish_data(struct as *as, const struct device *d, struct up_data *up, struct tts_up *u)
 {
-	struct tts_up u = envelope(as, d, up->dev_addr, cids, n_cids);
-	struct tts_extras x = { .locations = texts_get(&d->texts, TEXT_LOCATIONS),
-		.version_ids = texts_get(&d->texts, TEXT_VERSION_IDS) };
+	struct tts_extras x = { .battery = traffic_battery(as, d->entry.uid) };
+	u->device.has_dev_addr = true;
+	u->device.dev_addr = up->dev_addr; /* of the session that sent it, which may be an older one */
 	int r = decrypt(as, d, up);
-	tell_received(as, EVENT_AS_UP_DATA_RECEIVE, d, up->received_unix_us, up, cids, n_cids);
+	tell_received(as, EVENT_AS_UP_DATA_RECEIVE, d, up->received_unix_us, up, u);
 	if (r) {
 		as->metrics.uplinks_undecrypted++;
 		const char *why =
 			r == -ENOKEY ? "{\"reason\":\"unknown_session\"}" : "{\"reason\":\"decrypt\"}";
 		char cid[CID_TEXT_MAX];
-		LOG(LOG_ERROR, "uplink_not_decrypted", KV_Z("cid", event_log_cid(cids, n_cids, cid)), KV_Z("device", d->path), KV_U("fcnt", up->f_cnt),
+		LOG(LOG_ERROR, "uplink_not_decrypted", KV_Z("cid", event_log_cid(u->cids, u->n_cids, cid)), KV_Z("device", d->path), KV_U("fcnt", up->f_cnt),
 			KV_Z("error", strerror(-r)));
-		traces_add(as, EVENT_AS_UP_DATA_DROP, d, cids, n_cids, why);
-		return;
+		traces_add(as, EVENT_AS_UP_DATA_DROP, d, u->cids, u->n_cids, why);
+		return 0;
 	}
-	struct text *t = traffic_json(as);
-	tts_uplink(t, &u, up, (struct slice){ up->frm.p, MSG_HAS(up, frm) ? up->frm.len : 0 }, &x);
+	tts_uplink(traffic_json(as), u, up, (struct slice){ up->frm.p, MSG_HAS(up, frm) ? up->frm.len : 0 }, &x);
 	as->metrics.uplinks++;
 	histogram_add(&as->metrics.uplink_age, us_since(up->received_unix_us, loop_now(as->loop)->unix_us));
-	bool waits = unlinked_publish(as, d, "up", text_str(t));
-	tell_published(as, EVENT_AS_UP_DATA_FORWARD, EVENT_AS_UP_DATA_WAIT, d, waits, up->received_unix_us, cids, n_cids);
+	return publish(as, d, "up", u, (const enum event_id[]){ EVENT_AS_UP_DATA_FORWARD, EVENT_AS_UP_DATA_WAIT },
+		up->received_unix_us);
 }
 
-static void publish_join(
-	struct as *as, const struct device *d, const struct up_join *j, struct cid *cids, size_t n_cids)
+static int publish_join(struct as *as, const struct device *d, const struct up_join *j, struct tts_up *u)
 {
-	struct tts_up u = envelope(as, d, j->dev_addr, cids, n_cids);
-	struct text *t = traffic_json(as);
-	tell_received(as, EVENT_AS_UP_JOIN_RECEIVE, d, j->received_unix_us, NULL, cids, n_cids);
-	tts_join(t, &u, j);
+	u->device.has_dev_addr = true;
+	u->device.dev_addr = j->dev_addr;
+	tell_received(as, EVENT_AS_UP_JOIN_RECEIVE, d, j->received_unix_us, NULL, u);
+	tts_join(traffic_json(as), u, j);
 	as->metrics.joins++;
-	bool waits = unlinked_publish(as, d, "join", text_str(t));
-	tell_published(as, EVENT_AS_UP_JOIN_FORWARD, EVENT_AS_UP_JOIN_WAIT, d, waits, j->received_unix_us, cids, n_cids);
+	return publish(as, d, "join", u, (const enum event_id[]){ EVENT_AS_UP_JOIN_FORWARD, EVENT_AS_UP_JOIN_WAIT },
+		j->received_unix_us);
 }
 
-static void publish_status(
-	struct as *as, const struct device *d, const struct up_status *s, struct cid *cids, size_t n_cids)
+static int publish_status(struct as *as, const struct device *d, const struct up_status *s, const struct tts_up *u)
 {
-	struct tts_up u = traffic_envelope(as, d);
-	struct text *t = traffic_json(as);
-	u.cids = cids;
-	u.n_cids = n_cids;
-	tts_status(t, &u, s);
-	bool waits = unlinked_publish(as, d, "service/data", text_str(t));
-	tell_published(as, EVENT_AS_UP_SERVICE_FORWARD, EVENT_AS_UP_SERVICE_WAIT, d, waits, 0, cids, n_cids);
+	struct tts_battery b = { .level = (uint8_t)s->battery, .f_cnt = s->f_cnt,
+		.received_unix_us = MSG_HAS(s, received_unix_us) ? s->received_unix_us : u->received_unix_ns / 1000 };
+	TRY(traffic_keep_battery(as, d->entry.uid, &b));
+	tts_status(traffic_json(as), u, s);
+	return publish(as, d, "service/data", u, (const enum event_id[]){ EVENT_AS_UP_SERVICE_FORWARD, EVENT_AS_UP_SERVICE_WAIT }, 0);
 }
 
 /** @return 0; -errno of the store: not taken */
@@ -183,16 +172,19 @@ static int take(struct as *as, struct ns_up *m)
 	if (MSG_HAS(m, outcome))
 		return downlinks_outcome(as, d, list.v, list.len, &m->outcome);
 	CIDS_ADD(&list, CID_AS_UP, ulid_make(loop_now(as->loop)->unix_us, &as->rng));
+	struct tts_up u = traffic_envelope(as, d);
+	u.cids = list.v;
+	u.n_cids = list.len;
+	u.has_net_id = MSG_HAS(m, net_id);
+	u.net_id = m->net_id;
 	if (MSG_HAS(m, data)) {
 		TRY(downlinks_session(as, d, &m->data.session_key_id, m->cids.v, m->cids.len));
 		downlinks_heard(as, d);
-		publish_data(as, d, &m->data, list.v, list.len);
-	} else if (MSG_HAS(m, join)) {
-		publish_join(as, d, &m->join, list.v, list.len);
-	} else if (MSG_HAS(m, status)) {
-		publish_status(as, d, &m->status, list.v, list.len);
+		return publish_data(as, d, &m->data, &u);
 	}
-	return 0;
+	if (MSG_HAS(m, join))
+		return publish_join(as, d, &m->join, &u);
+	return MSG_HAS(m, status) ? publish_status(as, d, &m->status, &u) : 0;
 }
 
 static void acknowledge(void *request)
@@ -206,9 +198,7 @@ static int take_new(struct as *as, struct intake *intake, struct ns_up *m)
 	uint8_t key[INTAKE_KEY], seq[8];
 	struct writer w = writer_of(seq, sizeof seq);
 	writer_be64(&w, m->seq);
-	(void)unlinked_failed(as); /* what it says is of this message */
 	TRY(take(as, m));
-	TRY(unlinked_failed(as));
 	TRY(store_put(as->store, intake_key(key, &m->store_id), (struct slice){ seq, sizeof seq }));
 	intake_took(intake, m->seq);
 	return 0;

@@ -16,6 +16,7 @@ struct importing {
 	struct join_facts facts;
 	const char *outcome; /**< "created", "present", "updated" */
 	bool is_stale;       /**< it has joined here since: the session that is brought along is an old one */
+	bool is_mute;        /**< mac_settings.schedule_downlinks is false */
 };
 
 static bool query_on(const struct api_call *c, const char *name)
@@ -95,8 +96,41 @@ static int read_onto(struct importing *i, struct device *d)
 {
 	static const struct field_mask all = { 0 };
 	struct api_call *c = i->c;
-	return d ? device_json_read(d, &all, &(struct reading){ .j = &c->body, .root = c->object, .problem = &c->problem, .is_import = true })
-		 : -ENOMEM;
+	if (!d)
+		return -ENOMEM;
+	int e = device_json_read(d, &all, &(struct reading){ .j = &c->body, .root = c->object, .problem = &c->problem, .is_import = true });
+	i->is_mute = !e && MSG_HAS(&d->mac, schedule_downlinks) && !d->mac.schedule_downlinks;
+	return e;
+}
+
+static void copy_query(struct text *t, const struct api_call *c, const char *name)
+{
+	const char *z = http_query(c->r, name);
+	if (!z)
+		return;
+	json_name(t, name);
+	json_puts(t, z);
+}
+
+/** What a new device has unless the body says otherwise. @return 0; as device_json_read */
+static int read_defaults(struct importing *i, struct device *d)
+{
+	static const struct field_mask all = { 0 };
+	struct api_call *c = i->c;
+	struct json_tok tok[16];
+	struct json j;
+	AUTO(text_done) struct text t = text_growing(SHOWN_MAX);
+	json_open(&t, '{');
+	copy_query(&t, c, "frequency_plan_id");
+	/* The two versions belong together. */
+	if (record_find(&c->body, c->object, "lorawan_version") < 0) {
+		copy_query(&t, c, "lorawan_version");
+		copy_query(&t, c, "lorawan_phy_version");
+	}
+	json_close(&t, '}');
+	if (t.failed || json_parse(text_str(&t), tok, COUNT(tok), &j, NULL))
+		return -ENOMEM;
+	return device_json_read(d, &all, &(struct reading){ .j = &j, .root = json_root(&j), .problem = &c->problem });
 }
 
 static int take_joins(struct importing *i, const struct device *d)
@@ -111,7 +145,9 @@ static int create(struct importing *i)
 	struct registry *r = &c->as->registry;
 	AUTO(device_free) struct device *d = device_new();
 	i->outcome = "created";
-	int e = read_onto(i, d);
+	int e = d ? read_defaults(i, d) : -ENOMEM;
+	if (!e)
+		e = read_onto(i, d);
 	if (e || i->is_dry)
 		return e ? e : api_hide_others(c, registry_device_check(r, c->app, d, &c->problem), d);
 	e = registry_device_create(r, c->app, d, loop_now(c->as->loop), &c->problem);
@@ -193,6 +229,7 @@ static void write_notes(struct importing *i)
 	} notes[] = {
 		{ i->is_stale, "it has joined here since: its session stays as it is" },
 		{ has_object(i->c, "pending_session"), "pending_session is left out: a device that uses it must join again" },
+		{ i->is_mute, "mac_settings.schedule_downlinks is false, as ttn-lw-migrate leaves it where it has exported: nothing is sent to the device" },
 		{ says_true(i->c, "skip_payload_crypto"), "skip_payload_crypto is kept, but payloads are decrypted here" },
 		{ has_object(i->c, "session") && !has_object(i->c, "mac_state.current_parameters"),
 			"mac_state.current_parameters is missing: it is taken to listen as its maker set it (mac_settings)" },
@@ -263,7 +300,8 @@ static void device_export(void *ctx, struct http_request *r)
 #define DEVICES "/api/v3/applications/{application_id}/devices"
 const struct api_route api_fleet_routes[] = {
 	{ HTTP_POST, DEVICES "/import", device_import,
-		"APPLICATION_DEVICES_WRITE", "Take a device as another network exports it, once however often it is sent", "@EndDeviceRequest", "@ImportOutcome", "update dry_run" },
+		"APPLICATION_DEVICES_WRITE", "Take a device as another network exports it, once however often it is sent", "@EndDeviceRequest", "@ImportOutcome",
+		"update dry_run frequency_plan_id lorawan_version lorawan_phy_version" },
 	{ HTTP_GET, DEVICES "/{device_id}/export", device_export,
 		"APPLICATION_DEVICES_READ_KEYS", "Write a device for another network: keys, session and nonces", "", "@EndDevice", "" },
 	{ .path = NULL },

@@ -18,9 +18,7 @@ static int publish(struct api_call *c, struct simulated *s)
 	struct cid cid = { .kind = CID_AS_UP, .id = ulid_make(loop_now(as->loop)->unix_us, &as->rng) };
 	struct traces_of of = { .device = d, .own = s->item.own_cids, .own_n = s->item.own_cids_n };
 	struct tts_up u = traffic_envelope(as, d);
-	struct tts_extras x = { .locations = texts_get(&d->texts, TEXT_LOCATIONS),
-		.version_ids = texts_get(&d->texts, TEXT_VERSION_IDS),
-		.decoded_payload = s->decoded };
+	struct tts_extras x = { .decoded_payload = s->decoded, .battery = traffic_battery(as, d->entry.uid) };
 	u.is_simulated = true;
 	u.cids = &cid;
 	u.n_cids = 1;
@@ -30,9 +28,9 @@ static int publish(struct api_call *c, struct simulated *s)
 		s->data.session_key_id = traffic->sessions.v[0].id;
 	struct text *t = traffic_json(as);
 	tts_uplink(t, &u, &s->data, (struct slice){ s->item.payload, s->item.payload_n }, &x);
-	(void)unlinked_failed(as); /* what it says is of this message */
-	bool waits = unlinked_publish(as, d, "up", text_str(t));
-	TRY(unlinked_failed(as));
+	int waits = unlinked_publish(as, d, "up", text_str(t));
+	if (waits < 0)
+		return waits;
 	traces_note(as, EVENT_AS_UP_DATA_RECEIVE, &of, &cid, 1, "{\"simulated\":true}");
 	forwards_tell(as, waits ? EVENT_AS_UP_DATA_WAIT : EVENT_AS_UP_DATA_FORWARD, &of, &cid, 1, &(struct forward){ .waits = waits });
 	return 0;

@@ -13,7 +13,7 @@ struct importing {
 	struct fleet_progress progress;
 	struct json_tok *tok; /**< grown to the longest device */
 	size_t n_tok;
-	char path[512];
+	char path[1024];
 	uint64_t created, present, updated, refused;
 	bool has_no_answer;   /**< the server is gone: there is no use in going on */
 	char hopeless[WHY_MAX]; /**< nor where it takes none, whatever it is: a right is missing, the application, room on the disk */
@@ -206,6 +206,9 @@ static int import(struct importing *i)
 	cli_path(&path, c->operand[0], "devices", "import", NULL);
 	cli_query(&path, "update", args_on(&c->args, "update") ? "true" : NULL);
 	cli_query(&path, "dry_run", args_on(&c->args, "dry-run") ? "true" : NULL);
+	cli_query(&path, "frequency_plan_id", args_get(&c->args, "frequency-plan-id"));
+	cli_query(&path, "lorawan_version", args_get(&c->args, "lorawan-version"));
+	cli_query(&path, "lorawan_phy_version", args_get(&c->args, "lorawan-phy-version"));
 	if (fleet_file_open(&i->file, c->operand[1], &c->err) || fleet_http_open(&c->client, &i->http, &c->err))
 		return CLI_FAILED;
 	fleet_catch_stop();

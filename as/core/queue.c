@@ -299,11 +299,9 @@ static bool more_than(const struct queue *q, const struct item *taken)
 
 /** A window is too small for the first item. @return 0, *ret_too_long set if that was once too often; -errno
  * of the sink */
-static int miss(struct queue *q, const struct queue_sink *sink, const struct pull *p, struct item *i,
-	struct item **ret_too_long)
+static int miss(const struct queue_sink *sink, const struct pull *p, struct item *i, struct item **ret_too_long)
 {
 	if (i->payload_n > p->room_max || i->misses + 1 >= QUEUE_WINDOWS) {
-		TRY(queue_remove(q, sink, p->device, i));
 		*ret_too_long = i;
 		return 0;
 	}
@@ -347,7 +345,7 @@ int queue_pull(struct queue *q, const struct queue_sink *sink, const struct pull
 	i = q->first;
 	bool is_waiting = i && i->state == ITEM_WAITING && i->offer && i->offer <= durable;
 	if (is_waiting && i->payload_n > p->room) {
-		TRY(miss(q, sink, p, i, ret_too_long));
+		TRY(miss(sink, p, i, ret_too_long));
 	} else if (is_waiting) {
 		TRY(let_fly(sink, p, now, i));
 		*ret = i;
@@ -394,17 +392,22 @@ static enum queue_news settle(struct item *i, const struct up_outcome *o, bool *
 	}
 }
 
-int queue_outcome(struct queue *q, const struct queue_sink *sink, uint64_t uid, const struct up_outcome *o, struct item **ret,
-	bool *ret_gone, enum queue_news *ret_news)
+/** Which item an outcome is of; NULL: none that is known. */
+static struct item *item_of(const struct queue *q, const struct up_outcome *o)
 {
+	if (ulid_is_none(&o->item))
+		return out_for(q, &o->session_key_id, o->f_cnt);
 	struct item *i = q->first;
 	while (i && !ulid_eq(&i->id, &o->item))
 		i = i->next;
-	if (ulid_is_none(&o->item))
-		i = out_for(q, &o->session_key_id, o->f_cnt);
-	*ret = i;
+	return i;
+}
+
+int queue_outcome(struct queue *q, const struct queue_sink *sink, uint64_t uid, const struct up_outcome *o,
+	const struct queue_teller *teller, struct item **ret, bool *ret_gone)
+{
+	struct item *i = *ret = item_of(q, o);
 	*ret_gone = false;
-	*ret_news = NEWS_NONE;
 	if (!i)
 		return 0;
 	struct item before;
@@ -412,8 +415,10 @@ int queue_outcome(struct queue *q, const struct queue_sink *sink, uint64_t uid, 
 	/* What the ns says it was sent with counts, also where a crash lost our note of the pull. */
 	i->f_cnt = o->f_cnt;
 	i->session_key_id = o->session_key_id;
-	*ret_news = settle(i, o, ret_gone);
-	int r = *ret_gone ? sink->del(sink->ctx, uid, i->seq) : save(sink, uid, i);
+	enum queue_news news = settle(i, o, ret_gone);
+	int r = teller && news != NEWS_NONE ? teller->tell(teller->ctx, i, news) : 0;
+	if (!r)
+		r = *ret_gone ? sink->del(sink->ctx, uid, i->seq) : save(sink, uid, i);
 	if (r < 0) {
 		memcpy(i, &before, ITEM_HEAD);
 		*ret = NULL;

@@ -93,8 +93,8 @@ int queue_offer(struct queue *q, const struct queue_sink *sink, uint64_t uid, ui
  * @param p            the question
  * @param durable      number of the last offer that is on disk
  * @param ret          the item, in flight from now; NULL: nothing for this window
- * @param ret_too_long an item that no data rate can carry, or that missed QUEUE_WINDOWS windows: taken out,
- * the caller's to free
+ * @param ret_too_long an item that no data rate can carry, or that missed QUEUE_WINDOWS windows: the caller says so, takes it out, and
+ * asks again
  * @param ret_more     another item waits
  * @return 0; -errno of the sink */
 int queue_pull(struct queue *q, const struct queue_sink *sink, const struct pull *p, uint64_t durable, const struct now *now,
@@ -103,12 +103,19 @@ int queue_pull(struct queue *q, const struct queue_sink *sink, const struct pull
 /** What an outcome means for the application. */
 enum queue_news { NEWS_NONE, NEWS_SENT, NEWS_ACK, NEWS_NACK, NEWS_NACK_LAST, NEWS_FAILED };
 enum { OUTCOME_RETURNED, OUTCOME_SENT, OUTCOME_FAILED, OUTCOME_ACK, OUTCOME_NACK, OUTCOME_AWAITED };
+/** Who tells the application. Returns 0; -errno: it cannot be told now. */
+struct queue_teller {
+	int (*tell)(void *ctx, const struct item *i, enum queue_news news);
+	void *ctx;
+};
 /** Take an outcome that the ns reports, or that an expired lease means. Without an item it is that of what was pulled for its counter.
+ * It is told before it is kept: what fails is told again when it is reported again, and never kept untold.
+ * @param teller    not called for NEWS_NONE; NULL: nobody
  * @param ret       the item, NULL if it is not known (reported before)
  * @param ret_gone  it has left the queue and is the caller's to free
- * @return 0; -errno of the sink: nothing has changed */
-int queue_outcome(struct queue *q, const struct queue_sink *sink, uint64_t uid, const struct up_outcome *o, struct item **ret,
-	bool *ret_gone, enum queue_news *ret_news);
+ * @return 0; -errno of teller or sink: nothing has changed */
+int queue_outcome(struct queue *q, const struct queue_sink *sink, uint64_t uid, const struct up_outcome *o,
+	const struct queue_teller *teller, struct item **ret, bool *ret_gone);
 /** An item that awaits its acknowledgement in another session than this one, which will never tell; NULL:
  * none. */
 struct item *queue_stranded(const struct queue *q, const struct ulid *session_key_id);

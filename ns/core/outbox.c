@@ -15,6 +15,7 @@ struct ns_up *outbox_begin(struct ns *ns, const struct dev *d, const struct cid_
 {
 	struct ns_up *m = &ns->up;
 	m->has = 0;
+	MSG_SET(m, net_id, ns->config.net_id);
 	m->device = d->uid;
 	m->cids.len = 0;
 	if (cids)

@@ -34,9 +34,8 @@ static void write_retry(struct text *t, const struct tts_downlink *d)
 	json_close(t, '}');
 }
 
-void tts_downlink_object(struct text *t, const struct tts_downlink *d)
+static void write_members(struct text *t, const struct tts_downlink *d)
 {
-	json_open(t, '{');
 	if (d->has_session)
 		tts_bytes(t, "session_key_id", d->session_key_id.b, sizeof d->session_key_id.b);
 	if (d->f_port) {
@@ -66,6 +65,12 @@ void tts_downlink_object(struct text *t, const struct tts_downlink *d)
 		item.id = *d->item;
 	tts_cids(t, &item, d->item ? 1 : 0, d->own_cids, d->own_cids_n);
 	write_retry(t, d);
+}
+
+void tts_downlink_object(struct text *t, const struct tts_downlink *d)
+{
+	json_open(t, '{');
+	write_members(t, d);
 	json_close(t, '}');
 }
 
@@ -110,19 +115,16 @@ void tts_down(struct text *t, const struct tts_up *u, enum tts_down_kind k, cons
 	};
 	tts_envelope(t, u);
 	json_name(t, names[k]);
-	if (k == TTS_FAILED) {
-		json_open(t, '{');
-		if (d) {
-			json_name(t, "downlink");
-			tts_downlink_object(t, d);
-		}
-		if (e)
-			write_error(t, e);
-		json_close(t, '}');
+	json_open(t, '{');
+	if (k != TTS_FAILED) {
+		write_members(t, d);
 	} else if (d) {
+		json_name(t, "downlink");
 		tts_downlink_object(t, d);
-	} else {
-		json_null(t);
 	}
+	if (e)
+		write_error(t, e);
+	tts_about(t, u, NULL);
+	json_close(t, '}');
 	tts_envelope_end(t, u);
 }

@@ -26,11 +26,24 @@ struct tts_up {
 	size_t own_cids_n;      /**< octets of them, terminators included */
 	uint64_t received_unix_ns;
 	bool is_simulated;      /**< somebody made it up: what nobody said of it is left out */
+	/* What is known of the device: JSON objects, NULL or "" for none; and of the network. */
+	const char *locations, *version_ids, *attributes;
+	bool has_net_id;
+	uint32_t net_id;
+	const char *tenant_id;  /**< of the application; NULL or "": none */
 };
 
-/** What the registry adds to an uplink: JSON objects, or NULL. */
+/** What a device last said of its battery. */
+struct tts_battery {
+	uint8_t level;          /**< 0 external power, 1..254, 255 it cannot tell */
+	uint32_t f_cnt;         /**< of the uplink that said so */
+	uint64_t received_unix_us;
+};
+
+/** What is made of an uplink's payload: JSON, or NULL; and what was known before it. */
 struct tts_extras {
-	const char *locations, *version_ids, *decoded_payload, *decoded_warnings;
+	const char *decoded_payload, *decoded_warnings;
+	const struct tts_battery *battery; /**< NULL: nothing */
 };
 
 /** uplink_message.

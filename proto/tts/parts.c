@@ -68,6 +68,67 @@ void tts_envelope_end(struct text *t, const struct tts_up *u)
 	json_close(t, '}');
 }
 
+void tts_raw(struct text *t, const char *name, const char *json)
+{
+	if (!json || !*json || !strcmp(json, "{}"))
+		return;
+	json_name(t, name);
+	json_raw_out(t, str_of(json));
+}
+
+static void write_network(struct text *t, const struct tts_up *u)
+{
+	char hex[7];
+	struct text h = text_fixed(hex, sizeof hex);
+	if (!u->has_net_id)
+		return;
+	text_printf(&h, "%06X", u->net_id & 0xffffff);
+	json_name(t, "network_ids");
+	json_open(t, '{');
+	json_name(t, "net_id");
+	json_puts(t, hex);
+	if (u->tenant_id && *u->tenant_id) {
+		json_name(t, "tenant_id");
+		json_puts(t, u->tenant_id);
+	}
+	json_close(t, '}');
+}
+
+int tts_battery_e2(uint8_t level)
+{
+	enum { EXTERNAL = 0, EMPTY = 1, FULL = 254, UNKNOWN = 255 };
+	return level == EXTERNAL || level == UNKNOWN ? -1 : (level - EMPTY) * 10000 / (FULL - EMPTY);
+}
+
+static void write_battery(struct text *t, const struct tts_battery *b)
+{
+	int e2 = b ? tts_battery_e2(b->level) : -1;
+	if (e2 < 0)
+		return;
+	json_name(t, "last_battery_percentage");
+	json_open(t, '{');
+	if (b->f_cnt) {
+		json_name(t, "f_cnt");
+		json_unum(t, b->f_cnt);
+	}
+	if (e2) {
+		json_name(t, "value");
+		json_dec(t, e2, 2);
+	}
+	json_name(t, "received_at");
+	json_time(t, b->received_unix_us * 1000);
+	json_close(t, '}');
+}
+
+void tts_about(struct text *t, const struct tts_up *u, const struct tts_battery *b)
+{
+	tts_raw(t, "locations", u->locations);
+	tts_raw(t, "version_ids", u->version_ids);
+	write_network(t, u);
+	write_battery(t, b);
+	tts_raw(t, "attributes", u->attributes);
+}
+
 static void write_lora(struct text *t, const struct modulation *m)
 {
 	json_name(t, "lora");

@@ -146,6 +146,8 @@ static int read_retry(const struct json *j, json_val item, struct tts_item *ret,
 {
 	json_val v = json_get(j, json_get(j, item, "confirmed_retry"), "max_attempts");
 	uint64_t n;
+	if (v >= 0 && json_type(j, v) == JSON_OBJECT)
+		v = json_get(j, v, "value"); /* how wrapper types may be written */
 	if (v < 0 || json_type(j, v) == JSON_NULL)
 		return 0;
 	if (json_u64(j, v, &n) || n > TTS_ATTEMPTS_MAX || n < 1)
@@ -235,7 +237,7 @@ int tts_class_b_c_read(const char *object, struct tts_class_b_c *ret)
 	if (at >= 0) {
 		if (json_string(&j, at, when, sizeof when) || clock_parse_rfc3339(str_of(when), &unix_ns))
 			return -EINVAL;
-		ret->at_unix_us = unix_ns / 1000;
+		ret->at_unix_us = unix_ns < 1000 ? 1 : unix_ns / 1000; /* 1970 is a time that was said, too */
 	}
 	for (json_val v = list >= 0 ? json_first(&j, list) : -1; v >= 0; v = json_next(&j, v)) {
 		if (ret->n == TTS_GATEWAYS_MAX)

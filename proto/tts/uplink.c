@@ -170,28 +170,6 @@ static void write_settings(struct text *t, const struct up_data *d)
 	json_close(t, '}');
 }
 
-static void write_raw(struct text *t, const char *name, const char *json)
-{
-	if (!json || !*json)
-		return;
-	json_name(t, name);
-	json_raw_out(t, str_of(json));
-}
-
-static void write_network(struct text *t, const struct up_data *d)
-{
-	char hex[7];
-	struct text h = text_fixed(hex, sizeof hex);
-	if (!MSG_HAS(d, net_id))
-		return;
-	text_printf(&h, "%06X", d->net_id & 0xffffff);
-	json_name(t, "network_ids");
-	json_open(t, '{');
-	json_name(t, "net_id");
-	json_puts(t, hex);
-	json_close(t, '}');
-}
-
 void tts_uplink(struct text *t, const struct tts_up *u, const struct up_data *d, struct slice payload, const struct tts_extras *x)
 {
 	tts_envelope(t, u);
@@ -204,8 +182,8 @@ void tts_uplink(struct text *t, const struct tts_up *u, const struct up_data *d,
 	write_nonzero(t, "f_cnt", d->f_cnt);
 	if (payload.n)
 		tts_bytes(t, "frm_payload", payload.p, payload.n);
-	write_raw(t, "decoded_payload", x->decoded_payload);
-	write_raw(t, "decoded_payload_warnings", x->decoded_warnings);
+	tts_raw(t, "decoded_payload", x->decoded_payload);
+	tts_raw(t, "decoded_payload_warnings", x->decoded_warnings);
 	json_name(t, "rx_metadata");
 	json_open(t, '[');
 	for (size_t i = 0; i < d->rx.len; i++)
@@ -226,9 +204,7 @@ void tts_uplink(struct text *t, const struct tts_up *u, const struct up_data *d,
 		json_name(t, "packet_error_rate");
 		json_dec(t, d->per_e4, 4);
 	}
-	write_raw(t, "locations", x->locations);
-	write_raw(t, "version_ids", x->version_ids);
-	write_network(t, d);
+	tts_about(t, u, x->battery);
 	json_close(t, '}');
 	tts_envelope_end(t, u);
 }
@@ -241,13 +217,14 @@ void tts_join(struct text *t, const struct tts_up *u, const struct up_join *j)
 	tts_bytes(t, "session_key_id", j->session_key_id.b, sizeof j->session_key_id.b);
 	json_name(t, "received_at");
 	json_time(t, j->received_unix_us * 1000);
+	tts_about(t, u, NULL);
 	json_close(t, '}');
 	tts_envelope_end(t, u);
 }
 
 void tts_status(struct text *t, const struct tts_up *u, const struct up_status *s)
 {
-	enum { EXTERNAL = 0, UNKNOWN = 255 };
+	int percent_e2 = tts_battery_e2((uint8_t)s->battery);
 	tts_envelope(t, u);
 	json_name(t, "service_data");
 	json_open(t, '{');
@@ -257,17 +234,18 @@ void tts_status(struct text *t, const struct tts_up *u, const struct up_status *
 	json_open(t, '{');
 	json_name(t, "battery_level");
 	json_unum(t, s->battery);
-	if (s->battery != EXTERNAL && s->battery < UNKNOWN) {
+	if (percent_e2 >= 0) {
 		json_name(t, "battery_percentage");
-		json_dec(t, ((int64_t)s->battery - 1) * 10000 / 253, 2);
+		json_dec(t, percent_e2, 2);
 	}
 	json_name(t, "external_power");
-	json_truth(t, s->battery == EXTERNAL);
+	json_truth(t, !s->battery);
 	json_name(t, "margin");
 	json_num(t, s->margin_db);
 	json_name(t, "f_cnt");
 	json_unum(t, s->f_cnt);
 	json_close(t, '}');
+	tts_about(t, u, NULL);
 	json_close(t, '}');
 	tts_envelope_end(t, u);
 }

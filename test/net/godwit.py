@@ -13,10 +13,13 @@ import time
 
 import paho.mqtt.client as paho
 
+import shapes
+
 SOURCE = os.environ.get("GODWIT_SOURCE") or os.path.abspath(os.path.join(os.path.dirname(__file__), "../.."))
 BUILD = os.environ.get("GODWIT_BUILD") or os.path.join(SOURCE, "build")
 PLAN = "EU_863_870"
 ULID = "[0-9A-HJKMNP-TV-Z]{26}"
+CHECKED = 1000  # messages of each end of what a subscriber received: a burst of ten thousand is more of the same
 
 
 def program(name):
@@ -185,10 +188,10 @@ class Stack:
 
 
 class Subscriber:
-    """An MQTT client that keeps all it receives: (topic, decoded JSON)."""
+    """An MQTT client that keeps all it receives: (topic, decoded JSON). In the end it says what was not as The Things Stack sends it."""
 
     def __init__(self, stack, key, app="app1", topic="#", qos=1, client_id="", clean=True):
-        self.messages = []
+        self.messages, self.raw = [], []
         self.changed = threading.Condition()
         self.subscribed = threading.Event()
         self.refused = None
@@ -212,6 +215,7 @@ class Subscriber:
     def _message(self, _client, _userdata, message):
         with self.changed:
             self.messages.append((message.topic, json.loads(message.payload)))
+            self.raw.append((message.topic, message.payload))
             self.changed.notify_all()
 
     def publish(self, topic, body, qos=1):
@@ -238,3 +242,6 @@ class Subscriber:
     def close(self):
         self.client.disconnect()
         self.client.loop_stop()
+        # As they came: tests take messages apart.
+        for topic, payload in self.raw[:CHECKED] + self.raw[CHECKED:][-CHECKED:]:
+            shapes.check(topic, json.loads(payload))

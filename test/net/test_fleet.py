@@ -190,6 +190,34 @@ class Fleet(Stories):
         self.assertEqual(mine["dev_eui"], "%016X" % d.dev_eui)
         self.assertIn(';"a ""csv"";row";', "\n".join(lines))
 
+    def story_what_the_file_does_not_say_is_said_beside_it(self, s):
+        """The Things Stack's page has a CSV with its least columns; plan and versions may be missing from it too."""
+        least = "dev_eui;join_eui;frequency_plan_id;lorawan_version;lorawan_phy_version;app_key\n" \
+                "%s;0000000000000001;EU_863_870_TTN;MAC_V1_0_4;RP002_V1_0_3;%s\n"
+        eui = os.urandom(8).hex()
+        self.assertEqual(self.take(s, [], text=least % (eui.upper(), os.urandom(16).hex()))[:2], (0, self.counts(created=1)))
+        shown = s.stack.cli("end-devices", "get", "app1", "eui-" + eui)
+        self.assertEqual((shown["frequency_plan_id"], shown["lorawan_version"], shown["lorawan_phy_version"]),
+                         ("EU_863_870_TTN", "MAC_V1_0_4", "RP002_V1_0_3"))
+        eui = os.urandom(8).hex()
+        bare = "dev_eui;join_eui;app_key;name\n%s;0000000000000001;%s;Bare\n" % (eui, os.urandom(16).hex())
+        beside = ["--frequency-plan-id", "EU_863_870_TTN", "--lorawan-version", "1.0.2", "--lorawan-phy-version", "1.0.2-b"]
+        self.assertEqual(self.take(s, [], *beside, text=bare)[:2], (0, self.counts(created=1)))
+        self.assertEqual(self.take(s, [], *beside, text=bare)[:2], (0, self.counts(present=1)))
+        shown = s.stack.cli("end-devices", "get", "app1", "eui-" + eui)
+        self.assertEqual((shown["name"], shown["frequency_plan_id"], shown["lorawan_version"]), ("Bare", "EU_863_870_TTN", "MAC_V1_0_2"))
+        status, _, said = self.take(s, [], "--frequency-plan-id", "MARS", text=bare.replace(eui, os.urandom(8).hex()))
+        self.assertEqual(status, 1)
+        self.assertIn("frequency_plan_id", said)
+
+    def story_a_device_that_was_told_to_be_silent_is_named(self, s):
+        """What ttn-lw-migrate has exported once, it finds silenced the next time."""
+        mute = exported(self.moved(s))
+        mute["mac_settings"]["schedule_downlinks"] = {"value": False}
+        status, _, said = self.take(s, [mute])
+        self.assertEqual(status, 0)
+        self.assertIn("note: 1 device: mac_settings.schedule_downlinks is false", said)
+
     def story_keys_are_exported_to_those_who_may_read_them(self, s):
         k = s.stack.create_key("app1", "--right-application-devices-read")
         status, summary, said = self.take(s, [exported(self.moved(s))] * 3, "--api-key", k)

@@ -112,6 +112,8 @@ class FullDisk(unittest.TestCase):
         sub = Subscriber(self.stack, self.key)
         self.addCleanup(sub.close)
         self.fill()
+        sub.publish("v3/app1/devices/dev0/down/push", {"downlinks": [{"f_port": 9, "frm_payload": "AQ=="}]}, 0)  # which cannot come again
+        self.assertEqual(sub.wait("dev0/down/failed")["downlink_failed"]["error"]["name"], "store_unavailable")
         for n in range(4):
             sub.client.publish("v3/app1/devices/dev%d/down/replace" % n, '{"downlinks":[]}', 1)
         self.wait_for(lambda: self.push_http("dev0", 1) == 200, "no room was made")

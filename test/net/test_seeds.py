@@ -13,7 +13,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(__file__))
 from gateway import Gateway  # noqa: E402
-from godwit import PLAN, ULID, Stack, Subscriber  # noqa: E402
+from godwit import PLAN, SOURCE, ULID, Stack, Subscriber  # noqa: E402
 from lorawan import Device  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -298,17 +298,33 @@ class Statements(unittest.TestCase):
 
     def test_each_has_a_test_that_exists(self):
         with open(os.path.join(HERE, "STATEMENTS.md"), encoding="utf-8") as f:
-            rows = [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in f if re.match(r"\| [MS]\d", line)]
-        for page in "MS":
-            ids = [int(row[0][1:]) for row in rows if row[0][0] == page]
+            lines = [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in f if re.match(r"\| ([A-Z]\d|`)", line)]
+        contract = [row for row in lines if row[0][0] in "ABCD"]
+        errors = [row for row in lines if row[0][0] == "`"]
+        rows = [row for row in lines if row[0][0] in "MS"]
+        for row in contract:
+            self.assertEqual(len(row), 4, row)
+            self.assertRegex(row[2], "^(same|better|not served|16 of them)", row)
+            self.assertTrue(row[3] != "–" or row[2].startswith("not served: "), row)
+        with open(os.path.join(SOURCE, "proto", "errors.def"), encoding="utf-8") as f:
+            names = re.findall(r"^DOWN_ERROR\((\w+),", f.read(), re.M)
+        self.assertEqual([row[0].strip("`") for row in errors], names)
+        rows += [[row[0], row[1], row[3]] for row in contract if row[3] != "–"] + [[row[0], row[0], row[1]] for row in errors]
+        for page in "MSABCD":
+            ids = [int(row[0][1:]) for row in (contract if page in "ABCD" else rows) if row[0][0] == page]
             self.assertEqual(ids, list(range(1, len(ids) + 1)))
-            self.assertGreater(len(ids), 10)
+            self.assertGreater(len(ids), 3)
         known, named = {}, set()
         for row in rows:
             self.assertEqual(len(row), 3, row)
             self.assertTrue(row[1], row)
             self.assertTrue(row[2], row)
             for test in row[2].split("; "):
+                in_c = re.fullmatch(r"(\w+) (\w+)", test)
+                if in_c:
+                    with open(os.path.join(SOURCE, "test", "unit", in_c.group(1) + ".c"), encoding="utf-8") as f:
+                        self.assertIn("START_TEST(%s)" % in_c.group(2), f.read())
+                    continue
                 file, owner, function = re.fullmatch(r"(\w+) (\w+)\.((?:test|story)_\w+)", test).groups()
                 self.assertIn((owner, function), known.setdefault(file, self.functions(file)), test)
                 named.add((file, owner, function))

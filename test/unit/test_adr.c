@@ -57,6 +57,24 @@ START_TEST(limits_are_those_of_the_region)
 }
 END_TEST
 
+START_TEST(what_was_lost_is_told_of_the_frames_since_the_last_change)
+{
+	struct bench b = bench_of(EU, 5, 0);
+	ck_assert_uint_eq(adr_loss_e4(&b.adr), 0);
+	b.f_cnt = 70; /* what was lost before the first frame is not known */
+	hear(&b, 2, 0);
+	ck_assert_uint_eq(adr_loss_e4(&b.adr), 0);
+	b.f_cnt += 2;
+	hear(&b, 1, 0);
+	ck_assert_uint_eq(adr_loss_e4(&b.adr), 4000);
+	hear(&b, 5, 0);
+	ck_assert_uint_eq(adr_loss_e4(&b.adr), 2000);
+	adr_applied(&b.adr, &(struct adr_choice){ 4, 0, 1 });
+	hear(&b, 1, 0);
+	ck_assert_uint_eq(adr_loss_e4(&b.adr), 0);
+}
+END_TEST
+
 START_TEST(a_strong_device_leaps_after_six_uplinks)
 {
 	struct bench b = bench_of(EU, 0, 0);
@@ -431,6 +449,7 @@ int main(void)
 	Suite *s = suite_create("adr");
 	TCase *t = tcase_create("decisions");
 	tcase_add_test(t, limits_are_those_of_the_region);
+	tcase_add_test(t, what_was_lost_is_told_of_the_frames_since_the_last_change);
 	tcase_add_test(t, a_strong_device_leaps_after_six_uplinks);
 	tcase_add_test(t, one_step_needs_twenty_uplinks);
 	tcase_add_test(t, power_is_lowered_at_the_highest_data_rate_only);

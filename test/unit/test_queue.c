@@ -111,12 +111,20 @@ static void crash(void)
 		ck_assert_int_eq(queue_load(&q, kept[k].seq, (struct slice){ kept[k].bytes, kept[k].n }), 0);
 }
 
+static int hear(void *ctx, const struct item *i, enum queue_news news)
+{
+	enum queue_news *heard = ctx;
+	ck_assert_ptr_nonnull(i);
+	*heard = news;
+	return 0;
+}
+
 static enum queue_news outcome(const struct item *of, uint32_t what, bool *ret_gone)
 {
 	struct up_outcome o = { .item = of->id, .outcome = what, .f_cnt = of->f_cnt, .session_key_id = of->session_key_id };
 	struct item *i;
-	enum queue_news news;
-	ck_assert_int_eq(queue_outcome(&q, &sink, 1, &o, &i, ret_gone, &news), 0);
+	enum queue_news news = NEWS_NONE;
+	ck_assert_int_eq(queue_outcome(&q, &sink, 1, &o, &(struct queue_teller){ hear, &news }, &i, ret_gone), 0);
 	ck_assert_ptr_eq(i, of);
 	if (*ret_gone)
 		item_free(i);
@@ -208,6 +216,8 @@ START_TEST(too_long_for_any_window_fails_at_once_and_for_this_one_after_eight)
 	}
 	ck_assert_ptr_null(pull(20, 51, NULL, &too_long));
 	ck_assert_uint_eq(too_long->f_port, 1);
+	ck_assert_ptr_eq(q.first, too_long); /* until somebody has said so */
+	ck_assert_int_eq(queue_remove(&q, &sink, 1, too_long), 0);
 	item_free(too_long);
 	ck_assert_uint_eq(pull(20, 51, NULL, NULL)->f_port, 2);
 	push(3, 3, 6, false, 242);
@@ -217,7 +227,6 @@ START_TEST(too_long_for_any_window_fails_at_once_and_for_this_one_after_eight)
 	queue_offer(&q, &sink, 1, 1, &now);
 	ck_assert_int_eq(queue_pull(&q, &sink, &p, 1, &now, &i, &never, &more), 0);
 	ck_assert_uint_eq(never->f_port, 3);
-	item_free(never);
 }
 END_TEST
 
@@ -313,7 +322,6 @@ END_TEST
 START_TEST(a_failing_store_changes_nothing)
 {
 	struct item *i, *too_long;
-	enum queue_news news;
 	bool more, gone;
 	struct pull p = {.device = 1, .session_key_id = {{9}}, .f_cnt = 7, .room = 50, .room_max = 242};
 	push(1, 1, 0, true, 1);
@@ -330,11 +338,11 @@ START_TEST(a_failing_store_changes_nothing)
 			.item = i->id, .outcome = outcomes[k], .f_cnt = 7, .session_key_id = {{9}}};
 		struct item *got;
 		good_calls = 0;
-		ck_assert_int_eq(queue_outcome(&q, &sink, 1, &o, &got, &gone, &news), -ENOMEM);
+		ck_assert_int_eq(queue_outcome(&q, &sink, 1, &o, NULL, &got, &gone), -ENOMEM);
 		ck_assert(!gone);
 		ck_assert_ptr_null(got);
 		ck_assert_ptr_eq(q.first, i);
-		ck_assert_int_eq(queue_outcome(&q, &sink, 1, &o, &got, &gone, &news), 0);
+		ck_assert_int_eq(queue_outcome(&q, &sink, 1, &o, NULL, &got, &gone), 0);
 		ck_assert_ptr_eq(got, i);
 	}
 	ck_assert_uint_eq(i->attempt, 2);
@@ -342,10 +350,45 @@ START_TEST(a_failing_store_changes_nothing)
 	struct up_outcome ack = {.item = i->id, .outcome = OUTCOME_ACK, .f_cnt = 8, .session_key_id = {{9}}};
 	struct item *got;
 	good_calls = 0;
-	ck_assert_int_eq(queue_outcome(&q, &sink, 1, &ack, &got, &gone, &news), -ENOMEM);
+	ck_assert_int_eq(queue_outcome(&q, &sink, 1, &ack, NULL, &got, &gone), -ENOMEM);
 	ck_assert_uint_eq(q.n, 1);
 	ck_assert_int_eq(outcome(i, OUTCOME_ACK, &gone), NEWS_ACK);
 	ck_assert_uint_eq(q.n, 0);
+}
+END_TEST
+
+static int say_nothing(void *ctx, const struct item *i, enum queue_news news)
+{
+	(void)ctx, (void)i, (void)news;
+	return -ENOSPC;
+}
+
+/** An application that cannot be told now is told when the outcome is reported again. */
+START_TEST(what_cannot_be_told_has_not_happened)
+{
+	static const struct {
+		uint32_t outcome;
+		enum queue_news news;
+		bool gone;
+	} rows[] = {{OUTCOME_SENT, NEWS_SENT, false}, {OUTCOME_NACK, NEWS_NACK, false}, {OUTCOME_ACK, NEWS_ACK, true},
+		{OUTCOME_FAILED, NEWS_FAILED, true}};
+	for (size_t k = 0; k < COUNT(rows); k++) {
+		struct item *got;
+		bool gone;
+		push(k + 1, 1, 0, true, 1);
+		struct item *i = pull((uint32_t)k + 1, 50, NULL, NULL);
+		struct up_outcome o = {.item = i->id, .outcome = rows[k].outcome, .f_cnt = i->f_cnt, .session_key_id = {{9}}};
+		ck_assert_int_eq(queue_outcome(&q, &sink, 1, &o, &(struct queue_teller){say_nothing, NULL}, &got, &gone), -ENOSPC);
+		ck_assert(!gone && !got && q.first == i && q.n == 1);
+		ck_assert_int_eq(i->state, ITEM_FLYING);
+		ck_assert_uint_eq(i->attempt, 1);
+		ck_assert_int_eq(outcome(i, rows[k].outcome, &gone), rows[k].news);
+		ck_assert_int_eq(gone, rows[k].gone);
+		if (!gone) {
+			ck_assert_int_eq(queue_remove(&q, &sink, 1, i), 0);
+			item_free(i);
+		}
+	}
 }
 END_TEST
 
@@ -421,12 +464,11 @@ START_TEST(a_full_queue_keeps_its_order_through_all_that_is_taken_out)
 		if (seq % 3)
 			continue;
 		struct up_outcome o = {.outcome = OUTCOME_SENT};
-		enum queue_news news;
 		p.f_cnt++;
 		queue_offer(&q, &nowhere, 1, 1, &now);
 		ck_assert_int_eq(queue_pull(&q, &nowhere, &p, 1, &now, &i, &too_long, &more), 0);
 		o.item = i->id;
-		ck_assert_int_eq(queue_outcome(&q, &nowhere, 1, &o, &i, &gone, &news), 0);
+		ck_assert_int_eq(queue_outcome(&q, &nowhere, 1, &o, NULL, &i, &gone), 0);
 		item_free(i);
 	}
 	size_t n = 0;
@@ -494,11 +536,12 @@ START_TEST(a_pull_that_stayed_on_the_way_gives_back_what_is_out_for_its_counter)
 	struct item *i = pull(7, 50, NULL, NULL), *got;
 	struct up_outcome o = { .outcome = OUTCOME_RETURNED, .f_cnt = 8, .session_key_id = { { 9 } } };
 	bool gone;
-	enum queue_news news;
-	ck_assert_int_eq(queue_outcome(&q, &sink, 1, &o, &got, &gone, &news), 0);
+	enum queue_news news = NEWS_NONE;
+	struct queue_teller teller = { hear, &news };
+	ck_assert_int_eq(queue_outcome(&q, &sink, 1, &o, &teller, &got, &gone), 0);
 	ck_assert_ptr_null(got);
 	o.f_cnt = 7;
-	ck_assert_int_eq(queue_outcome(&q, &sink, 1, &o, &got, &gone, &news), 0);
+	ck_assert_int_eq(queue_outcome(&q, &sink, 1, &o, &teller, &got, &gone), 0);
 	ck_assert_ptr_eq(got, i);
 	ck_assert(i->state == ITEM_WAITING && news == NEWS_NONE && !gone);
 }
@@ -573,6 +616,7 @@ int main(void)
 	tcase_add_test(t, everything_is_there_again_after_a_restart);
 	tcase_add_test(t, the_queue_is_full_at_its_limit);
 	tcase_add_test(t, a_failing_store_changes_nothing);
+	tcase_add_test(t, what_cannot_be_told_has_not_happened);
 	tcase_add_test(t, a_damaged_record_is_refused_before_it_can_overrun_anything);
 	tcase_add_test(t, an_item_that_awaits_another_sessions_acknowledgement_is_found);
 	tcase_add_test(t, a_full_queue_keeps_its_order_through_all_that_is_taken_out);

@@ -194,6 +194,11 @@ bool adr_heard(struct adr *a, const struct adr_sample *s)
 	return has_moved;
 }
 
+unsigned adr_loss_e4(const struct adr *a)
+{
+	return a->frames ? a->frames_lost * 10000u / a->frames : 0;
+}
+
 void adr_heard_again(struct adr *a)
 {
 	if (a->last_heard >= a->link.now.nb_trans || a->heard >= a->sent)

@@ -93,6 +93,8 @@ void adr_start(struct adr *a, const struct adr_link *link);
 bool adr_heard(struct adr *a, const struct adr_sample *s);
 /** The last uplink once more, under NbTrans. */
 void adr_heard_again(struct adr *a);
+/** How many of the recent frames were lost [1e-4], since the last change. */
+unsigned adr_loss_e4(const struct adr *a);
 /** A downlink answers the last uplink: the device does not repeat it any more. */
 void adr_answered(struct adr *a);
 /** What the device should have. For uplinks with the ADR bit, and after adr_heard.

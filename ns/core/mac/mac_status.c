@@ -22,6 +22,7 @@ void mac_dev_status(struct mac_run *run, struct slice arg)
 	struct ns_up *m = outbox_begin(run->ns, run->dev, &run->reception->cids);
 	MSG_MARK(m, status);
 	m->status = (struct up_status){ .battery = ans.battery, .margin_db = ans.margin_db, .f_cnt = run->reception->f_cnt };
+	MSG_SET(&m->status, received_unix_us, run->reception->first_unix_us);
 	outbox_put(run->ns);
 	struct text *t = trace_begin(run->ns, EVENT_NS_MAC_DEV_STATUS_ANSWER, run->about);
 	json_name(t, "battery");

@@ -357,6 +357,7 @@ static void put_data(struct ns *ns, const struct reception *r, const struct sess
 		MSG_SET(u, device_channel, (uint32_t)channel);
 	u->received_unix_us = r->first_unix_us;
 	u->airtime_us = airtime_us(&r->modu, r->len, true);
+	MSG_SET(u, per_e4, adr_loss_e4(&s->mac.adr));
 	MSG_SET(u, net_id, ns->config.net_id);
 	outbox_put(ns);
 }
