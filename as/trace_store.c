@@ -21,6 +21,7 @@ enum {
 	TRACE_SCHEMA = 1
 };
 #define FLUSH_US    (1 * SEC_US)
+#define COMMIT_EVERY_US (SEC_US / 10) /* chunks that are full go to the disk together: a commit for each was most of what they cost */
 #define SPAN_MAX_US (3600 * SEC_US) /* of a chunk: its oldest event goes with its newest */
 #define TRIM_US     (60 * SEC_US)
 #define LOST_SAID_US (60 * SEC_US)
@@ -256,7 +257,8 @@ static int load(struct trace_store *s)
 
 static int open_and_load(struct trace_store *s, struct text *err)
 {
-	struct store_options o = { .dir = s->dir, .map_size = s->map_size, .schema = TRACE_SCHEMA, .is_lazy = true };
+	struct store_options o = { .dir = s->dir, .map_size = s->map_size, .schema = TRACE_SCHEMA, .is_lazy = true,
+		.commit_delay_us = COMMIT_EVERY_US };
 	int r = store_open(s->loop, &o, &s->store, err);
 	if (!r)
 		r = load(s);

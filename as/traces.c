@@ -19,10 +19,10 @@ struct traces {
 
 /* ---- coming in ---- */
 
-static void keep(struct as *as, const struct trace_event *e)
+/** @param d  its device; NULL: of none */
+static void keep(struct as *as, const struct trace_event *e, const struct device *d)
 {
 	struct traces *t = as->traces;
-	const struct device *d = MSG_HAS(e, device) ? registry_device_by_uid(&as->registry, e->device) : NULL;
 	trace_store_add(t->store, e, d ? d->app->key : "");
 	if (t->watcher)
 		t->watcher(as, e);
@@ -70,7 +70,7 @@ static void add(struct as *as, enum event_id event, const struct traces_of *of, 
 		MSG_MARK(e, data);
 	event_log(&as->watch, event, e);
 	if (events_is_told(event, as->events))
-		keep(as, e);
+		keep(as, e, of->device);
 }
 
 /** The data of an event with as many own ids, from `at` on, as fit. @return where the next one goes on */
@@ -136,10 +136,16 @@ static void on_events(void *ctx, struct bus_peer *peer, struct bus_request *requ
 {
 	struct as *as = ctx;
 	const struct trace_events *b = msg;
+	const struct device *d = NULL;
 	(void)peer;
 	(void)request;
-	for (size_t i = 0; i < b->v.len; i++)
-		keep(as, &b->v.v[i]);
+	for (size_t i = 0; i < b->v.len; i++) {
+		const struct trace_event *e = &b->v.v[i];
+		/* Steps of one message come one after the other: look once. */
+		if (MSG_HAS(e, device) && (!d || d->entry.uid != e->device))
+			d = registry_device_by_uid(&as->registry, e->device);
+		keep(as, e, MSG_HAS(e, device) ? d : NULL);
+	}
 	if (MSG_HAS(b, lost) && b->v.len)
 		trace_store_missed(as->traces->store, b->v.v[0].process, b->lost);
 }

@@ -18,7 +18,7 @@ struct store;
 struct store_options {
 	const char *dir;          /**< created (0700) if missing */
 	uint64_t map_size;        /**< most octets the store may ever take; 0: a default that suits the machine */
-	uint64_t commit_delay_us; /**< each commit takes at least this long; for tests of slow disks */
+	uint64_t commit_delay_us; /**< each commit takes at least this long: to gather more into each, and for tests of slow disks */
 	uint32_t schema;          /**< version of what is stored; another one on disk is migrated or refused */
 	bool is_lazy;             /**< what was committed last may go with the power (not with the process): half the work for the disk */
 };
