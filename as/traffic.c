@@ -114,7 +114,9 @@ static int load_battery(void *ctx, struct slice key, struct slice value)
 	struct reader k = reader_of(key.p + 1, key.n - 1), r = reader_of(value.p, value.n);
 	uint64_t uid = reader_be64(&k);
 	uint8_t version = reader_u8(&r);
-	struct tts_battery b = { .level = reader_u8(&r), .f_cnt = reader_be32(&r), .received_unix_us = reader_be64(&r) };
+	struct tts_battery b = { .level = reader_u8(&r) };
+	b.f_cnt = reader_be32(&r);
+	b.received_unix_us = reader_be64(&r);
 	if (k.failed || r.failed || version != BATTERY_VERSION)
 		return damaged("battery", uid);
 	struct device_traffic *d = traffic_of(as, uid, true);

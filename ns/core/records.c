@@ -223,7 +223,8 @@ static void get_conf(struct reader *r, struct conf_list *ret)
 {
 	uint8_t n = reader_u8(r), n_old = n >> 4;
 	n &= 15;
-	*ret = (struct conf_list){ .n_old = n_old, .has_acked = reader_u8(r), .acked = reader_be16(r) };
+	*ret = (struct conf_list){ .n_old = n_old, .has_acked = reader_u8(r) };
+	ret->acked = reader_be16(r);
 	if (n > NS_CONF_MAX || n_old > n)
 		r->failed = true;
 	for (; !r->failed && ret->n < n; ret->n++)

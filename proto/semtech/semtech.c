@@ -12,7 +12,8 @@ int semtech_read(const void *p, size_t n, struct semtech_datagram *ret)
 	struct reader r = reader_of(p, n);
 	if (n < SEMTECH_HEAD)
 		return SEMTECH_E_SHORT;
-	struct semtech_datagram d = {.version = reader_u8(&r), .token = reader_be16(&r)};
+	struct semtech_datagram d = {.version = reader_u8(&r)};
+	d.token = reader_be16(&r);
 	uint8_t type = reader_u8(&r);
 	if (d.version != 1 && d.version != 2)
 		return SEMTECH_E_PROTOCOL;
