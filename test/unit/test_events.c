@@ -1,12 +1,8 @@
 /** @file The table of events, and the page proto/EVENTS.md, which GODWIT_UPDATE=1 writes anew. */
 #include "proto/events.h"
 #include "proto/schema.h"
-#include <check.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include "test/unit/page.h"
 #include <string.h>
-
-enum { PAGE_MAX = 1 << 20 };
 
 START_TEST(each_name_is_there_once_and_says_its_process)
 {
@@ -97,27 +93,9 @@ END_TEST
 
 START_TEST(the_page_of_events_is_fresh)
 {
-	char path[4096];
-	const char *source = getenv("GODWIT_SOURCE");
-	snprintf(path, sizeof path, "%s/proto/EVENTS.md", source ? source : ".");
-	struct text page = text_growing(PAGE_MAX);
+	AUTO(text_done) struct text page = text_growing(PAGE_MAX);
 	events_print_doc(&page);
-	ck_assert(!page.failed);
-	if (getenv("GODWIT_UPDATE")) {
-		FILE *out = fopen(path, "w");
-		ck_assert_ptr_nonnull(out);
-		ck_assert_uint_eq(fwrite(page.p, 1, page.len, out), page.len);
-		ck_assert_int_eq(fclose(out), 0);
-	}
-	FILE *f = fopen(path, "r");
-	ck_assert_msg(f, "%s", path);
-	char *there = malloc(PAGE_MAX);
-	ck_assert_ptr_nonnull(there);
-	size_t n = fread(there, 1, PAGE_MAX, f);
-	fclose(f);
-	ck_assert_msg(n == page.len && !memcmp(there, page.p, n), "proto/EVENTS.md is stale: GODWIT_UPDATE=1 build/test/unit/test_events");
-	free(there);
-	text_done(&page);
+	page_is("proto/EVENTS.md", &page, "test_events");
 }
 END_TEST
 

@@ -2,12 +2,8 @@
 #include "as/cli/help.h"
 #include "common/core/clock.h"
 #include "common/settings.h"
-#include <check.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include "test/unit/page.h"
 #include <string.h>
-
-enum { FILE_MAX_BYTES = 1 << 20 };
 
 /* Where the members would lie concerns nobody here. */
 static const struct setting rows[] = {
@@ -27,39 +23,6 @@ static const char intro[] =
 	"# Take the # from a line to change its key, then: godwit-gs --check-config (godwit-ns, godwit-as) says whether it is good.\n"
 	"# GODWIT_SECTION_KEY in the environment overrides a line here, --section.key=value on the command line both.\n"
 	"# godwit.conf(5) says more.\n\n";
-
-static void source_path(char *ret, size_t cap, const char *leaf)
-{
-	const char *source = getenv("GODWIT_SOURCE");
-	snprintf(ret, cap, "%s/%s", source ? source : ".", leaf);
-}
-
-static void read_page(const char *leaf, struct text *ret)
-{
-	char path[4096], buf[4096];
-	source_path(path, sizeof path, leaf);
-	FILE *f = fopen(path, "r");
-	ck_assert_msg(f, "%s cannot be read", path);
-	for (size_t n; (n = fread(buf, 1, sizeof buf, f)) > 0;)
-		text_put(ret, (struct str){ buf, n });
-	fclose(f);
-}
-
-/** The file must say `want`; with GODWIT_UPDATE=1 it is made to. */
-static void compare(const char *leaf, const struct text *want)
-{
-	AUTO(text_done) struct text have = text_growing(FILE_MAX_BYTES);
-	if (getenv("GODWIT_UPDATE")) {
-		char path[4096];
-		source_path(path, sizeof path, leaf);
-		FILE *f = fopen(path, "w");
-		ck_assert_ptr_nonnull(f);
-		ck_assert_uint_eq(fwrite(want->p, 1, want->len, f), want->len);
-		ck_assert_int_eq(fclose(f), 0);
-	}
-	read_page(leaf, &have);
-	ck_assert_msg(str_eq(text_str(&have), text_str(want)), "%s is stale: GODWIT_UPDATE=1 build/test/unit/test_manual", leaf);
-}
 
 /** Text for troff: no character of it may be taken for a request. */
 static void put_roff(struct text *out, const char *s)
@@ -134,7 +97,7 @@ static void replace(struct text *page, const char *word, void (*put)(struct text
 	snprintf(end, sizeof end, ".\\\" end %s\n", word);
 	const char *from = strstr(page->p, begin), *to = strstr(page->p, end);
 	ck_assert_msg(from && to && from < to, "the page has no place for its %s", word);
-	struct text fresh = text_growing(FILE_MAX_BYTES);
+	struct text fresh = text_growing(PAGE_MAX);
 	text_put(&fresh, (struct str){ page->p, (size_t)(from - page->p) + strlen(begin) });
 	put(&fresh);
 	text_puts(&fresh, to);
@@ -144,29 +107,29 @@ static void replace(struct text *page, const char *word, void (*put)(struct text
 
 START_TEST(the_example_configuration_lists_every_setting)
 {
-	AUTO(text_done) struct text want = text_growing(FILE_MAX_BYTES);
+	AUTO(text_done) struct text want = text_growing(PAGE_MAX);
 	text_puts(&want, intro);
 	settings_example(&table, &want);
-	compare("deploy/godwit.conf", &want);
+	page_is("deploy/godwit.conf", &want, "test_manual");
 }
 END_TEST
 
 START_TEST(the_page_of_the_configuration_lists_every_setting)
 {
-	AUTO(text_done) struct text want = text_growing(FILE_MAX_BYTES);
-	read_page("deploy/man/godwit.conf.5", &want);
+	AUTO(text_done) struct text want = text_growing(PAGE_MAX);
+	page_read("deploy/man/godwit.conf.5", &want);
 	replace(&want, "settings", put_settings);
-	compare("deploy/man/godwit.conf.5", &want);
+	page_is("deploy/man/godwit.conf.5", &want, "test_manual");
 }
 END_TEST
 
 START_TEST(the_page_of_the_command_line_lists_every_command_and_flag)
 {
-	AUTO(text_done) struct text want = text_growing(FILE_MAX_BYTES);
-	read_page("deploy/man/godwit.1", &want);
+	AUTO(text_done) struct text want = text_growing(PAGE_MAX);
+	page_read("deploy/man/godwit.1", &want);
 	replace(&want, "commands", put_commands);
 	replace(&want, "flags", put_flags);
-	compare("deploy/man/godwit.1", &want);
+	page_is("deploy/man/godwit.1", &want, "test_manual");
 }
 END_TEST
 

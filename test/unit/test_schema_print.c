@@ -1,11 +1,7 @@
 /** @file Messages for people: JSON, and the page proto/MESSAGES.md, which GODWIT_UPDATE=1 writes anew. */
 #include "proto/schema.h"
-#include <check.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include "test/unit/page.h"
 #include <string.h>
-
-enum { PAGE_MAX = 1 << 20 };
 
 START_TEST(a_message_as_json)
 {
@@ -37,28 +33,9 @@ END_TEST
 
 START_TEST(the_page_of_messages_is_fresh)
 {
-	char path[4096];
-	const char *source = getenv("GODWIT_SOURCE");
-	snprintf(path, sizeof path, "%s/proto/MESSAGES.md", source ? source : ".");
-	struct text page = text_growing(PAGE_MAX);
+	AUTO(text_done) struct text page = text_growing(PAGE_MAX);
 	msg_print_doc(&page);
-	ck_assert(!page.failed);
-	if (getenv("GODWIT_UPDATE")) {
-		FILE *out = fopen(path, "w");
-		ck_assert_ptr_nonnull(out);
-		ck_assert_uint_eq(fwrite(page.p, 1, page.len, out), page.len);
-		ck_assert_int_eq(fclose(out), 0);
-	}
-	FILE *f = fopen(path, "r");
-	ck_assert_msg(f, "%s", path);
-	char *there = malloc(PAGE_MAX);
-	ck_assert_ptr_nonnull(there);
-	size_t n = fread(there, 1, PAGE_MAX, f);
-	fclose(f);
-	ck_assert_msg(n == page.len && !memcmp(there, page.p, n),
-		"proto/MESSAGES.md is stale: GODWIT_UPDATE=1 build/test/unit/test_schema_print");
-	free(there);
-	text_done(&page);
+	page_is("proto/MESSAGES.md", &page, "test_schema_print");
 }
 END_TEST
 
