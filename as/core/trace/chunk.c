@@ -48,9 +48,10 @@ void chunk_init(struct chunk *c)
 	memset(c->prints, 0, sizeof c->prints);
 }
 
+/** The place of a fingerprint goes by its size, so that the set is nearly sorted as it stands. */
 static void add_print(struct chunk *c, uint32_t print)
 {
-	size_t at = print % COUNT(c->prints);
+	size_t at = (size_t)((uint64_t)print * COUNT(c->prints) >> 32);
 	while (c->prints[at] && c->prints[at] != print)
 		at = (at + 1) % COUNT(c->prints);
 	c->n_prints += !c->prints[at];
@@ -90,14 +91,25 @@ struct slice chunk_value(struct chunk *c)
 	return (struct slice){ c->bytes, c->len };
 }
 
+/** The set in order: few have to go past more than their neighbours. @return how many */
+static size_t sort_prints(const struct chunk *c, uint32_t ret[CHUNK_PRINTS_MAX])
+{
+	size_t n = 0;
+	for (size_t i = 0; i < COUNT(c->prints); i++) {
+		size_t k = n;
+		if (!c->prints[i])
+			continue;
+		for (n++; k && ret[k - 1] > c->prints[i]; k--)
+			ret[k] = ret[k - 1];
+		ret[k] = c->prints[i];
+	}
+	return n;
+}
+
 size_t chunk_index(const struct chunk *c, uint8_t ret[CHUNK_INDEX_MAX])
 {
 	uint32_t sorted[CHUNK_PRINTS_MAX];
-	size_t n = 0;
-	for (size_t i = 0; i < COUNT(c->prints); i++)
-		if (c->prints[i])
-			sorted[n++] = c->prints[i];
-	n = prints_sort(sorted, n);
+	size_t n = sort_prints(c, sorted);
 	struct writer w = writer_of(ret, CHUNK_INDEX_MAX);
 	writer_be32(&w, 0);
 	writer_be64(&w, c->first_us);
