@@ -15,13 +15,14 @@ enum {
 	RECORD_BYTES = 48,            /**< of a record, beside its value */
 	TRIM_AT_ONCE = 256,           /**< chunks that are deleted in one go */
 	WAITING_MAX_BYTES = 8 << 20,  /**< for the disk; in a small store an eighth of it */
+	GATHER_BYTES = 4 << 20,       /**< where less may wait for the disk, commits do not wait for more */
 	MEMORY_CHUNKS = 128,          /**< where there is no disk: 8 MiB */
 	RESERVE_BYTES = 1 << 20,      /**< the least that a store takes beyond its map size, and a ninth of both otherwise */
 	KEY_BYTES = UID_KEY,
 	TRACE_SCHEMA = 1
 };
 #define FLUSH_US    (1 * SEC_US)
-#define COMMIT_EVERY_US (SEC_US / 10) /* chunks that are full go to the disk together: a commit for each was most of what they cost */
+#define COMMIT_EVERY_US (SEC_US / 10) /* full chunks go to the disk together: a commit for each was most of what they cost */
 #define SPAN_MAX_US (3600 * SEC_US) /* of a chunk: its oldest event goes with its newest */
 #define TRIM_US     (60 * SEC_US)
 #define LOST_SAID_US (60 * SEC_US)
@@ -258,7 +259,7 @@ static int load(struct trace_store *s)
 static int open_and_load(struct trace_store *s, struct text *err)
 {
 	struct store_options o = { .dir = s->dir, .map_size = s->map_size, .schema = TRACE_SCHEMA, .is_lazy = true,
-		.commit_delay_us = COMMIT_EVERY_US };
+		.commit_delay_us = s->waiting_max < GATHER_BYTES ? 0 : COMMIT_EVERY_US };
 	int r = store_open(s->loop, &o, &s->store, err);
 	if (!r)
 		r = load(s);

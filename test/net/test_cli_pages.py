@@ -66,7 +66,8 @@ EXAMPLES = [
     ("end-devices multicast-members remove", "dev1"),
     ("simulate application-uplink", None),
     ("events", r"as\.up\.data\.forward +app1/dev1"),
-    ("trace", r"gs\.up\.receive"),
+    ("trace", r"^ *0\.0 +gs +heard"),
+    ("why", r"^Why does it not join\?$"),
     ("logs set", '"level": "debug"'),
     ("logs get", "dev1"),
     ("logs clear", r"\[\]"),
@@ -142,6 +143,7 @@ ELSEWHERE = {
     "backup": "above, and test_backup",
     "restore": "above, and test_backup",
     "applications api-keys delete": "which one, the sentence does not say",
+    "why": "about which device, the sentence does not say",
 }
 
 
