@@ -25,6 +25,8 @@ struct as_settings {
 #undef SETTING
 };
 
+enum { AS_INTEGRATION_KINDS = 2 }; /**< as enum integration_kind */
+
 struct as_metrics {
 #define METRIC(member, kind, name, help) METRIC_MEMBER_##kind member;
 #define METRIC_BY(member, n, kind, name, label, word, help) METRIC_MEMBER_##kind member[n];

@@ -88,7 +88,7 @@ static void publish_refusal(
 	traces_note(as, EVENT_AS_DOWN_DATA_DROP, &of, &id, 1, about.failed ? "" : data);
 	shown.item = &id.id;
 	tts_down(t, &u, TTS_FAILED, d ? &shown : NULL, e);
-	traffic_publish(as, rq->app, rq->device_id, tts_down_topic(TTS_FAILED), text_str(t));
+	(void)traffic_publish(as, rq->app, rq->device_id, tts_down_topic(TTS_FAILED), text_str(t));
 }
 
 /** Refuse an item, or the request as a whole (d NULL). */
@@ -147,7 +147,7 @@ static void announce(void *ctx)
 	struct as *as = n->as;
 	const struct device *d = registry_device_by_uid(&as->registry, n->uid);
 	for (size_t at = 0, i = 0; d && at < n->messages.len; at += strlen(n->messages.p + at) + 1, i++) {
-		traffic_publish(as, d->app, d->id, tts_down_topic(TTS_QUEUED), str_of(n->messages.p + at));
+		(void)traffic_publish(as, d->app, d->id, tts_down_topic(TTS_QUEUED), str_of(n->messages.p + at));
 		struct cid cid = { .kind = CID_AS_DOWNLINK };
 		memcpy(cid.id.b, n->ids.p + i * sizeof cid.id.b, sizeof cid.id.b);
 		forwards_tell(as, EVENT_AS_DOWN_DATA_QUEUED_FORWARD, &(struct traces_of){ .device = d }, &cid, 1,

@@ -9,7 +9,7 @@ static const uint8_t octets[] = {
 	[REGISTRY_DEVICES] = TABLE_DEVICES,   [REGISTRY_GATEWAYS] = TABLE_GATEWAYS,
 	[REGISTRY_TOMBSTONES] = TABLE_TOMBSTONES, [REGISTRY_API_KEYS] = TABLE_API_KEYS,
 };
-enum { KEY_MAX_BYTES = 1 + APP_KEY_TEXT };
+enum { KEY_MAX_BYTES = 1 + APP_KEY_TEXT, FORGET_KEY_MAX = 17 };
 
 static struct slice key_in_table(enum registry_table table, struct slice key, uint8_t buf[KEY_MAX_BYTES])
 {
@@ -42,6 +42,45 @@ struct slice as_store_uid_key(uint8_t buf[UID_KEY], enum as_table table, uint64_
 struct registry_sink as_store_sink(struct store *s)
 {
 	return (struct registry_sink){ put, del, s };
+}
+
+/** A helping of keys to delete: a scan may not write. */
+struct helping {
+	uint8_t key[64][FORGET_KEY_MAX];
+	size_t n[64], used;
+};
+
+static int help_oneself(void *ctx, struct slice key, struct slice value)
+{
+	struct helping *h = ctx;
+	(void)value;
+	if (h->used == COUNT(h->n))
+		return 1;
+	if (key.n > FORGET_KEY_MAX)
+		return 0;
+	memcpy(h->key[h->used], key.p, key.n);
+	h->n[h->used++] = key.n;
+	return 0;
+}
+
+int as_store_forget(struct store *s, struct slice prefix)
+{
+	struct helping h;
+	uint8_t last[FORGET_KEY_MAX];
+	struct slice from = {0};
+	int more;
+	do {
+		h.used = 0;
+		more = store_scan(s, prefix, from, help_oneself, &h);
+		for (size_t i = 0; i < h.used; i++)
+			TRY(store_del(s, (struct slice){h.key[i], h.n[i]}));
+		if (!h.used)
+			break;
+		/* On from there: what is deleted already need not be stepped over each time. */
+		memcpy(last, h.key[h.used - 1], FORGET_KEY_MAX);
+		from = (struct slice){last, h.n[h.used - 1]};
+	} while (more == 1);
+	return more < 0 ? more : 0;
 }
 
 struct loading {

@@ -20,6 +20,9 @@ enum as_table {
 	TABLE_INTAKE = 0x24,     /**< store id of an ns (16) -> last seq taken (8) */
 	TABLE_WAITING = 0x25,    /**< "app1@tenant1", 0, number (8) -> rest of the topic, newline, message: of an application without a link */
 	TABLE_BATTERIES = 0x26,  /**< uid -> what the device last said of its battery */
+	TABLE_INTEGRATIONS = 0x27, /**< "app1@tenant1", 0, kind (1), id -> number (8), what it is set to */
+	TABLE_OUTBOX = 0x28,     /**< number of an integration (8), seq (8) -> message; seq 0: numbers below that (8) may have been given */
+	TABLE_INBOX = 0x29,      /**< number of an integration (8), packet id (2) -> "": a message of QoS 2 that its broker has not released */
 	TABLE_MQTT = 0x30,       /**< the engine's key -> session, subscription or message */
 	/* 0x40 to 0x4f: device API, telemetry */
 	TABLE_TRACE_INDEX = 0x60,  /**< in the store of the trace: number (8) -> index of the chunk, as/core/trace/chunk.h */
@@ -29,6 +32,9 @@ enum { AS_SCHEMA = 1 };
 enum { UID_KEY = 9 };
 /** The key of a device's only record of a table. */
 struct slice as_store_uid_key(uint8_t buf[UID_KEY], enum as_table table, uint64_t uid);
+
+/** Delete every record below a prefix of at most UID_KEY octets, whose keys are no longer than 17. @return 0; -errno */
+int as_store_forget(struct store *s, struct slice prefix);
 
 struct as;
 /** Writes of the registry and the keyring go to the store. */

@@ -2,6 +2,7 @@
 #include "as/traffic.h"
 #include "as/applications.h"
 #include "as/downlinks.h"
+#include "as/integrations/integrations.h"
 #include "as/store.h"
 #include "common/log.h"
 #include <stdlib.h>
@@ -165,52 +166,13 @@ static void take_abp_session(struct as *as, const struct device *d)
 		LOG(LOG_ERROR, "session_not_stored", KV_Z("device", d->path), KV_Z("error", strerror(-r)));
 }
 
-/** A helping of keys to delete: a scan may not write. */
-struct helping {
-	uint8_t key[64][ITEM_KEY];
-	size_t n[64], used;
-};
-
-static int help_oneself(void *ctx, struct slice key, struct slice value)
-{
-	struct helping *h = ctx;
-	(void)value;
-	if (h->used == COUNT(h->n))
-		return 1;
-	if (key.n > ITEM_KEY)
-		return 0;
-	memcpy(h->key[h->used], key.p, key.n);
-	h->n[h->used++] = key.n;
-	return 0;
-}
-
-/** Delete every record below a prefix. */
-static void forget_all(struct as *as, struct slice prefix)
-{
-	struct helping h;
-	uint8_t last[ITEM_KEY];
-	struct slice from = {0};
-	int more;
-	do {
-		h.used = 0;
-		more = store_scan(as->store, prefix, from, help_oneself, &h);
-		for (size_t i = 0; i < h.used; i++)
-			store_del(as->store, (struct slice){h.key[i], h.n[i]});
-		if (!h.used)
-			break;
-		/* On from there: what is deleted already need not be stepped over each time. */
-		memcpy(last, h.key[h.used - 1], ITEM_KEY);
-		from = (struct slice){last, h.n[h.used - 1]};
-	} while (more == 1);
-}
-
 static void forget_device(struct as *as, uint64_t uid)
 {
 	static const enum as_table tables[] = { TABLE_SESSIONS, TABLE_QUEUE, TABLE_JOIN, TABLE_DEV_NONCES, TABLE_BATTERIES };
 	struct device_traffic *d = traffic_of(as, uid, false);
 	uint8_t key[UID_KEY];
 	for (size_t i = 0; i < COUNT(tables); i++)
-		forget_all(as, as_store_uid_key(key, tables[i], uid));
+		(void)as_store_forget(as->store, as_store_uid_key(key, tables[i], uid));
 	if (!d)
 		return;
 	heap_remove(&as->traffic->leases, &d->lease);
@@ -372,11 +334,13 @@ struct text *traffic_json(struct as *as)
 	return &as->traffic->json;
 }
 
-size_t traffic_publish(
+int traffic_publish(
 	struct as *as, const struct app *a, const char *device_id, const char *suffix, struct str json)
 {
 	char topic[256];
 	struct text t = text_fixed(topic, sizeof topic);
 	text_printf(&t, "/devices/%s/%s", device_id, suffix);
-	return applications_publish(as, a, text_str(&t), json);
+	TRY(integrations_publish(as, a, device_id, message_kind_of(str_of(suffix)), json));
+	applications_publish(as, a, text_str(&t), json);
+	return 0;
 }

@@ -52,9 +52,9 @@ size_t traffic_items(const struct as *as, uint64_t *ret_oldest_unix_us);
 struct tts_up traffic_envelope(struct as *as, const struct device *d);
 /** Scratch to compose one message in; valid until the next call. */
 struct text *traffic_json(struct as *as);
-/** Give a message to everybody who listens to the application: topic `…/devices/{device id}/{suffix}`. Adds
- * an event.
+/** Give a message to everybody who is to have it: the application's integrations keep it, its MQTT clients are sent it, on topic
+ * `…/devices/{device id}/{suffix}`.
  * @param device_id  not always of a device that exists
- * @return how many took it */
-size_t traffic_publish(
+ * @return 0; -errno: nobody was given it */
+int traffic_publish(
 	struct as *as, const struct app *a, const char *device_id, const char *suffix, struct str json);

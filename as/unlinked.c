@@ -4,7 +4,6 @@
  * sessions keep it: it is neither lost nor doubled by a crash. Numbers of an application's messages have no gaps.
  */
 #include "as/unlinked.h"
-#include "as/applications.h"
 #include "as/store.h"
 #include "as/traces.h"
 #include "as/traffic.h"
@@ -118,10 +117,8 @@ static int keep(struct unlinked *w, const struct app *app, struct str tail, stru
 int unlinked_publish(struct as *as, const struct device *d, const char *suffix, struct str json)
 {
 	struct unlinked *w = as->unlinked;
-	if (app_is_linked(d->app) && !find(w, d->app->key)) {
-		traffic_publish(as, d->app, d->id, suffix, json);
-		return 0;
-	}
+	if (app_is_linked(d->app) && !find(w, d->app->key))
+		return traffic_publish(as, d->app, d->id, suffix, json);
 	char topic[TAIL_MAX];
 	struct text tail = text_fixed(topic, sizeof topic);
 	text_printf(&tail, "/devices/%s/%s", d->id, suffix);
@@ -129,6 +126,18 @@ int unlinked_publish(struct as *as, const struct device *d, const char *suffix, 
 	if (e)
 		LOG(LOG_ERROR, "waiting_not_stored", KV_Z("device", d->path), KV_Z("error", strerror(-e)));
 	return e ? e : UNLINKED_E_WAITS;
+}
+
+/** Publish what was kept as "/devices/{device id}/{suffix}" and JSON. @return 0; -errno */
+static int publish_kept(struct as *as, const struct app *app, struct str tail, struct str json)
+{
+	char device_id[TAIL_MAX], suffix[TAIL_MAX];
+	struct str root, devices, id, rest = str_cut(tail, '/', &root);
+	rest = str_cut(rest, '/', &devices);
+	rest = str_cut(rest, '/', &id);
+	if (str_copy(id, device_id, sizeof device_id) || str_copy(rest, suffix, sizeof suffix))
+		return 0;
+	return traffic_publish(as, app, device_id, suffix, json);
 }
 
 /** Publish an application's oldest message. @return 0; -errno */
@@ -147,7 +156,7 @@ static int publish_first(struct unlinked *w, struct waiter *a, const struct app 
 		if (w->message.failed)
 			return -ENOMEM;
 		json = str_cut(text_str(&w->message), '\n', &tail);
-		applications_publish(w->as, app, tail, json);
+		TRY(publish_kept(w->as, app, tail, json));
 	}
 	return drop_first(w, a);
 }

@@ -3,6 +3,7 @@
 #include "as/api/routes.h"
 #include "as/applications.h"
 #include "as/doors.h"
+#include "as/integrations/integrations.h"
 #include "as/replica.h"
 #include "as/traces.h"
 #include "as/traffic.h"
@@ -16,6 +17,12 @@ static const char *as_process_label(unsigned i)
 {
 	static const char *const processes[TRACE_PROCESSES] = { "gs", "ns", "as" };
 	return processes[i];
+}
+
+static const char *as_integration_label(unsigned i)
+{
+	static const char *const kinds[AS_INTEGRATION_KINDS] = { [INTEGRATION_PUBSUB] = "pubsub", [INTEGRATION_WEBHOOK] = "webhook" };
+	return kinds[i];
 }
 
 static const struct metric metrics[] = {
@@ -54,6 +61,7 @@ static void write_metrics(void *ctx, struct text *t)
 	doors_count(as);
 	traces_count(as);
 	count_mqtt(as);
+	integrations_count(as);
 	metrics_render(t, metrics, COUNT(metrics), m, NULL);
 	replica_metrics(as, t);
 	store_metrics(as->store, t, "as");

@@ -1,5 +1,6 @@
 /** @file Keys at rest: wrapping, and the text form of the key-encryption key. */
 #include "as/core/envelope.h"
+#include <stdlib.h>
 
 int envelope_seal(const struct envelope *e, const struct key *k, uint8_t ret[WRAPPED_KEY])
 {
@@ -9,6 +10,39 @@ int envelope_seal(const struct envelope *e, const struct key *k, uint8_t ret[WRA
 int envelope_open(const struct envelope *e, const uint8_t sealed[WRAPPED_KEY], struct key *ret)
 {
 	return crypto_unwrap(e->crypto, &e->kek, sealed, ret);
+}
+
+int envelope_seal_text(const struct envelope *e, struct str secret, struct text *ret)
+{
+	size_t n;
+	if (!secret.n)
+		return 0;
+	uint8_t *wrapped = malloc(secret.n + WRAPPED_MORE);
+	if (!wrapped)
+		return -ENOMEM;
+	int r = crypto_wrap_secret(e->crypto, &e->kek, secret.p, secret.n, wrapped, &n);
+	if (!r)
+		text_base64(ret, wrapped, n);
+	free(wrapped);
+	return r ? r : ret->failed ? -ENOMEM : 0;
+}
+
+int envelope_open_text(const struct envelope *e, struct str sealed, struct text *ret)
+{
+	size_t n, plain_n = 0;
+	if (!sealed.n)
+		return 0;
+	uint8_t *wrapped = malloc(2 * sealed.n), *plain = wrapped ? wrapped + sealed.n : NULL;
+	if (!wrapped)
+		return -ENOMEM;
+	int r = base64_decode(sealed, wrapped, sealed.n, &n) ? -EBADMSG : 0;
+	if (!r)
+		r = crypto_unwrap_secret(e->crypto, &e->kek, wrapped, n, plain, &plain_n);
+	if (!r)
+		text_put(ret, (struct str){ (const char *)plain, plain_n });
+	crypto_forget(plain, sealed.n);
+	free(wrapped);
+	return r ? r : ret->failed ? -ENOMEM : 0;
 }
 
 void envelope_kek_text(struct text *t, const struct key *kek)

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 struct crypto {
-	EVP_CIPHER *ecb, *wrap;
+	EVP_CIPHER *ecb, *wrap, *wrap_pad;
 	EVP_CIPHER_CTX *ecb_ctx, *wrap_ctx;
 	EVP_MAC *cmac;
 	EVP_MAC_CTX *cmac_ctx;
@@ -31,10 +31,11 @@ static bool fetch(struct crypto *c)
 	};
 	c->ecb = EVP_CIPHER_fetch(NULL, "AES-128-ECB", NULL);
 	c->wrap = EVP_CIPHER_fetch(NULL, "AES-128-WRAP", NULL);
+	c->wrap_pad = EVP_CIPHER_fetch(NULL, "AES-128-WRAP-PAD", NULL);
 	c->cmac = EVP_MAC_fetch(NULL, "CMAC", NULL);
 	c->ecb_ctx = EVP_CIPHER_CTX_new();
 	c->wrap_ctx = EVP_CIPHER_CTX_new();
-	if (!c->ecb || !c->wrap || !c->cmac || !c->ecb_ctx || !c->wrap_ctx)
+	if (!c->ecb || !c->wrap || !c->wrap_pad || !c->cmac || !c->ecb_ctx || !c->wrap_ctx)
 		return false;
 	c->cmac_ctx = EVP_MAC_CTX_new(c->cmac);
 	EVP_CIPHER_CTX_set_flags(c->wrap_ctx, EVP_CIPHER_CTX_FLAG_WRAP_ALLOW);
@@ -59,6 +60,7 @@ void crypto_free(struct crypto *c)
 	EVP_MAC_free(c->cmac);
 	EVP_CIPHER_CTX_free(c->wrap_ctx);
 	EVP_CIPHER_CTX_free(c->ecb_ctx);
+	EVP_CIPHER_free(c->wrap_pad);
 	EVP_CIPHER_free(c->wrap);
 	EVP_CIPHER_free(c->ecb);
 	free(c);
@@ -128,6 +130,31 @@ int crypto_unwrap(struct crypto *c, const struct key *kek, const uint8_t wrapped
 	for (size_t i = 0; i < AES_KEY; i++)
 		ret_k->b[i] = k[i];
 	crypto_forget(k, sizeof k);
+	return 0;
+}
+
+int crypto_wrap_secret(struct crypto *c, const struct key *kek, const void *p, size_t n, uint8_t *ret, size_t *ret_n)
+{
+	int len;
+	if (n == 0 || n > INT_MAX / 2)
+		return -EINVAL;
+	if (EVP_CipherInit_ex2(c->wrap_ctx, c->wrap_pad, kek->b, NULL, 1, NULL) != 1 ||
+		EVP_CipherUpdate(c->wrap_ctx, ret, &len, p, (int)n) != 1 || len <= 0)
+		return failure(-EIO);
+	*ret_n = (size_t)len;
+	return 0;
+}
+
+int crypto_unwrap_secret(struct crypto *c, const struct key *kek, const void *p, size_t n, uint8_t *ret, size_t *ret_n)
+{
+	int len;
+	if (n < AES_BLOCK || n % (AES_BLOCK / 2) || n > INT_MAX / 2)
+		return -EBADMSG;
+	if (EVP_CipherInit_ex2(c->wrap_ctx, c->wrap_pad, kek->b, NULL, 0, NULL) != 1)
+		return failure(-EIO);
+	if (EVP_CipherUpdate(c->wrap_ctx, ret, &len, p, (int)n) != 1 || len <= 0)
+		return failure(-EBADMSG);
+	*ret_n = (size_t)len;
 	return 0;
 }
 

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { AES_KEY = 16, AES_BLOCK = 16, SHA256_LEN = 32, WRAPPED_KEY = 24 };
+enum { AES_KEY = 16, AES_BLOCK = 16, SHA256_LEN = 32, WRAPPED_KEY = 24, WRAPPED_MORE = 15 };
 
 /** An AES-128 key. Never printable. All zero: none. */
 struct key {
@@ -33,6 +33,12 @@ int crypto_cmac(struct crypto *c, const struct key *k, const struct slice *parts
 int crypto_wrap(struct crypto *c, const struct key *kek, const struct key *k, uint8_t ret_wrapped[WRAPPED_KEY]);
 /** @return 0; -EBADMSG the key-encryption key is not the one it was wrapped with; -EIO */
 int crypto_unwrap(struct crypto *c, const struct key *kek, const uint8_t wrapped[WRAPPED_KEY], struct key *ret_k);
+/** RFC 5649 key wrap with padding of a secret of any length from 1 on.
+ * @param ret  room for n + WRAPPED_MORE octets @return 0; -EINVAL n; -EIO */
+int crypto_wrap_secret(struct crypto *c, const struct key *kek, const void *p, size_t n, uint8_t *ret, size_t *ret_n);
+/** @param ret  room for n octets: crypto_forget all of them, also after a failure
+ * @return 0; -EBADMSG the key-encryption key is not the one it was wrapped with, or it is damaged; -EIO */
+int crypto_unwrap_secret(struct crypto *c, const struct key *kek, const void *p, size_t n, uint8_t *ret, size_t *ret_n);
 /** @return 0; -EIO */
 int crypto_sha256(const void *p, size_t n, uint8_t ret[SHA256_LEN]);
 
