@@ -10,3 +10,6 @@
 #define HASH_NONFATAL_OOM 1
 #define HASH_FUNCTION(key, n, ret_hash) HASH_OAT(key, n, ret_hash)
 #include <uthash.h>
+/* uthash's is 10, for a mean walk of three. Each element of a chain costs a line that the cache has not got. */
+#undef HASH_BKT_CAPACITY_THRESH
+#define HASH_BKT_CAPACITY_THRESH 6U
