@@ -377,12 +377,12 @@ static void on_timer(void *ctx)
 	loop_timer_in(s->timer, s->is_soon ? FLUSH_US : TRIM_US);
 }
 
-void trace_store_add(struct trace_store *s, const struct trace_event *e, const char *app)
+void trace_store_add(struct trace_store *s, const struct trace_event *e, const char *app, struct slice packed)
 {
-	int r = chunk_add(&s->chunk, e, app);
+	int r = chunk_add(&s->chunk, e, app, packed);
 	if (r == CHUNK_E_FULL) {
 		close_chunk(s);
-		r = chunk_add(&s->chunk, e, app);
+		r = chunk_add(&s->chunk, e, app, packed);
 	}
 	if (r)
 		lose(s, e->process, 1);

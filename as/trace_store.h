@@ -24,8 +24,9 @@ struct trace_store_options {
 struct trace_store *trace_store_new(struct loop *l, const struct trace_store_options *o);
 /** Write what is open, and close. Blocks: for the end of the process only. */
 void trace_store_free(struct trace_store *s);
-/** @param app  the application of the event's device; "": of none */
-void trace_store_add(struct trace_store *s, const struct trace_event *e, const char *app);
+/** @param app     the application of the event's device; "": of none
+ *  @param packed  the event as event_pack.h has it, where it came so; no octets: it is encoded */
+void trace_store_add(struct trace_store *s, const struct trace_event *e, const char *app, struct slice packed);
 /** Events that never came. @param process  whose they were */
 void trace_store_missed(struct trace_store *s, uint32_t process, uint64_t n);
 /** Chunks and records that a search found damaged. */

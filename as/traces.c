@@ -5,10 +5,9 @@
 #include "common/core/json.h"
 #include "common/core/json_out.h"
 #include "proto/bus/event_log.h"
+#include "proto/event_pack.h"
 #include <stdlib.h>
 #include <string.h>
-
-enum { PROCESS_AS = 2 };
 
 struct traces {
 	struct trace_store *store;
@@ -19,11 +18,12 @@ struct traces {
 
 /* ---- coming in ---- */
 
-/** @param d  its device; NULL: of none */
-static void keep(struct as *as, const struct trace_event *e, const struct device *d)
+/** @param d       its device; NULL: of none
+ *  @param packed  its octets, where it came as such */
+static void keep(struct as *as, const struct trace_event *e, const struct device *d, struct slice packed)
 {
 	struct traces *t = as->traces;
-	trace_store_add(t->store, e, d ? d->app->key : "");
+	trace_store_add(t->store, e, d ? d->app->key : "", packed);
 	if (t->watcher)
 		t->watcher(as, e);
 }
@@ -61,7 +61,7 @@ static void add(struct as *as, enum event_id event, const struct traces_of *of, 
 		MSG_MARK(e, application_id);
 	str_copy(str_of(events_info(event)->name), e->name, sizeof e->name);
 	e->time_unix_us = loop_now(as->loop)->unix_us;
-	e->process = PROCESS_AS;
+	e->process = EVENT_PROCESS_AS;
 	e->cids.len = 0;
 	cids_add_all(&e->cids.len, e->cids.v, COUNT(e->cids.v), cids, n_cids);
 	if (n_cids)
@@ -70,7 +70,7 @@ static void add(struct as *as, enum event_id event, const struct traces_of *of, 
 		MSG_MARK(e, data);
 	event_log(&as->watch, event, e);
 	if (events_is_told(event, as->events))
-		keep(as, e, of->device);
+		keep(as, e, of->device, (struct slice){ 0 });
 }
 
 /** The data of an event with as many own ids, from `at` on, as fit. @return where the next one goes on */
@@ -137,17 +137,26 @@ static void on_events(void *ctx, struct bus_peer *peer, struct bus_request *requ
 	struct as *as = ctx;
 	const struct trace_events *b = msg;
 	const struct device *d = NULL;
+	struct reader r = reader_of(b->events.p, b->events.len);
+	struct trace_event *e = &as->traces->scratch;
+	struct slice octets;
+	uint32_t process = EVENT_PROCESS_NS; /* whose they are: the batches of a gs come as it made them */
+	uint64_t lost = MSG_HAS(b, lost) ? b->lost : 0;
+	int error;
 	(void)peer;
 	(void)request;
-	for (size_t i = 0; i < b->v.len; i++) {
-		const struct trace_event *e = &b->v.v[i];
+	while ((error = events_unpack(&r, e, &octets)) != -ENOENT) {
+		if (error) {
+			lost++;
+			continue;
+		}
+		process = e->process;
 		/* Steps of one message come one after the other: look once. */
 		if (MSG_HAS(e, device) && (!d || d->entry.uid != e->device))
 			d = registry_device_by_uid(&as->registry, e->device);
-		keep(as, e, MSG_HAS(e, device) ? d : NULL);
+		keep(as, e, MSG_HAS(e, device) ? d : NULL, octets);
 	}
-	if (MSG_HAS(b, lost) && b->v.len)
-		trace_store_missed(as->traces->store, b->v.v[0].process, b->lost);
+	trace_store_missed(as->traces->store, process, lost);
 }
 
 /* ---- being asked ---- */

@@ -4,6 +4,7 @@
 #include "gs/outbox.h"
 #include "proto/bus/bus.h"
 #include "proto/bus/event_log.h"
+#include "proto/event_pack.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,7 +25,8 @@ struct gs_bus {
 	struct outbox outbox;
 	enum event_level level; /**< events that are told */
 	struct trace_events events;
-	struct trace_event logged; /**< one that goes to the log only */
+	struct trace_event event; /**< that is being composed */
+	bool is_told;             /**< it goes into the batch */
 	uint64_t events_lost, batch_lost; /**< not told yet; told in the batch that is being gathered */
 	struct log_watch watch;
 	uint64_t lost_logged, lost_logged_us;
@@ -142,21 +144,30 @@ static void events_lost(struct gs_bus *b, uint64_t n)
 static void events_flush(struct gs_bus *b)
 {
 	struct trace_events *m = &b->events;
-	if (!m->v.len)
+	if (!m->events.len)
 		return;
-	m->has = 0;
+	m->has = HAS(trace_events, events);
 	if (b->batch_lost)
 		MSG_SET(m, lost, b->batch_lost);
 	if (!b->peer || bus_notify(b->peer, GSNS_EVENT, m))
-		events_lost(b, b->batch_lost + m->v.len);
+		events_lost(b, b->batch_lost + events_in(m));
 	b->batch_lost = 0;
-	m->v.len = 0;
+	m->events.len = 0;
+}
+
+static void event_add(struct gs_bus *b, const struct trace_event *e)
+{
+	struct trace_events *m = &b->events;
+	struct writer w = {.p = m->events.p, .len = m->events.len, .cap = sizeof m->events.p};
+	if (events_pack(&w, e))
+		events_lost(b, 1);
+	m->events.len = (uint16_t)w.len;
 }
 
 /** The story has a hole here. */
 static void tell_lost(struct gs_bus *b)
 {
-	struct trace_event *e = &b->events.v.v[b->events.v.len++];
+	struct trace_event *e = &b->event;
 	*e = (struct trace_event){.time_unix_us = loop_now(b->loop)->unix_us, .process = EVENT_PROCESS_GS};
 	str_copy(str_of(events_info(EVENT_GS_EVENTS_LOST)->name), e->name, sizeof e->name);
 	struct text t = text_fixed(e->data, sizeof e->data);
@@ -164,27 +175,28 @@ static void tell_lost(struct gs_bus *b)
 	MSG_MARK(e, data);
 	b->batch_lost = b->events_lost;
 	b->events_lost = 0;
+	event_add(b, e);
 }
 
 struct trace_event *gs_bus_event(struct gs_bus *b, enum event_id id, const char *gateway_id)
 {
-	bool is_told = events_is_told(id, b->level), is_logged = event_log_wants(&b->watch, id, 0, gateway_id);
-	if (b->events.v.len == COUNT(b->events.v.v))
+	b->is_told = events_is_told(id, b->level);
+	if (sizeof b->events.events.p - b->events.events.len < EVENT_PACKED_MAX)
 		events_flush(b);
-	if (is_told && (!b->peer || bus_peer_backlog(b->peer) > EVENTS_BACKLOG_BYTES)) {
+	if (b->is_told && (!b->peer || bus_peer_backlog(b->peer) > EVENTS_BACKLOG_BYTES)) {
 		events_lost(b, 1);
-		is_told = false;
+		b->is_told = false;
 	}
-	if (is_told && b->events_lost && !b->events.v.len)
+	if (b->is_told && b->events_lost && !b->events.events.len)
 		tell_lost(b);
-	return is_told ? &b->events.v.v[b->events.v.len] : is_logged ? &b->logged : NULL;
+	return b->is_told || event_log_wants(&b->watch, id, 0, gateway_id) ? &b->event : NULL;
 }
 
 void gs_bus_event_end(struct gs_bus *b, enum event_id id, struct trace_event *e)
 {
 	event_log(&b->watch, id, e);
-	if (e != &b->logged)
-		b->events.v.len++;
+	if (b->is_told)
+		event_add(b, e);
 }
 
 enum { LOST_LOG_EVERY_US = 10 * 1000 * 1000 };

@@ -5,6 +5,7 @@
 #include "ns/core/limits.h"
 #include "ns/core/pool.h"
 #include "proto/bus/bus.h"
+#include "proto/event_pack.h"
 #include "proto/tables.h"
 #include <stdlib.h>
 #include <string.h>
@@ -166,7 +167,7 @@ static void port_tell_as(void *ctx, enum method m, const void *msg)
 		if (b->as)
 			bus_notify(b->as, m, msg);
 	} else if (!events_send(b, events)) {
-		ns_events_lost(b->p->ns, events->v.len);
+		ns_events_lost(b->p->ns, events_in(events));
 	}
 }
 
@@ -174,18 +175,19 @@ static void port_tell_as(void *ctx, enum method m, const void *msg)
 static void tell_gs_lost(struct ns_bus *b)
 {
 	struct trace_events *m = &b->hole;
-	struct trace_event *e = &m->v.v[0];
-	m->has = 0;
-	MSG_SET(m, lost, b->gs_events_lost);
-	m->v.len = 1;
-	*e = (struct trace_event){ .time_unix_us = now_of(b)->unix_us, .process = EVENT_PROCESS_GS };
-	str_copy(str_of(events_info(EVENT_GS_EVENTS_LOST)->name), e->name, sizeof(e->name));
-	struct text t = text_fixed(e->data, sizeof(e->data));
+	struct trace_event e = { .time_unix_us = now_of(b)->unix_us, .process = EVENT_PROCESS_GS };
+	str_copy(str_of(events_info(EVENT_GS_EVENTS_LOST)->name), e.name, sizeof(e.name));
+	struct text t = text_fixed(e.data, sizeof(e.data));
 	json_open(&t, '{');
 	json_name(&t, "lost");
 	json_unum(&t, b->gs_events_lost);
 	json_close(&t, '}');
-	MSG_MARK(e, data);
+	MSG_MARK(&e, data);
+	struct writer w = writer_of(m->events.p, sizeof(m->events.p));
+	(void)events_pack(&w, &e); /* one fits */
+	m->events.len = (uint16_t)w.len;
+	m->has = HAS(trace_events, events);
+	MSG_SET(m, lost, b->gs_events_lost);
 	if (events_send(b, m))
 		b->gs_events_lost = 0;
 }
@@ -323,8 +325,9 @@ static void on_event(void *ctx, struct bus_peer *peer, struct bus_request *r, co
 	if (b->gs_events_lost)
 		tell_gs_lost(b);
 	if (!events_send(b, m)) {
-		b->gs_events_lost += m->v.len + (MSG_HAS(m, lost) ? m->lost : 0);
-		ns_counters(b->p->ns)->events_lost += m->v.len;
+		size_t n = events_in(m);
+		b->gs_events_lost += n + (MSG_HAS(m, lost) ? m->lost : 0);
+		ns_counters(b->p->ns)->events_lost += n;
 	}
 }
 

@@ -1,6 +1,7 @@
 /** @file Events of the trace: composed in place, sent in batches, dropped and counted when nobody can take them. */
 #include "ns/core/trace.h"
 #include "ns/core/state.h"
+#include "proto/event_pack.h"
 #include <string.h>
 
 enum { PROCESS_NS = EVENT_PROCESS_NS };
@@ -28,11 +29,6 @@ static void set_about(struct trace_event *e, const struct about *a)
 		MSG_SET(e, dev_addr, a->dev_addr);
 }
 
-static struct trace_event *event_of(struct trace *t)
-{
-	return t->is_told ? &t->batch.v.v[t->batch.v.len] : &t->scratch;
-}
-
 static void open_event(struct ns *ns, struct trace_event *e, enum event_id event)
 {
 	e->has = 0;
@@ -51,14 +47,23 @@ static void close_event(struct trace *t, struct trace_event *e)
 		MSG_MARK(e, data);
 }
 
+/** @return 0; -ENOSPC the batch is full; -EINVAL */
+static int pack(struct trace *t, const struct trace_event *e)
+{
+	struct writer w = { .p = t->batch.events.p, .len = t->batch.events.len, .cap = sizeof(t->batch.events.p) };
+	TRY(events_pack(&w, e));
+	t->batch.events.len = (uint16_t)w.len;
+	return 0;
+}
+
 /* The story has a hole here. */
 static void tell_lost(struct ns *ns)
 {
-	struct trace *t = &ns->trace;
-	struct trace_event *e = &t->batch.v.v[t->batch.v.len++];
+	struct trace_event *e = &ns->trace.event;
 	open_event(ns, e, EVENT_NS_EVENTS_LOST);
-	trace_num(&t->data, "lost", t->lost);
-	close_event(t, e);
+	trace_num(&ns->trace.data, "lost", ns->trace.lost);
+	close_event(&ns->trace, e);
+	(void)pack(&ns->trace, e); /* an empty batch has room for any event */
 }
 
 struct text *trace_begin(struct ns *ns, enum event_id event, const struct about *a)
@@ -73,17 +78,16 @@ struct text *trace_begin(struct ns *ns, enum event_id event, const struct about 
 	}
 	if (!t->is_told && !t->is_logged) {
 		/* Nobody reads it: what is written goes nowhere, at once. */
-		t->data = text_fixed(t->scratch.data, 1);
+		t->data = text_fixed(t->event.data, 1);
 		t->data.failed = true;
 		return &t->data;
 	}
-	if (t->batch.v.len == COUNT(t->batch.v.v))
+	if (t->is_told && sizeof(t->batch.events.p) - t->batch.events.len < EVENT_PACKED_MAX)
 		trace_flush(ns);
-	if (t->is_told && !t->batch.v.len && t->lost)
+	if (t->is_told && !t->batch.events.len && t->lost)
 		tell_lost(ns);
-	struct trace_event *e = event_of(t);
-	open_event(ns, e, event);
-	set_about(e, a);
+	open_event(ns, &t->event, event);
+	set_about(&t->event, a);
 	return &t->data;
 }
 
@@ -92,12 +96,11 @@ void trace_end(struct ns *ns)
 	struct trace *t = &ns->trace;
 	if (!t->is_told && !t->is_logged)
 		return;
-	struct trace_event *e = event_of(t);
-	close_event(t, e);
+	close_event(t, &t->event);
 	if (t->is_logged)
-		ns->ports.log(ns->ports.ctx, t->id, e);
-	if (t->is_told)
-		t->batch.v.len++;
+		ns->ports.log(ns->ports.ctx, t->id, &t->event);
+	if (t->is_told && pack(t, &t->event))
+		ns_events_lost(ns, 1);
 }
 
 void trace_num(struct text *t, const char *name, uint64_t v)
@@ -141,18 +144,18 @@ void trace_reason(struct ns *ns, enum event_id event, const struct about *a, con
 void trace_flush(struct ns *ns)
 {
 	struct trace *t = &ns->trace;
-	if (!t->batch.v.len)
+	if (!t->batch.events.len)
 		return;
 	uint64_t lost = t->lost;
-	t->batch.has = 0;
+	t->batch.has = HAS(trace_events, events);
 	t->lost = 0;
 	if (lost)
 		MSG_SET(&t->batch, lost, lost);
 	if (ns->as_is_up)
 		ns->ports.tell_as(ns->ports.ctx, NSAS_EVENT, &t->batch);
 	else
-		ns_events_lost(ns, t->batch.v.len);
-	t->batch.v.len = 0;
+		ns_events_lost(ns, events_in(&t->batch));
+	t->batch.events.len = 0;
 }
 
 void ns_events_lost(struct ns *ns, uint64_t n)

@@ -9,7 +9,7 @@ struct ns;
 
 struct trace {
 	struct trace_events batch;
-	struct trace_event scratch; /**< of an event that goes to the log only */
+	struct trace_event event; /**< that is being composed */
 	struct text data;
 	enum event_id id;       /**< of the event that is being composed */
 	bool is_told, is_logged;

@@ -3,6 +3,7 @@
  * Prints nanoseconds per frame, and the share of a core at 5,000 frames a second; sockets are not in it.
  */
 #include "gs/core/gs.h"
+#include "proto/event_pack.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@ struct bench {
 	struct gs *gs;
 	uint64_t ups, octets;
 	struct trace_events events;
+	struct trace_event event;
 };
 
 static void on_uplink(void *ctx, const struct gs_uplink *up, uint32_t generation)
@@ -32,23 +34,28 @@ static struct trace_event *on_event(void *ctx, enum event_id id, const char *gat
 {
 	(void)id;
 	(void)gateway_id;
-	static uint8_t wire[64 << 10];
 	struct bench *b = ctx;
-	size_t n;
-	if (b->events.v.len == COUNT(b->events.v.v)) {
-		if (msg_encode(trace_events_schema(), &b->events, wire, sizeof wire, &n))
-			abort();
-		b->octets += n;
-		b->events.v.len = 0;
-	}
-	return &b->events.v.v[b->events.v.len++];
+	return &b->event;
 }
 
 static void on_event_end(void *ctx, enum event_id id, struct trace_event *e)
 {
-	(void)ctx;
+	static uint8_t wire[2 * sizeof(struct trace_events)];
+	struct bench *b = ctx;
+	struct trace_events *m = &b->events;
+	size_t n;
 	(void)id;
-	(void)e;
+	struct writer w = {.p = m->events.p, .len = m->events.len, .cap = sizeof m->events.p};
+	if (events_pack(&w, e))
+		abort();
+	m->events.len = (uint16_t)w.len;
+	if (w.cap - w.len >= EVENT_PACKED_MAX)
+		return;
+	MSG_MARK(m, events);
+	if (msg_encode(trace_events_schema(), m, wire, sizeof wire, &n))
+		abort();
+	b->octets += n;
+	m->events.len = 0;
 }
 
 static void on_tx_ack(void *ctx, const struct tx_ack *ack)

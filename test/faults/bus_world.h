@@ -2,6 +2,7 @@
 #pragma once
 #include "common/log.h"
 #include "proto/bus/bus.h"
+#include "proto/event_pack.h"
 #include <check.h>
 #include <signal.h>
 #include <stdio.h>
@@ -49,13 +50,30 @@ static inline void on_pull(void *ctx, struct bus_peer *peer, struct bus_request 
 	}
 }
 
+/** A batch of so many events with so much data each, as many as fit. */
+static inline struct trace_events *batch_of(unsigned n, size_t data)
+{
+	struct trace_events *m = calloc(1, sizeof *m);
+	struct trace_event e = { 0 };
+	ck_assert_ptr_nonnull(m);
+	struct writer w = writer_of(m->events.p, sizeof m->events.p);
+	memset(e.data, 'x', data);
+	if (data)
+		MSG_MARK(&e, data);
+	for (unsigned i = 0; i < n; i++)
+		ck_assert_int_eq(events_pack(&w, &e), 0);
+	m->events.len = (uint16_t)w.len;
+	MSG_MARK(m, events);
+	return m;
+}
+
 static inline void on_event(void *ctx, struct bus_peer *peer, struct bus_request *r, const void *msg)
 {
 	struct world *w = ctx;
 	const struct trace_events *events = msg;
 	(void)peer;
 	ck_assert_ptr_null(r);
-	w->notified += 1 + events->v.len;
+	w->notified += 1 + (unsigned)events_in(events);
 }
 
 static inline void server_up(void *ctx, struct bus_peer *p)

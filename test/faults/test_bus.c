@@ -54,9 +54,7 @@ static bool three_notified(struct world *w)
 START_TEST(a_notification_arrives_and_nothing_comes_back)
 {
 	struct world *w = connected();
-	struct trace_events *m = calloc(1, sizeof *m);
-	ck_assert_ptr_nonnull(m);
-	m->v.len = 2;
+	struct trace_events *m = batch_of(2, 0);
 	ck_assert_int_eq(bus_notify(w->at_client, NSAS_EVENT, m), 0);
 	free(m);
 	run(w, three_notified);
@@ -72,13 +70,7 @@ static bool hundred_notified(struct world *w)
 START_TEST(large_messages_arrive_whole)
 {
 	struct world *w = connected();
-	struct trace_events *m = calloc(1, sizeof *m);
-	ck_assert_ptr_nonnull(m);
-	m->v.len = 32;
-	for (unsigned i = 0; i < 32; i++) {
-		memset(m->v.v[i].data, 'x', 400);
-		MSG_MARK(&m->v.v[i], data);
-	}
+	struct trace_events *m = batch_of(32, 400);
 	for (unsigned i = 0; i < 100; i++)
 		ck_assert_int_eq(bus_notify(w->at_client, NSAS_EVENT, m), 0);
 	free(m);
@@ -95,8 +87,7 @@ static bool one_notified(struct world *w)
 START_TEST(what_was_said_last_still_leaves)
 {
 	struct world *w = connected();
-	struct trace_events *m = calloc(1, sizeof *m);
-	ck_assert_ptr_nonnull(m);
+	struct trace_events *m = batch_of(0, 0);
 	ck_assert_int_eq(bus_notify(w->at_client, NSAS_EVENT, m), 0);
 	free(m);
 	bus_free(TAKE(w->client));

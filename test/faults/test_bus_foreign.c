@@ -237,13 +237,7 @@ START_TEST(a_peer_that_does_not_read_makes_nothing_grow)
 	answer_hello(c, BUS_PROTOCOL);
 	loop_watch_free(watch);
 	run(w, client_is_up);
-	struct trace_events *m = calloc(1, sizeof *m);
-	ck_assert_ptr_nonnull(m);
-	m->v.len = 32;
-	for (unsigned i = 0; i < 32; i++) {
-		memset(m->v.v[i].data, 'x', 400);
-		MSG_MARK(&m->v.v[i], data);
-	}
+	struct trace_events *m = batch_of(32, 400);
 	for (unsigned i = 0; i < 10000 && !r; i++)
 		r = bus_notify(w->at_client, NSAS_EVENT, m);
 	ck_assert_int_eq(r, -ENOBUFS);

@@ -70,7 +70,7 @@ static void put(uint64_t n, uint64_t old_us)
 	MSG_MARK(&e, cids);
 	snprintf(e.data, sizeof e.data, "{\"n\":%llu,\"more\":\"%*s\"}", (unsigned long long)n, (int)(n * 7 % 300), "");
 	MSG_MARK(&e, data);
-	trace_store_add(store, &e, "app1");
+	trace_store_add(store, &e, "app1", (struct slice){ 0 });
 }
 
 static bool yes(void *ctx, const struct trace_event *e)

@@ -5,6 +5,7 @@
 #include "ns/core/limits.h"
 #include "ns/core/ns.h"
 #include "proto/cids.h"
+#include "proto/event_pack.h"
 #include "proto/lorawan/airtime.h"
 #include "proto/lorawan/security.h"
 #include "proto/region/region.h"
@@ -805,9 +806,11 @@ static inline void w_tell_as(void *ctx, enum method m, const void *msg)
 	}
 	if (m != NSAS_EVENT)
 		return;
-	for (size_t i = 0; i < t->v.len; i++) {
-		const struct trace_event *e = &t->v.v[i];
-		const char *problem = events_problem(e);
+	struct reader r = reader_of(t->events.p, t->events.len);
+	struct trace_event event, *e = &event;
+	int damaged;
+	while ((damaged = events_unpack(&r, e, NULL)) != -ENOENT) {
+		const char *problem = damaged ? "an event that nobody can read" : events_problem(e);
 		if (problem)
 			W_BREAK(w, "%s", problem);
 		const char *reason = MSG_HAS(e, data) ? strstr(e->data, "\"reason\":\"") : NULL;

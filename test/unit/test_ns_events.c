@@ -18,8 +18,9 @@ static void tell_as(void *ctx, enum method m, const void *msg)
 	w_tell_as(ctx, m, msg);
 	if (m != NSAS_EVENT)
 		return;
-	for (size_t i = 0; i < t->v.len && n_told < TOLD_MAX; i++)
-		told[n_told++] = t->v.v[i];
+	struct reader r = reader_of(t->events.p, t->events.len);
+	while (n_told < TOLD_MAX && !events_unpack(&r, &told[n_told], NULL))
+		n_told++;
 	lost += MSG_HAS(t, lost) ? t->lost : 0;
 }
 

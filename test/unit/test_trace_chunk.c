@@ -32,7 +32,7 @@ static uint64_t fill(uint64_t from)
 	chunk_init(&chunk);
 	for (;; from++) {
 		struct trace_event e = event(from);
-		if (chunk_add(&chunk, &e, "app1") == CHUNK_E_FULL)
+		if (chunk_add(&chunk, &e, "app1", (struct slice){ 0 }) == CHUNK_E_FULL)
 			return from;
 	}
 }
@@ -122,7 +122,7 @@ START_TEST(a_bit_that_fell_over_anywhere_is_noticed)
 	chunk_init(&chunk);
 	for (uint64_t i = 0; i < 3; i++) {
 		struct trace_event e = event(i);
-		ck_assert_int_eq(chunk_add(&chunk, &e, ""), 0);
+		ck_assert_int_eq(chunk_add(&chunk, &e, "", (struct slice){ 0 }), 0);
 	}
 	for (int is_index = 0; is_index < 2; is_index++) {
 		size_t n = is_index ? chunk_index(&chunk, octets) : chunk_value(&chunk).n;
@@ -153,7 +153,7 @@ START_TEST(a_chunk_is_full_before_its_index_is)
 		struct trace_event e = event(n);
 		for (int i = 0; i < 11; i++)
 			CIDS_ADD(&e.cids, CID_AS_UP, ulid_make(n, &rng));
-		if (chunk_add(&chunk, &e, "app1"))
+		if (chunk_add(&chunk, &e, "app1", (struct slice){ 0 }))
 			break;
 	}
 	ck_assert_uint_le(chunk.n_prints, CHUNK_PRINTS_MAX);
@@ -179,7 +179,7 @@ START_TEST(the_largest_event_fits)
 	e.device = e.gateway_eui = e.dev_eui = UINT64_MAX;
 	e.dev_addr = UINT32_MAX;
 	chunk_init(&chunk);
-	ck_assert_int_eq(chunk_add(&chunk, &e, "app1"), 0);
+	ck_assert_int_eq(chunk_add(&chunk, &e, "app1", (struct slice){ 0 }), 0);
 	size_t at = 0;
 	ck_assert_int_eq(chunk_next(chunk_records(&chunk), &at, &scratch), 0);
 	ck_assert_str_eq(scratch.data, e.data);

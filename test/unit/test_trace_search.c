@@ -86,7 +86,7 @@ static void put(const char *name, enum cid_kind kind, uint64_t id, enum cid_kind
 		snprintf(e.data, sizeof e.data, "{\"correlation_ids\":[\"own-%u\"]}", (unsigned)id);
 	if (*e.data)
 		MSG_MARK(&e, data);
-	ck_assert_int_eq(chunk_add(&k->chunk, &e, ""), 0);
+	ck_assert_int_eq(chunk_add(&k->chunk, &e, "", (struct slice){ 0 }), 0);
 	if (k->chunk.events == EVENTS_IN_CHUNK)
 		end_chunk();
 }

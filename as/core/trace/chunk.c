@@ -2,7 +2,7 @@
 #include "as/core/trace/chunk.h"
 #include <string.h>
 
-enum { CHECK = 4, LENGTH = 2, PRINT = 4 };
+enum { CHECK = 4, PRINT = 4 };
 
 /** Not against forgery: against bits that fell over, and pages of another time. */
 static uint32_t check_of(const uint8_t *p, size_t n)
@@ -58,28 +58,33 @@ static void add_print(struct chunk *c, uint32_t print)
 	c->prints[at] = print;
 }
 
-int chunk_add(struct chunk *c, const struct trace_event *e, const char *app)
+/** Its octets, copied where somebody has them already. @return 0; -ENOSPC; -EINVAL */
+static int add_octets(struct chunk *c, const struct trace_event *e, struct slice packed)
+{
+	struct writer w = { .p = c->bytes, .len = c->len, .cap = sizeof c->bytes };
+	if (packed.n)
+		writer_put(&w, packed.p, packed.n);
+	else
+		TRY(events_pack(&w, e));
+	c->len = w.len;
+	return w.failed ? -ENOSPC : 0;
+}
+
+int chunk_add(struct chunk *c, const struct trace_event *e, const char *app, struct slice packed)
 {
 	uint32_t prints[PRINTS_OF_EVENT];
-	size_t n = 0;
-	if (c->n_prints + PRINTS_OF_EVENT > CHUNK_PRINTS_MAX || c->len + LENGTH > sizeof c->bytes)
+	if (c->n_prints + PRINTS_OF_EVENT > CHUNK_PRINTS_MAX)
 		return CHUNK_E_FULL;
-	uint8_t *at = c->bytes + c->len;
-	int r = msg_encode(trace_event_schema(), e, at + LENGTH, sizeof c->bytes - c->len - LENGTH, &n);
-	if (r == -ENOSPC && c->events)
-		return CHUNK_E_FULL;
-	if (r || n > UINT16_MAX)
-		return -EINVAL;
-	struct writer w = writer_of(at, LENGTH);
-	writer_be16(&w, (uint16_t)n);
-	c->len += LENGTH + n;
+	int r = add_octets(c, e, packed);
+	if (r)
+		return r == -ENOSPC && c->events ? CHUNK_E_FULL : -EINVAL;
 	c->events++;
 	c->processes |= (uint8_t)(e->process < 8 ? 1U << e->process : 0);
 	if (e->time_unix_us < c->first_us)
 		c->first_us = e->time_unix_us;
 	if (e->time_unix_us > c->last_us)
 		c->last_us = e->time_unix_us;
-	n = prints_of(e, app, prints);
+	size_t n = prints_of(e, app, prints);
 	for (size_t i = 0; i < n; i++)
 		add_print(c, prints[i]);
 	return 0;
@@ -143,9 +148,9 @@ int chunk_next(struct slice records, size_t *at, struct trace_event *ret_e)
 	if (*at >= records.n)
 		return -ENOENT;
 	struct reader r = reader_of(records.p + *at, records.n - *at);
-	struct slice one = reader_take(&r, reader_be16(&r));
-	*at = r.failed ? records.n : records.n - reader_left(&r);
-	return r.failed || msg_decode(trace_event_schema(), one.p, one.n, ret_e) ? -EBADMSG : 0;
+	int error = events_unpack(&r, ret_e, NULL);
+	*at = records.n - reader_left(&r);
+	return error;
 }
 
 int chunk_index_read(struct slice value, struct chunk_index *ret)

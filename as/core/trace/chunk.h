@@ -4,11 +4,12 @@
  * Whoever looks for something reads indexes, and decodes only the chunks that may have it. Both carry a check, so that a damaged
  * one is passed over and never believed.
  *
- * Chunk: check (4), then records: length (2), trace_event as in messages.def. Index: check (4), first and last time (8 each),
+ * Chunk: check (4), then events as in event_pack.h. Index: check (4), first and last time (8 each),
  * octets of the chunk (4), events (4), processes (1), then the fingerprints (4 each), sorted. All big endian.
  */
 #pragma once
 #include "as/core/trace/print.h"
+#include "proto/event_pack.h"
 
 enum {
 	CHUNK_MAX = 64 << 10, /**< octets of a chunk */
@@ -29,10 +30,11 @@ struct chunk {
 
 void chunk_init(struct chunk *c);
 /** Add an event; its time counts, not the order of arrival.
- * @param app  the application of its device; "": of none
+ * @param app     the application of its device; "": of none
+ * @param packed  the event as event_pack.h has it, where it came so; no octets: it is encoded here
  * @return 0; CHUNK_E_FULL there is no room: begin another; -EINVAL it cannot be encoded */
 enum { CHUNK_E_FULL = 1 };
-int chunk_add(struct chunk *c, const struct trace_event *e, const char *app);
+int chunk_add(struct chunk *c, const struct trace_event *e, const char *app, struct slice packed);
 /** The chunk as it is kept, borrowed until the next event is added. */
 struct slice chunk_value(struct chunk *c);
 /** Write its index. @return its octets */
