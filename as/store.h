@@ -24,6 +24,7 @@ enum as_table {
 	TABLE_OUTBOX = 0x28,     /**< number of an integration (8), seq (8) -> message; seq 0: numbers below that (8) may have been given */
 	TABLE_INBOX = 0x29,      /**< number of an integration (8), packet id (2) -> "": a message of QoS 2 that its broker has not released */
 	TABLE_MQTT = 0x30,       /**< the engine's key -> session, subscription or message */
+	TABLE_ATTRIBUTES = 0x42, /**< uid, scope (1) -> names and values, as/core/series/names.h */
 	/* 0x40 to 0x4f: device API, telemetry */
 	TABLE_TRACE_INDEX = 0x60,  /**< in the store of the trace: number (8) -> index of the chunk, as/core/trace/chunk.h */
 	TABLE_TRACE_CHUNKS = 0x61, /**< likewise -> chunk */

@@ -9,6 +9,7 @@ extern const struct api_route api_mqtt_info_routes[];
 extern const struct api_route api_device_routes[];
 extern const struct api_route api_batch_routes[];
 extern const struct api_route api_simulate_routes[];
+extern const struct api_route api_attribute_routes[];
 extern const struct api_route api_fleet_routes[];
 extern const struct api_route api_member_routes[];
 extern const struct api_route api_gateway_routes[];

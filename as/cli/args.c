@@ -25,6 +25,8 @@ static const struct flag flags[] = {
 #define LIST_GTW IN_LIST_GTW
 #define FIND  IN_FIND
 #define WHY   IN_WHY
+#define TELEMETRY IN_TELEMETRY
+#define ATTRIBUTES IN_ATTRIBUTES
 #include "as/cli/flags.def"
 #undef FLAG
 };

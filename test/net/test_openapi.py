@@ -19,6 +19,7 @@ PAGE = os.path.join(SOURCE, "deploy", "openapi.json")
 EUI, OTHER_EUI = 0xAA555A0000000C01, 0xAA555A0000000C02
 APPLICATION, DEVICE, GATEWAY = "/api/v3/applications/{application_id}", "/api/v3/applications/{application_id}/devices/{device_id}", "/api/v3/gateways/{gateway_id}"
 AS = "/api/v3/as/applications/{application_id}"
+ATTRIBUTES = AS + "/devices/{device_id}/attributes"
 DOWN = AS + "/devices/{device_id}/down"
 MEMBERS = DEVICE + "/multicast-members"
 ITEM = {"downlinks": [{"f_port": 1, "frm_payload": "AQ==", "priority": "NORMAL", "confirmed": True}]}
@@ -85,6 +86,10 @@ STORY = [
     ("get", DOWN, {}, "", None),
     ("post", DOWN + "/replace", {}, "", ITEM),
     ("post", AS + "/devices/{device_id}/up/simulate", {}, "", {"uplink_message": {"f_port": 1, "frm_payload": "AQ=="}}),
+    ("put", ATTRIBUTES + "/{scope}", {"scope": "shared"}, "", {"interval": 60}),
+    ("get", ATTRIBUTES, {}, "?times=true", None),
+    ("get", ATTRIBUTES + "/{scope}", {"scope": "shared"}, "?keys=interval", None),
+    ("delete", ATTRIBUTES + "/{scope}", {"scope": "shared"}, "?keys=interval", None),
     ("get", "/api/v3/events", {}, "?application_id=app1", None),
     ("post", "/api/v3/events", {}, "", {"tail": 5}),
     ("get", "/api/v3/events/related", {}, "?correlation_id=x", None),
