@@ -12,6 +12,7 @@ enum { CONTROL_MAX = 125 };
 struct websocket {
 	wslay_frame_context_ptr frames;
 	struct websocket_io io;
+	const struct rng *rng;    /* a client's, for its masks; NULL: a server */
 	struct slice in;          /* what libwslay may still read */
 	uint64_t left;            /* of the frame's payload */
 	uint8_t control[CONTROL_MAX];
@@ -40,13 +41,26 @@ static ssize_t on_send(const uint8_t *data, size_t len, int flags, void *ctx)
 	return w->failure ? -1 : (ssize_t)len;
 }
 
+static int on_mask(uint8_t *buf, size_t len, void *ctx)
+{
+	const struct websocket *w = ctx;
+	w->rng->fill(w->rng->ctx, buf, len);
+	return 0;
+}
+
 struct websocket *websocket_new(const struct websocket_io *io)
 {
-	static const struct wslay_frame_callbacks callbacks = { .send_callback = on_send, .recv_callback = on_recv };
+	return websocket_new_client(io, NULL);
+}
+
+struct websocket *websocket_new_client(const struct websocket_io *io, const struct rng *rng)
+{
+	static const struct wslay_frame_callbacks callbacks = { .send_callback = on_send, .recv_callback = on_recv, .genmask_callback = on_mask };
 	struct websocket *w = calloc(1, sizeof *w);
 	if (!w)
 		return NULL;
 	w->io = *io;
+	w->rng = rng;
 	if (wslay_frame_context_init(&w->frames, &callbacks, w) == 0)
 		return w;
 	free(w);
@@ -64,7 +78,7 @@ void websocket_free(struct websocket *w)
 /** One frame, with its payload in n parts. */
 static int frame_send(struct websocket *w, uint8_t opcode, const struct slice *parts, size_t n)
 {
-	struct wslay_frame_iocb f = { .fin = 1, .opcode = opcode };
+	struct wslay_frame_iocb f = { .fin = 1, .opcode = opcode, .mask = w->rng != NULL };
 	for (size_t i = 0; i < n; i++)
 		f.payload_length += parts[i].n;
 	w->failure = 0;
@@ -103,14 +117,14 @@ void websocket_close(struct websocket *w, enum websocket_code code)
 	close_write(w, (struct slice){ body, b.len });
 }
 
-/** May a client say this code? (RFC 6455 7.4, and what was registered since) */
+/** May the other end say this code? (RFC 6455 7.4, and what was registered since) */
 static bool is_close_code(uint16_t code)
 {
 	bool is_registered = code >= 1000 && code <= 1014 && code != 1004 && code != 1005 && code != 1006;
 	return is_registered || (code >= 3000 && code <= 4999);
 }
 
-/** The client closes: it is given its own code back. */
+/** The other end closes: it is given its own code back. */
 static void on_close(struct websocket *w)
 {
 	struct reader r = reader_of(w->control, w->control_n);
@@ -129,7 +143,8 @@ static void on_close(struct websocket *w)
 /** What is wrong with a frame, as its head shows; 0: nothing. */
 static int head_judge(const struct websocket *w, const struct wslay_frame_iocb *f)
 {
-	if (!f->mask || f->rsv != WSLAY_RSV_NONE)
+	bool is_masked = f->mask;
+	if (is_masked != !w->rng || f->rsv != WSLAY_RSV_NONE) /* clients mask, servers do not (RFC 6455 5.1) */
 		return WEBSOCKET_PROTOCOL_ERROR;
 	switch (f->opcode) {
 	case WSLAY_CONTINUATION_FRAME:

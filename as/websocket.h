@@ -1,4 +1,4 @@
-/** @file The frames of a WebSocket connection, as its server (RFC 6455), and its opening handshake. libwslay reads and writes
+/** @file The frames of a WebSocket connection, as its server or its client (RFC 6455), and its opening handshake. libwslay reads and writes
  * the frames; what may follow what, and what is answered, is decided here. Neither sockets nor time.
  *
  * Only binary messages are taken, in frames and fragments of any size: their octets are one stream (as MQTT has it [MQTT5 6.0]),
@@ -6,6 +6,7 @@
  */
 #pragma once
 #include "common/core/bytes.h"
+#include "common/core/rng.h"
 #include "common/core/text.h"
 
 struct websocket;
@@ -28,12 +29,14 @@ enum websocket_code {
 struct websocket_io {
 	void *ctx;
 	int (*data)(void *ctx, struct slice octets);    /**< that binary messages carried. @return 0; -ENOMEM */
-	int (*write)(void *ctx, struct slice octets); /**< of frames, to the client. @return 0; -ENOMEM */
+	int (*write)(void *ctx, struct slice octets); /**< of frames, to the other end. @return 0; -ENOMEM */
 };
 
-struct websocket *websocket_new(const struct websocket_io *io); /**< NULL: no memory */
+struct websocket *websocket_new(const struct websocket_io *io); /**< a server's end; NULL: no memory */
+/** A client's end: its frames are masked. @param rng  must stay; NULL: no memory */
+struct websocket *websocket_new_client(const struct websocket_io *io, const struct rng *rng);
 void websocket_free(struct websocket *w);
-/** Take what the client sent. A Ping is answered; after a Close frame, or what is no WebSocket, a Close frame has been written, and
+/** Take what the other end sent. A Ping is answered; after a Close frame, or what is no WebSocket, a Close frame has been written, and
  * what comes later is ignored.
  * @return 0; WEBSOCKET_E_CLOSED the connection is over once what was written has left; -ENOMEM */
 enum { WEBSOCKET_E_CLOSED = 1 };

@@ -64,6 +64,7 @@ struct mqtt_incoming {
 	struct slice payload;
 	size_t filter;  /**< the first of the filters that it matches; what matches none never comes here */
 	uint8_t qos;
+	bool is_retained; /**< the broker had kept it, and sends it at every subscribing, this one too */
 	uint16_t id;    /**< QoS 2: to be stored with whatever the message changes, until it is released */
 	uint64_t token; /**< for mqtt_client_accept; 0 with QoS 0 */
 };
@@ -99,7 +100,7 @@ struct mqtt_client_user {
  * @return 0; -EINVAL no client id, too many filters, a text that MQTT cannot carry, too long; -ENOMEM */
 int mqtt_client_new(const struct mqtt_client_options *o, const struct mqtt_client_wire *wire, const struct mqtt_client_user *user,
 	struct mqtt_client **ret);
-void mqtt_client_free(struct mqtt_client *c);
+void mqtt_client_free(struct mqtt_client *c); /**< never from within a callback */
 DEFINE_AUTO(struct mqtt_client, mqtt_client_free);
 
 /* The wire's side. */
