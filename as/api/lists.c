@@ -1,6 +1,6 @@
 /** @file Lists over HTTP: searched, sorted, in pages, with the members that were asked for. */
 #include "as/api/lists.h"
-#include "as/core/registry/record_json.h"
+#include "as/core/registry/json_mask.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,54 +9,11 @@
 
 enum { KEY_CAP = 72, COLUMN_CAP = 4096, OBJECT_MAX = 1 << 22, PATH_CAP = 160 };
 
-/* ---- members ---- */
-
-/** Is this member, or one that it is in, named? */
-static bool is_whole(const struct field_mask *m, const char *path)
-{
-	static const char *const always[] = { "ids", "created_at", "updated_at" };
-	size_t n = strlen(path);
-	for (size_t i = 0; i < COUNT(always); i++)
-		if (!strcmp(path, always[i]))
-			return true;
-	for (size_t i = 0; i < m->n; i++)
-		if (m->v[i].n <= n && !memcmp(m->v[i].p, path, m->v[i].n) && (path[m->v[i].n] == '\0' || path[m->v[i].n] == '.'))
-			return true;
-	return false;
-}
-
-/** Objects hold objects at most JSON_DEPTH deep. */
-static void write_named(struct text *out, const struct json *j, json_val object, const struct field_mask *m, const char *above)
-{
-	json_open(out, '{');
-	for (json_val n = json_first(j, object); n >= 0; n = json_next(j, n)) {
-		char path[PATH_CAP], name[PATH_CAP];
-		json_val v = json_member_value(j, n);
-		int length = json_string(j, n, name, sizeof name) ? -1 : snprintf(path, sizeof path, "%s%s%s", above, *above ? "." : "", name);
-		if (length < 0 || (size_t)length >= sizeof path || (!is_whole(m, path) && !field_mask_covers(m, path)))
-			continue;
-		json_name(out, name);
-		if (is_whole(m, path) || json_type(j, v) != JSON_OBJECT)
-			json_raw_out(out, json_whole(j, v));
-		else
-			write_named(out, j, v, m, path);
-	}
-	json_close(out, '}');
-}
-
 void api_masked(struct text *out, struct str object, const struct field_mask *mask)
 {
-	struct json j;
-	/* A token takes two characters at least, and one of them may be the last. */
-	size_t max = object.n / 2 + 1;
-	struct json_tok *tok = mask->given ? malloc(max * sizeof *tok) : NULL;
-	if (!mask->given)
-		json_raw_out(out, object);
-	else if (tok && !json_parse(object, tok, max, &j, NULL))
-		write_named(out, &j, json_root(&j), mask, "");
-	else
+	static const char *const always[] = { "ids", "created_at", "updated_at", NULL };
+	if (json_masked(out, object, mask, always))
 		out->failed = true;
-	free(tok);
 }
 
 /* ---- searching ---- */

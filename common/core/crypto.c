@@ -163,6 +163,14 @@ int crypto_sha256(const void *p, size_t n, uint8_t ret[SHA256_LEN])
 	return EVP_Digest(n ? p : "", n, ret, NULL, EVP_sha256(), NULL) == 1 ? 0 : failure(-EIO);
 }
 
+int crypto_hmac_sha256(struct slice key, struct slice data, uint8_t ret[SHA256_LEN])
+{
+	size_t n = 0;
+	unsigned char *done = EVP_Q_mac(NULL, "HMAC", NULL, "SHA256", NULL, key.n ? key.p : (const uint8_t *)"", key.n,
+		data.n ? data.p : (const uint8_t *)"", data.n, ret, SHA256_LEN, &n);
+	return done && n == SHA256_LEN ? 0 : failure(-EIO);
+}
+
 bool crypto_equal(const void *a, const void *b, size_t n)
 {
 	return n == 0 || CRYPTO_memcmp(a, b, n) == 0;

@@ -41,6 +41,8 @@ int crypto_wrap_secret(struct crypto *c, const struct key *kek, const void *p, s
 int crypto_unwrap_secret(struct crypto *c, const struct key *kek, const void *p, size_t n, uint8_t *ret, size_t *ret_n);
 /** @return 0; -EIO */
 int crypto_sha256(const void *p, size_t n, uint8_t ret[SHA256_LEN]);
+/** HMAC-SHA256 (RFC 2104, RFC 4231) with a key of any length. @return 0; -EIO */
+int crypto_hmac_sha256(struct slice key, struct slice data, uint8_t ret[SHA256_LEN]);
 
 bool crypto_equal(const void *a, const void *b, size_t n); /**< in constant time */
 void crypto_forget(void *p, size_t n);                      /**< overwrite, never optimised away */

@@ -4,7 +4,7 @@
 
 static struct str strip_wrapper(struct str path)
 {
-	static const char *const wrappers[] = { "end_device.", "device.", "gateway.", "application." };
+	static const char *const wrappers[] = { "end_device.", "device.", "gateway.", "application.", "webhook." };
 	for (size_t i = 0; i < COUNT(wrappers); i++) {
 		size_t n = strlen(wrappers[i]);
 		if (str_starts(path, wrappers[i]))
