@@ -244,14 +244,14 @@ static int read_mask(const struct reading *rd, json_val v, struct text *t)
 static int read_plain(const struct reading *rd, enum webhook_text which, json_val v, struct text *t)
 {
 	size_t cap = infos[which].max + 1;
-	char *buf = malloc(cap);
+	char *buf = calloc(1, cap);
 	int e = buf ? json_string(rd->j, v, buf, cap) : -ENOMEM;
 	if (!e)
 		text_puts(t, buf);
 	else if (e != -ENOMEM)
 		e = problem_say(rd->problem, REGISTRY_E_INVALID, infos[which].name, "must be a text of at most %zu characters", infos[which].max);
 	if (buf)
-		crypto_forget(buf, strlen(buf));
+		crypto_forget(buf, cap);
 	free(buf);
 	if (!e && which == WEBHOOK_TLS_CA)
 		undo_base64(t);
