@@ -6,6 +6,7 @@
 extern const struct api_route api_app_routes[];
 extern const struct api_route api_key_routes[];
 extern const struct api_route api_mqtt_info_routes[];
+extern const struct api_route api_pubsub_routes[];
 extern const struct api_route api_device_routes[];
 extern const struct api_route api_batch_routes[];
 extern const struct api_route api_simulate_routes[];

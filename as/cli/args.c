@@ -27,6 +27,7 @@ static const struct flag flags[] = {
 #define WHY   IN_WHY
 #define TELEMETRY IN_TELEMETRY
 #define ATTRIBUTES IN_ATTRIBUTES
+#define PUBSUB IN_PUBSUB
 #include "as/cli/flags.def"
 #undef FLAG
 };

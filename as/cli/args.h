@@ -11,7 +11,7 @@ enum flag_group {
 	IN_HOST = 128, /**< of commands that work on this host's state directory, and do not ask the API */
 	IN_FLEET = 256, IN_KEY_OF_APP = 512, IN_KEY_OF_GTW = 1024, IN_LINK = 2048, IN_UP = 8192,
 	IN_LIST_DEV = 16384, IN_KEY_OF_HOST = 32768, IN_UP_ROOT = 65536, IN_LIST_GTW = 131072, IN_FIND = 262144, IN_LOG = 524288, IN_WHY = 1048576,
-	IN_TELEMETRY = 2097152, IN_ATTRIBUTES = 4194304,
+	IN_TELEMETRY = 2097152, IN_ATTRIBUTES = 4194304, IN_PUBSUB = 8388608,
 	IN_SHELL = 4096, /**< of commands that ask nobody */
 	IN_NAMED = IN_APP | IN_DEV | IN_GTW | IN_KEY, IN_ANY = -1
 };

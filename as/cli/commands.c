@@ -114,6 +114,21 @@ static int link_set(struct cli *c)
 static int link_get(struct cli *c) { return link_call(c, "GET", STR("")); }
 static int link_delete(struct cli *c) { return link_call(c, "DELETE", STR("")); }
 
+/* ---- an application's Pub/Sub integrations ---- */
+
+#define PUBSUBS "/api/v3/as/pubsub"
+
+static int pubsub_set(struct cli *c)
+{
+	char buf[PATH_MAX_];
+	struct text path = path_buffer(&buf, PUBSUBS);
+	cli_path(&path, c->operand[0], c->operand[1], NULL);
+	return call_body(c, "PUT", buf, IN_PUBSUB, "pubsub", NULL, 0);
+}
+static int pubsub_get(struct cli *c) { return call_plain(c, "GET", PUBSUBS, c->operand[0], c->operand[1], NULL, ""); }
+static int pubsub_list(struct cli *c) { return call_list(c, PUBSUBS, c->operand[0], "", (struct cli_list){ .member = "pubsubs" }); }
+static int pubsub_delete(struct cli *c) { return call_plain(c, "DELETE", PUBSUBS, c->operand[0], c->operand[1], NULL, ""); }
+
 /* ---- end devices ---- */
 
 static int random_key(char ret_hex[33])
@@ -410,6 +425,11 @@ const struct command cli_commands[] = {
 		IN_LINK, link_set },
 	{ "applications link get", "APP", "show an application's link", 0, link_get },
 	{ "applications link delete", "APP", "cut an application's link: what its devices send waits until it is linked again", 0, link_delete },
+	{ "applications pubsubs set", "APP ID", "create or change a Pub/Sub integration: the application's messages at a broker of its own, by MQTT; a change takes effect at once",
+		IN_PUBSUB, pubsub_set },
+	{ "applications pubsubs get", "APP ID", "show a Pub/Sub integration, without secrets, whether it is connected, why not, and what waits for it", 0, pubsub_get },
+	{ "applications pubsubs list", "APP", "list an application's Pub/Sub integrations", IN_LIST, pubsub_list },
+	{ "applications pubsubs delete", "APP ID", "delete a Pub/Sub integration with what waits for it", 0, pubsub_delete },
 	{ "end-devices create", "APP DEV", "create a device: OTAA, --abp, or (without EUI) one that speaks IP", IN_DEV, dev_create },
 	{ "end-devices list", "APP", "list an application's devices", IN_LIST | IN_LIST_DEV | IN_FIND, dev_list },
 	{ "end-devices search", "APP", "the same, for who looks for some", IN_LIST | IN_LIST_DEV | IN_FIND, dev_list },

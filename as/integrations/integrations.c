@@ -406,6 +406,19 @@ int integrations_serve(struct as *as, const struct integration_class *c, struct 
 	return 0;
 }
 
+void integrations_leave(struct as *as, enum integration_kind kind)
+{
+	struct integrations *x = as->integrations;
+	struct integration *i, *next;
+	const struct integration_class *c = x ? x->classes[kind] : NULL;
+	if (!c)
+		return;
+	HASH_ITER(hh, x->by_number, i, next)
+		if (i->kind == kind)
+			c->leave(i);
+	x->classes[kind] = NULL;
+}
+
 void integrations_stop(struct as *as)
 {
 	struct integrations *x = as->integrations;

@@ -41,7 +41,7 @@ struct integration {
 struct integration_class {
 	enum integration_kind kind;
 	struct {
-		enum event_id set, del, start, fail, drop;
+		enum event_id set, del, start, stop, fail, drop;
 	} events;
 	/** Serve it from now on as i->record says: at start, and when it was set; i->own is NULL, or what the last call made of it. Sets
 	 * i->kinds. @return 0; -errno: at start, a damaged record; it stays, and is not served */
@@ -54,6 +54,8 @@ struct integration_class {
 
 /** Serve a kind: in the start of its room, which begins behind this one. @return 0; -errno, with a line in *err */
 int integrations_serve(struct as *as, const struct integration_class *c, struct text *err);
+/** In its stop: leave all of them. */
+void integrations_leave(struct as *as, enum integration_kind kind);
 
 /* ---- the registry of them; for the HTTP API ---- */
 
@@ -97,3 +99,7 @@ void integrations_count(struct as *as);
 void integrations_connected(struct integration *i);
 /** It is not, or something went wrong with it; said in the log and the trace where it is news. @param why in words */
 void integrations_failed(struct integration *i, const char *why);
+/** Something went wrong with it that an operator should know of, though the link stays. */
+void integrations_warn(struct integration *i, const char *why);
+/** It was closed on purpose. */
+void integrations_stopped(struct integration *i);

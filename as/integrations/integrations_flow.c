@@ -256,17 +256,42 @@ void integrations_connected(struct integration *i)
 	tell(i, class_of(i)->events.start, NULL, NULL, 0);
 }
 
+/** Note an error; one that comes again and again is told once. */
+static void note_error(struct integration *i, const char *why, bool is_news)
+{
+	bool is_same = !strcmp(i->error, why);
+	i->error_unix_us = loop_now(i->as->loop)->unix_us;
+	if (is_same && !is_news)
+		return;
+	if (!is_same) {
+		struct text t = text_fixed(i->error, sizeof i->error);
+		text_puts(&t, why);
+	}
+	LOG(LOG_WARN, "integration_failed", KV_Z("application", i->app), KV_Z("id", i->id), KV_Z("reason", i->error));
+	if (class_of(i))
+		tell(i, class_of(i)->events.fail, "error", i->error, 0);
+}
+
 void integrations_failed(struct integration *i, const char *why)
 {
-	bool is_news = i->is_connected || strcmp(i->error, why);
+	bool was_connected = i->is_connected;
 	i->is_connected = false;
-	i->error_unix_us = loop_now(i->as->loop)->unix_us;
-	if (!is_news)
+	note_error(i, why, was_connected);
+}
+
+void integrations_warn(struct integration *i, const char *why)
+{
+	note_error(i, why, false);
+}
+
+void integrations_stopped(struct integration *i)
+{
+	if (!i->is_connected)
 		return;
-	struct text t = text_fixed(i->error, sizeof i->error);
-	text_puts(&t, why);
-	LOG(LOG_WARN, "integration_failed", KV_Z("application", i->app), KV_Z("id", i->id), KV_Z("reason", i->error));
-	tell(i, class_of(i)->events.fail, "error", i->error, 0);
+	i->is_connected = false;
+	LOG(LOG_INFO, "integration_stopped", KV_Z("application", i->app), KV_Z("id", i->id));
+	if (class_of(i) && i->as->traces)
+		tell(i, class_of(i)->events.stop, NULL, NULL, 0);
 }
 
 void integrations_count(struct as *as)

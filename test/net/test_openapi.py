@@ -38,6 +38,8 @@ def part(which):
     return "/api/v3/%s/applications/{application_id}/devices/{device_id}" % which
 
 
+PUBSUB = {"mqtt": {"server_url": "mqtt://127.0.0.1:1", "publish_qos": 1, "password": "x", "username": "u"}, "base_topic": "b",
+          "uplink_message": {"topic": "{device_id}/up"}, "downlink_push": {"topic": "push"}}
 RIGHTS = {"rights": ["RIGHT_APPLICATION_INFO"], "name": "k", "expires_at": "2099-01-01T00:00:00Z"}
 GATEWAY_RIGHTS = {"rights": ["RIGHT_GATEWAY_INFO"], "name": "k"}
 
@@ -56,6 +58,12 @@ STORY = [
     ("get", AS + "/link", {}, "", None),
     ("delete", AS + "/link", {"application_id": "app2"}, "", None),
     ("get", AS + "/mqtt-connection-info", {}, "", None),
+    ("get", "/api/v3/as/pubsub-formats", {}, "", None),
+    ("post", "/api/v3/as/pubsub/{application_id}", {}, "", {"pubsub": {**PUBSUB, "ids": {"pub_sub_id": "ps1"}}}),
+    ("get", "/api/v3/as/pubsub/{application_id}", {}, "", None),
+    *[(m, "/api/v3/as/pubsub/{application_id}/{pub_sub_id}", {"pub_sub_id": "ps2"}, "", {"pubsub": PUBSUB}) for m in ("put", "post", "patch")],
+    ("get", "/api/v3/as/pubsub/{application_id}/{pub_sub_id}", {"pub_sub_id": "ps1"}, "?field_mask=mqtt,status", None),
+    ("delete", "/api/v3/as/pubsub/{application_id}/{pub_sub_id}", {"pub_sub_id": "ps1"}, "", None),
     ("post", APPLICATION + "/api-keys", {}, "", RIGHTS),
     ("get", APPLICATION + "/api-keys", {}, "", None),
     ("get", APPLICATION + "/api-keys/{key_id}", {}, "", None),

@@ -101,6 +101,31 @@ START_TEST(a_wrapped_key_opens_only_untouched_and_with_its_own_kek)
 }
 END_TEST
 
+START_TEST(secrets_of_any_length_are_wrapped_as_the_rfc_says)
+{
+	struct vectors v = vectors_open("crypto/wrap_secret.txt");
+	size_t rows = 0;
+	for (; vectors_next(&v); rows++) {
+		struct key kek = vec_key(&v, "kek"), other = { { 1 } };
+		uint8_t secret[64], want[64 + WRAPPED_MORE], wrapped[64 + WRAPPED_MORE], back[64 + WRAPPED_MORE];
+		size_t n = vec_bytes(&v, "secret", secret, sizeof secret), want_n = vec_bytes(&v, "wrapped", want, sizeof want), got, back_n;
+		ck_assert_int_eq(crypto_wrap_secret(c, &kek, secret, n, wrapped, &got), 0);
+		ck_assert_uint_eq(got, want_n);
+		ck_assert_mem_eq(wrapped, want, want_n);
+		ck_assert_int_eq(crypto_unwrap_secret(c, &kek, wrapped, got, back, &back_n), 0);
+		ck_assert_uint_eq(back_n, n);
+		ck_assert_mem_eq(back, secret, n);
+		ck_assert_int_eq(crypto_unwrap_secret(c, &other, wrapped, got, back, &back_n), -EBADMSG);
+		ck_assert_int_eq(crypto_unwrap_secret(c, &kek, wrapped, got - 8, back, &back_n), -EBADMSG);
+		ck_assert_int_eq(crypto_unwrap_secret(c, &kek, wrapped, got - 1, back, &back_n), -EBADMSG);
+		wrapped[got / 2] ^= 4;
+		ck_assert_int_eq(crypto_unwrap_secret(c, &kek, wrapped, got, back, &back_n), -EBADMSG);
+	}
+	ck_assert_uint_eq(rows, 3);
+	ck_assert_uint_eq(ERR_peek_error(), 0);
+}
+END_TEST
+
 /** The contexts are shared by all operations; no order of them may disturb another. */
 START_TEST(operations_do_not_disturb_each_other)
 {
@@ -172,6 +197,7 @@ int main(void)
 	tcase_add_test(all, only_whole_blocks_are_taken);
 	tcase_add_test(all, cmacs_are_as_published_however_the_message_is_cut);
 	tcase_add_test(all, keys_are_wrapped_as_published);
+	tcase_add_test(all, secrets_of_any_length_are_wrapped_as_the_rfc_says);
 	tcase_add_test(all, a_wrapped_key_opens_only_untouched_and_with_its_own_kek);
 	tcase_add_test(all, operations_do_not_disturb_each_other);
 	tcase_add_test(all, digests_are_as_published);
