@@ -6,6 +6,8 @@
  * Each name is an owner to the engine.
  */
 #include "as/applications.h"
+#include "as/callers.h"
+#include "as/device_api/door.h"
 #include "as/doors.h"
 #include "as/downlinks.h"
 #include "as/mqtt_events.h"
@@ -41,6 +43,7 @@ struct applications {
 	struct as *as;
 	struct mqtt_engine *engine;
 	struct mqtt_keep keep;
+	struct callers callers;
 	struct login *logins;
 	uint64_t next_login;
 	struct loop_timer *expiry; /**< of the first key of a login to end */
@@ -74,12 +77,6 @@ static uint64_t rights_now(const struct applications *m, const struct login *l)
 static bool has_right(const struct applications *m, const struct login *l, enum right r)
 {
 	return rights_now(m, l) & RIGHT_BIT(r);
-}
-
-/** Is it an application that wants to log in, rather than a device that speaks IP? */
-static bool is_application(const struct app *a, const struct mqtt_login_request *rq)
-{
-	return a || (rq->password.is_present && str_starts(rq->password.s, "NNSXS."));
 }
 
 static void expect_expiry(struct applications *m, const struct api_key *k)
@@ -119,9 +116,7 @@ static const struct api_key *login_judge(
 	struct str user = rq->user.is_present ? rq->user.s : STR(""),
 		   password = rq->password.is_present ? rq->password.s : STR("");
 	const struct api_key *key;
-	if (!is_application(a, rq))
-		problem_say(ret_why, 0, "", "%s", user.n ? "no application and no device has this user name" : "no user name");
-	else if (!a)
+	if (!a)
 		problem_say(ret_why, 0, "", "application %.*s not found", STR_ARG(user));
 	else if (rights_check(&as->keyring, password, loop_now(as->loop), &key, ret_why))
 		return NULL;
@@ -173,8 +168,8 @@ static enum mqtt_connack_code on_connect(
 	if (key)
 		return login_begin(m, user, a, key, ret_login);
 	mqtt_events_refused(as, a, user, why.message);
-	text_puts(ret_why, is_application(a, rq) ? why.message : "");
-	return user.n || is_application(a, rq) ? MQTT_REFUSED_RIGHTS : MQTT_REFUSED_CREDENTIALS;
+	text_puts(ret_why, why.message);
+	return MQTT_REFUSED_RIGHTS;
 }
 
 static uint8_t filter_refuse(struct applications *m, const char *why)
@@ -501,8 +496,8 @@ static int start_engine(struct as *as, struct text *err)
 	static const uint8_t prefix[] = { TABLE_MQTT };
 	struct applications *m = as->applications;
 	m->keep = (struct mqtt_keep){ as, keep_put, keep_del };
-	struct mqtt_engine_options o = {
-		.policy = { .ctx = m,
+	m->callers = (struct callers){ as,
+		.application = { .ctx = m,
 			.connect = on_connect,
 			.filter = on_filter,
 			.publish = on_publish,
@@ -510,6 +505,9 @@ static int start_engine(struct as *as, struct text *err)
 			.disconnected = on_disconnected,
 			.released = on_released,
 			.lost = on_lost },
+		.device = device_door_policy(as) };
+	struct mqtt_engine_options o = {
+		.policy = callers_policy(&m->callers),
 		.keep = &m->keep,
 		.limits = mqtt_limits_default(),
 		.seed = rng_u64(&as->rng),
@@ -539,6 +537,11 @@ int applications_start(struct as *as, struct text *err)
 	registry_watch(&as->registry, &(struct registry_watch){ .app = on_app, .ctx = m });
 	keyring_watch(&as->keyring, on_key, m);
 	return doors_open(as, m->engine, err);
+}
+
+struct mqtt_engine *applications_engine(struct as *as)
+{
+	return as->applications->engine;
 }
 
 const struct mqtt_stats *applications_mqtt(struct as *as)

@@ -5,6 +5,8 @@
 
 /** The process is about to end: no new connections, wills published, sessions kept. */
 void applications_end(struct as *as);
+/** The MQTT engine, which devices that speak IP share. */
+struct mqtt_engine *applications_engine(struct as *as);
 /** What the MQTT engine counts. */
 const struct mqtt_stats *applications_mqtt(struct as *as);
 

@@ -110,6 +110,8 @@ static int start_registry(struct as *as, struct text *err)
 	struct registry_sink sink = as_store_sink(as->store);
 	registry_init(&as->registry, &sink, &as->envelope, &as->rng, as->settings->default_tenant);
 	keyring_init(&as->keyring, &as->registry);
+	credentials_init(&as->credentials, &as->registry);
+	profiles_init(&as->profiles, &as->registry);
 	return as_store_load(as, err);
 }
 
@@ -151,6 +153,8 @@ void as_free(void *state)
 	as->store = NULL;
 	while (as->n_rooms)
 		rooms[--as->n_rooms].stop(as);
+	profiles_done(&as->profiles);
+	credentials_done(&as->credentials);
 	keyring_done(&as->keyring);
 	registry_done(&as->registry);
 	crypto_forget(&as->envelope, sizeof as->envelope);

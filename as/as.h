@@ -6,6 +6,9 @@
  * keyring. Listening and the bus begin after the last start.
  */
 #pragma once
+#include "as/core/device_api/credentials.h"
+#include "as/core/device_api/drops.h"
+#include "as/core/device_api/profile.h"
 #include "as/core/join.h"
 #include "as/core/registry/registry.h"
 #include "as/core/registry/rights.h"
@@ -53,6 +56,8 @@ struct as {
 	struct store *store;
 	struct registry registry;
 	struct keyring keyring;
+	struct credential_ring credentials;
+	struct device_profiles profiles;
 	struct as_metrics metrics;
 	enum event_level events; /**< of its own, for the trace */
 	struct log_watch watch;  /**< whose events are logged at another level */

@@ -1,6 +1,9 @@
 /** @file Taking pushes and replaces: what can be queued is queued, what cannot is answered with its reason.
  */
 #include "as/downlinks.h"
+#include "as/device_api/push.h"
+#include "as/device_api/rpc_told.h"
+#include "as/device_api/rooms.h"
 #include "as/forwards.h"
 #include "as/placing.h"
 #include "as/traces.h"
@@ -153,7 +156,10 @@ static void announce(void *ctx)
 		forwards_tell(as, EVENT_AS_DOWN_DATA_QUEUED_FORWARD, &(struct traces_of){ .device = d }, &cid, 1,
 			&(struct forward){ .since_unix_us = loop_now(as->loop)->unix_us - us_since(n->since_us, loop_now(as->loop)->mono_us) });
 	}
-	downlinks_tell(as, n->uid);
+	if (d && !device_is_lorawan(d))
+		rpcs_online(as, n->uid);
+	else
+		downlinks_tell(as, n->uid);
 	if (n->messages.len)
 		histogram_add(&as->metrics.queue_time, us_since(n->since_us, loop_now(as->loop)->mono_us));
 	notice_free(n);
@@ -243,6 +249,37 @@ static int take_item(struct request *rq, struct device_traffic *t, const struct 
 	return r;
 }
 
+/** A device that speaks IP is called instead. */
+static int take_call(struct request *rq, const struct json *j, json_val v)
+{
+	AUTO(text_done) struct text room = text_growing(2 * RPC_BODY_MAX);
+	struct tts_downlink shown;
+	struct tts_error e;
+	struct rpc *call;
+	int r = device_push_item(rq->as, rq->device, j, v, &room, &call, &shown, &e);
+	if (r == TTS_E_REFUSED)
+		fail(rq, &e, &shown);
+	if (r)
+		return r > 0 ? 0 : r;
+	const struct cid cid = { .kind = CID_AS_DOWNLINK, .id = call->id };
+	rpc_told_queued(rq->as, rq->device, call, &rq->notice->messages);
+	text_putc(&rq->notice->messages, '\0');
+	text_put(&rq->notice->ids, (struct str){ (const char *)cid.id.b, sizeof cid.id.b });
+	traces_add(rq->as, EVENT_AS_DOWN_DATA_RECEIVE, rq->device, &cid, 1, "");
+	rq->result->queued++;
+	rq->as->metrics.downlinks_queued++;
+	return 0;
+}
+
+static int take_calls(struct request *rq, const struct json *j, json_val items, bool is_replace)
+{
+	if (is_replace)
+		device_push_clear(rq->as, rq->device);
+	for (json_val v = json_first(j, items); v >= 0; v = json_next(j, v))
+		TRY(take_call(rq, j, v));
+	return 0;
+}
+
 static void tell_cleared(const struct request *rq, const struct queue *q)
 {
 	for (const struct item *i = q->first; i; i = i->next) {
@@ -287,6 +324,8 @@ static int take_body(struct request *rq, struct str body, bool is_replace)
 		fail_whole(rq, "invalid_json", "reason", r ? where : reason);
 	else if (!rq->device)
 		fail_whole(rq, "device_not_found", "device_id", rq->device_id);
+	else if (!device_is_lorawan(rq->device))
+		r = take_calls(rq, &j, items, is_replace);
 	else
 		r = take_all(rq, &j, items, is_replace);
 	free(tok);

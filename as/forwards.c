@@ -1,6 +1,8 @@
 /** @file Events of what was published. */
 #include "as/forwards.h"
 #include "as/applications.h"
+#include "as/traffic.h"
+#include "as/unlinked.h"
 #include "common/core/json_out.h"
 
 static void write_count(struct text *t, const char *name, uint64_t n)
@@ -54,4 +56,16 @@ void forwards_tell(struct as *as, enum event_id e, const struct traces_of *of, c
 		write_count(&t, "duration_us", now_us - f->since_unix_us);
 	json_close(&t, '}');
 	traces_note(as, e, of, cids, n_cids, t.failed ? "" : data);
+}
+
+int forwards_publish(struct as *as, const struct device *d, const char *suffix, const struct tts_up *u, const enum event_id events[2],
+	uint64_t received_unix_us)
+{
+	int r = unlinked_publish(as, d, suffix, text_str(&as->traffic->json));
+	if (r < 0)
+		return r;
+	bool waits = r == UNLINKED_E_WAITS;
+	forwards_tell(as, events[waits], &(struct traces_of){ .device = d }, u->cids, u->n_cids,
+		&(struct forward){ .since_unix_us = received_unix_us, .waits = waits });
+	return 0;
 }

@@ -8,6 +8,7 @@ static const uint8_t octets[] = {
 	[REGISTRY_META] = TABLE_META,         [REGISTRY_APPS] = TABLE_APPS,
 	[REGISTRY_DEVICES] = TABLE_DEVICES,   [REGISTRY_GATEWAYS] = TABLE_GATEWAYS,
 	[REGISTRY_TOMBSTONES] = TABLE_TOMBSTONES, [REGISTRY_API_KEYS] = TABLE_API_KEYS,
+	[REGISTRY_CREDENTIALS] = TABLE_CREDENTIALS, [REGISTRY_PROFILES] = TABLE_PROFILES,
 };
 enum { KEY_MAX_BYTES = 1 + APP_KEY_TEXT, FORGET_KEY_MAX = 17 };
 
@@ -95,9 +96,10 @@ static int load_one(void *ctx, struct slice key, struct slice value)
 {
 	struct loading *l = ctx;
 	struct slice own = { key.p + 1, key.n - 1 };
-	int r = l->table == REGISTRY_API_KEYS
-			? keyring_load(&l->as->keyring, own, value, &l->problem)
-			: registry_load(&l->as->registry, l->table, own, value, &l->problem);
+	int r = l->table == REGISTRY_API_KEYS      ? keyring_load(&l->as->keyring, own, value, &l->problem)
+		: l->table == REGISTRY_CREDENTIALS ? credentials_load(&l->as->credentials, own, value, &l->problem)
+		: l->table == REGISTRY_PROFILES    ? profiles_load(&l->as->profiles, own, value, &l->problem)
+						   : registry_load(&l->as->registry, l->table, own, value, &l->problem);
 	if (r == REGISTRY_E_NOT_FOUND && key.n <= sizeof l->orphan) {
 		memcpy(l->orphan, key.p, key.n);
 		l->orphan_len = key.n;
@@ -141,6 +143,8 @@ int as_store_load(struct as *as, struct text *err)
 		{ REGISTRY_META, "description" },    { REGISTRY_APPS, "applications" },
 		{ REGISTRY_DEVICES, "devices" },     { REGISTRY_GATEWAYS, "gateways" },
 		{ REGISTRY_TOMBSTONES, "deletions" }, { REGISTRY_API_KEYS, "API keys" },
+		{ REGISTRY_CREDENTIALS, "credentials of devices" },
+		{ REGISTRY_PROFILES, "device profiles" },
 	};
 	for (size_t i = 0; i < COUNT(tables); i++)
 		TRY(load_table(as, tables[i].table, tables[i].name, err));

@@ -13,6 +13,8 @@ enum as_table {
 	TABLE_GATEWAYS = 0x12,   /**< uid -> JSON */
 	TABLE_TOMBSTONES = 0x13, /**< revision (8) -> kind (1), uid (8) */
 	TABLE_API_KEYS = 0x14,   /**< id -> JSON */
+	TABLE_CREDENTIALS = 0x15, /**< uid -> kind, certificate, sealed texts: what a device logs in with */
+	TABLE_PROFILES = 0x16,   /**< "app1@tenant1" -> sealed JSON: what it says of its devices that speak IP */
 	TABLE_SESSIONS = 0x20,   /**< uid -> sessions, AppSKeys sealed */
 	TABLE_QUEUE = 0x21,      /**< uid, seq (8) -> item */
 	TABLE_JOIN = 0x22,       /**< uid -> what the join server remembers */
@@ -25,7 +27,9 @@ enum as_table {
 	TABLE_INBOX = 0x29,      /**< number of an integration (8), packet id (2) -> "": a message of QoS 2 that its broker has not released */
 	TABLE_MQTT = 0x30,       /**< the engine's key -> session, subscription or message */
 	TABLE_ATTRIBUTES = 0x42, /**< uid, scope (1) -> names and values, as/core/series/names.h */
-	/* 0x40 to 0x4f: device API, telemetry */
+	/* 0x40 to 0x47: telemetry, attributes */
+	TABLE_RPCS = 0x48,       /**< uid, id (16) -> call to a device, JSON */
+	TABLE_CLAIMS = 0x49,     /**< uid -> what a device has offered to whoever claims it */
 	TABLE_TRACE_INDEX = 0x60,  /**< in the store of the trace: number (8) -> index of the chunk, as/core/trace/chunk.h */
 	TABLE_TRACE_CHUNKS = 0x61, /**< likewise -> chunk */
 };

@@ -100,20 +100,6 @@ static void tell_received(struct as *as, enum event_id e, const struct device *d
 	traces_add(as, e, d, u->cids, u->n_cids, data);
 }
 
-/** Publish, or keep while the application has no link; and say which. @param events  of the one and the other
- * @param received_unix_us  when the ns received it; 0: not known @return 0; -errno of the store */
-static int publish(struct as *as, const struct device *d, const char *suffix, const struct tts_up *u, const enum event_id events[2],
-	uint64_t received_unix_us)
-{
-	int r = unlinked_publish(as, d, suffix, text_str(&as->traffic->json));
-	if (r < 0)
-		return r;
-	bool waits = r == UNLINKED_E_WAITS;
-	forwards_tell(as, events[waits], &(struct traces_of){ .device = d }, u->cids, u->n_cids,
-		&(struct forward){ .since_unix_us = received_unix_us, .waits = waits });
-	return 0;
-}
-
 /** One that cannot be decrypted is dropped. @return 0; -errno of the store */
 static int publish_data(struct as *as, const struct device *d, struct up_data *up, struct tts_up *u)
 {
@@ -135,7 +121,7 @@ static int publish_data(struct as *as, const struct device *d, struct up_data *u
 	tts_uplink(traffic_json(as), u, up, (struct slice){ up->frm.p, MSG_HAS(up, frm) ? up->frm.len : 0 }, &x);
 	as->metrics.uplinks++;
 	histogram_add(&as->metrics.uplink_age, us_since(up->received_unix_us, loop_now(as->loop)->unix_us));
-	return publish(as, d, "up", u, (const enum event_id[]){ EVENT_AS_UP_DATA_FORWARD, EVENT_AS_UP_DATA_WAIT },
+	return forwards_publish(as, d, "up", u, (const enum event_id[]){ EVENT_AS_UP_DATA_FORWARD, EVENT_AS_UP_DATA_WAIT },
 		up->received_unix_us);
 }
 
@@ -146,7 +132,7 @@ static int publish_join(struct as *as, const struct device *d, const struct up_j
 	tell_received(as, EVENT_AS_UP_JOIN_RECEIVE, d, j->received_unix_us, NULL, u);
 	tts_join(traffic_json(as), u, j);
 	as->metrics.joins++;
-	return publish(as, d, "join", u, (const enum event_id[]){ EVENT_AS_UP_JOIN_FORWARD, EVENT_AS_UP_JOIN_WAIT },
+	return forwards_publish(as, d, "join", u, (const enum event_id[]){ EVENT_AS_UP_JOIN_FORWARD, EVENT_AS_UP_JOIN_WAIT },
 		j->received_unix_us);
 }
 
@@ -156,7 +142,7 @@ static int publish_status(struct as *as, const struct device *d, const struct up
 		.received_unix_us = MSG_HAS(s, received_unix_us) ? s->received_unix_us : u->received_unix_ns / 1000 };
 	TRY(traffic_keep_battery(as, d->entry.uid, &b));
 	tts_status(traffic_json(as), u, s);
-	return publish(as, d, "service/data", u, (const enum event_id[]){ EVENT_AS_UP_SERVICE_FORWARD, EVENT_AS_UP_SERVICE_WAIT }, 0);
+	return forwards_publish(as, d, "service/data", u, (const enum event_id[]){ EVENT_AS_UP_SERVICE_FORWARD, EVENT_AS_UP_SERVICE_WAIT }, 0);
 }
 
 /** @return 0; -errno of the store: not taken */

@@ -1,4 +1,5 @@
 /** @file A device as the network server has it now. */
+#include "as/api/credentials.h"
 #include "as/api/device_live.h"
 #include "as/api/lists.h"
 #include "as/core/registry/device_json.h"
@@ -232,6 +233,7 @@ void device_export_reply(struct api_call *c, unsigned parts)
 	}
 	json_open(&c->out, '{');
 	device_json_members(&c->out, c->device, parts, NULL);
+	api_write_credentials(c, c->device, true);
 	json_close(&c->out, '}');
 	api_reply(c);
 }

@@ -1,4 +1,5 @@
 /** @file Devices over HTTP: one call creates the whole device. */
+#include "as/api/credentials.h"
 #include "as/api/device_live.h"
 #include "as/api/lists.h"
 #include "as/api/routes.h"
@@ -16,13 +17,14 @@ static void write_device(struct api_call *c, const struct device *d)
 {
 	json_open(&c->out, '{');
 	device_json_members(&c->out, d, parts(c), NULL);
+	api_write_credentials(c, d, api_may(c, RIGHT_APPLICATION_DEVICES_READ_KEYS));
 	json_close(&c->out, '}');
 }
 
 /** Does the request set keys, or clear them by a mask that names them? Then it takes the right to. */
 static bool sets_keys(const struct api_call *c, const struct field_mask *mask)
 {
-	return record_find(&c->body, c->object, "root_keys") >= 0 || record_find(&c->body, c->object, "session.keys") >= 0 ||
+	return record_find(&c->body, c->object, "credentials") >= 0 || record_find(&c->body, c->object, "root_keys") >= 0 || record_find(&c->body, c->object, "session.keys") >= 0 ||
 	       (mask->given && (field_mask_covers(mask, "root_keys") || field_mask_covers(mask, "session.keys")));
 }
 
@@ -39,6 +41,22 @@ static int read_device(struct api_call *c, struct device *d, const struct field_
 		 : -ENOMEM;
 }
 
+/** The answer to its creation says what it logs in with, as an API key is shown to who makes it. */
+static void write_made(struct api_call *c, const struct device *d)
+{
+	json_open(&c->out, '{');
+	device_json_members(&c->out, d, parts(c), NULL);
+	api_write_credentials(c, d, true);
+	json_close(&c->out, '}');
+}
+
+/** @param d  the registry's on 0 */
+static int create(struct api_call *c, struct device *d)
+{
+	int e = registry_device_create(&c->as->registry, c->app, d, loop_now(c->as->loop), &c->problem);
+	return e == REGISTRY_E_EXISTS ? api_hide_others(c, e, d) : e;
+}
+
 static void device_create(void *ctx, struct http_request *r)
 {
 	static const struct api_need need = { API_APP | API_BODY | API_CHANGE | API_LARGE,
@@ -46,6 +64,7 @@ static void device_create(void *ctx, struct http_request *r)
 	static const struct field_mask all = { 0 };
 	struct api_call c;
 	struct join_facts facts;
+	struct credentials_wish wish;
 	if (api_begin(&c, ctx, r, &need))
 		return;
 	if (!sets_keys(&c, &all) || api_insist(&c, RIGHT_APPLICATION_DEVICES_WRITE_KEYS)) {
@@ -54,17 +73,18 @@ static void device_create(void *ctx, struct http_request *r)
 		if (!e)
 			e = read_device(&c, d, &all);
 		if (!e)
-			e = registry_device_create(
-				&c.as->registry, c.app, d, loop_now(c.as->loop), &c.problem);
-		if (e == REGISTRY_E_EXISTS)
-			e = api_hide_others(&c, e, d);
+			e = api_read_credentials(&c, NULL, &wish);
+		if (!e)
+			e = create(&c, d);
 		const struct device *made = e ? NULL : TAKE(d);
+		if (!e)
+			e = api_set_credentials(&c, made, &wish);
 		if (!e)
 			e = take_joins(&c, made, &facts);
 		if (e) {
 			api_fail(&c, e);
 		} else {
-			write_device(&c, made);
+			write_made(&c, made);
 			api_commit(&c);
 		}
 	}
@@ -168,16 +188,22 @@ static void device_update(void *ctx, struct http_request *r)
 		return;
 	if (!api_mask(&c, &mask) && (!sets_keys(&c, &mask) || api_insist(&c, RIGHT_APPLICATION_DEVICES_WRITE_KEYS))) {
 		AUTO(device_free) struct device *wish = device_clone(c.device);
+		struct credentials_wish login;
 		int e = read_device(&c, wish, &mask);
+		if (!e)
+			e = api_read_credentials(&c, c.device, &login);
 		if (!e)
 			e = registry_device_update(
 				&c.as->registry, c.device, wish, loop_now(c.as->loop), &c.problem);
 		if (e == REGISTRY_E_EXISTS)
 			e = api_hide_others(&c, e, wish);
+		if (!e)
+			(void)TAKE(wish);
+		if (!e)
+			e = api_set_credentials(&c, c.device, &login);
 		if (e) {
 			api_fail(&c, e);
 		} else {
-			(void)TAKE(wish);
 			write_device(&c, c.device);
 			api_commit(&c);
 		}

@@ -1,5 +1,5 @@
 /** @file Fleets over HTTP: a device as another network exports it, taken once however often it is sent; and written for the way back. */
-#include "as/api/api.h"
+#include "as/api/credentials.h"
 #include "as/api/device_live.h"
 #include "as/api/routes.h"
 #include "as/core/registry/device_json.h"
@@ -14,6 +14,7 @@ struct importing {
 	struct api_call *c;
 	bool may_update, is_dry;
 	struct join_facts facts;
+	struct credentials_wish login;
 	const char *outcome; /**< "created", "present", "updated" */
 	bool is_stale;       /**< it has joined here since: the session that is brought along is an old one */
 	bool is_mute;        /**< mac_settings.schedule_downlinks is false */
@@ -155,6 +156,8 @@ static int create(struct importing *i)
 		return api_hide_others(c, e, d);
 	struct device *made = TAKE(d);
 	e = take_joins(i, made);
+	if (!e)
+		e = api_set_credentials(c, made, &i->login);
 	if (e)
 		(void)registry_device_delete(r, made); /* whole or not at all */
 	return e;
@@ -196,6 +199,23 @@ static int compare(struct importing *i, struct device *d, struct device *wish, s
 	return device_difference(d, wish, ret_field, FIELD_MAX);
 }
 
+static int differs_from(struct api_call *c, const struct device *d, const char *field)
+{
+	return problem_say(&c->problem, REGISTRY_E_EXISTS, field, "is another than that of the device %s that is there", d->id);
+}
+
+/** Does the body say another way to log in than the device has? */
+static bool logs_in_otherwise(const struct importing *i, const struct device *d)
+{
+	struct credentials_wish now;
+	if (i->login.kind == CREDENTIALS_NONE)
+		return false;
+	(void)credentials_get(&i->c->as->credentials, d->entry.uid, &now);
+	bool differs = !credentials_eq(&now, &i->login);
+	crypto_forget(&now, sizeof now);
+	return differs;
+}
+
 /** The body's words on a device that is there. @return 0; REGISTRY_E_EXISTS it differs, and may not be changed; as registry_device_update */
 static int change(struct importing *i, struct device *d)
 {
@@ -207,8 +227,7 @@ static int change(struct importing *i, struct device *d)
 	bool differs = *field || news.is_any;
 	i->outcome = differs ? "updated" : "present";
 	if (!e && differs && !i->may_update)
-		e = problem_say(&c->problem, REGISTRY_E_EXISTS, *field ? field : "last_join_nonce",
-			"is another than that of the device %s that is there", d->id);
+		e = differs_from(c, d, *field ? field : "last_join_nonce");
 	if (e || !differs || i->is_dry)
 		return e;
 	e = take_joins(i, d);
@@ -217,6 +236,17 @@ static int change(struct importing *i, struct device *d)
 	if (!e && *field)
 		(void)TAKE(wish);
 	return e;
+}
+
+/** What it logs in with is looked at by itself. @return as change */
+static int change_login(struct importing *i, const struct device *d)
+{
+	if (!logs_in_otherwise(i, d))
+		return 0;
+	if (!i->may_update)
+		return differs_from(i->c, d, "credentials");
+	i->outcome = "updated";
+	return i->is_dry ? 0 : api_set_credentials(i->c, d, &i->login);
 }
 
 /* ---- the answer ---- */
@@ -255,7 +285,7 @@ static void write_outcome(struct importing *i)
 
 static bool sets_keys(const struct api_call *c)
 {
-	return has_object(c, "root_keys") || has_object(c, "session.keys");
+	return has_object(c, "credentials") || has_object(c, "root_keys") || has_object(c, "session.keys");
 }
 
 static void device_import(void *ctx, struct http_request *r)
@@ -274,7 +304,11 @@ static void device_import(void *ctx, struct http_request *r)
 	(void)json_plain(&c.body, record_find(&c.body, c.object, "ids.device_id"), &id);
 	struct device *d = registry_device(&c.as->registry, c.app, id);
 	if (!e)
+		e = api_read_credentials(&c, d, &i.login);
+	if (!e)
 		e = d ? change(&i, d) : create(&i);
+	if (!e && d)
+		e = change_login(&i, d);
 	if (e)
 		api_fail(&c, e);
 	else

@@ -28,6 +28,11 @@ static const struct flag flags[] = {
 #define TELEMETRY IN_TELEMETRY
 #define ATTRIBUTES IN_ATTRIBUTES
 #define PUBSUB IN_PUBSUB
+#define LOGIN IN_LOGIN
+#define CALL  IN_CALL
+#define CLAIM IN_CLAIM
+#define PROVISION IN_PROVISION
+#define PROFILE IN_PROFILE
 #include "as/cli/flags.def"
 #undef FLAG
 };

@@ -1,4 +1,5 @@
 /** @file The commands: each makes one request of its words and flags. */
+#include "as/cli/device_api.h"
 #include "as/cli/fleet.h"
 #include "as/cli/keys.h"
 #include "common/core/json_out.h"
@@ -430,6 +431,11 @@ const struct command cli_commands[] = {
 	{ "applications pubsubs get", "APP ID", "show a Pub/Sub integration, without secrets, whether it is connected, why not, and what waits for it", 0, pubsub_get },
 	{ "applications pubsubs list", "APP", "list an application's Pub/Sub integrations", IN_LIST, pubsub_list },
 	{ "applications pubsubs delete", "APP ID", "delete a Pub/Sub integration with what waits for it", 0, pubsub_delete },
+	{ "applications provisioning set", "APP", "let devices that show this key and secret register themselves and be given credentials", IN_PROVISION, provisioning_set },
+	{ "applications provisioning get", "APP", "show them", 0, profile_show },
+	{ "applications provisioning delete", "APP", "let no device register itself any more", 0, provisioning_delete },
+	{ "applications device-profile set", "APP", "say what messages of an application's devices that speak IP mean", IN_PROFILE, profile_set },
+	{ "applications device-profile get", "APP", "show it", 0, profile_show },
 	{ "end-devices create", "APP DEV", "create a device: OTAA, --abp, or (without EUI) one that speaks IP", IN_DEV, dev_create },
 	{ "end-devices list", "APP", "list an application's devices", IN_LIST | IN_LIST_DEV | IN_FIND, dev_list },
 	{ "end-devices search", "APP", "the same, for who looks for some", IN_LIST | IN_LIST_DEV | IN_FIND, dev_list },
@@ -440,6 +446,15 @@ const struct command cli_commands[] = {
 	{ "end-devices batch-delete", "APP DEV...", "delete these devices, each by itself", 0, dev_delete_all },
 	{ "end-devices rejoin", "APP DEV", "ask a LoRaWAN 1.1 device to rejoin, with new keys; it is asked at its next uplinks", 0, dev_rejoin },
 	{ "end-devices reset", "APP DEV", "forget a device's session and MAC state; its identity and keys stay", 0, dev_reset },
+	{ "end-devices credentials set", "APP DEV", "let a device log in to MQTT for itself with a token, with user name and password, or with a certificate, and with nothing else",
+		IN_LOGIN, credentials_put },
+	{ "end-devices credentials get", "APP DEV", "show what a device logs in to MQTT with", 0, credentials_show },
+	{ "end-devices rpc list", "APP DEV", "show the calls of a device that are not over, and the persistent ones", 0, rpc_list },
+	{ "end-devices rpc get", "APP DEV ID", "show what a call has come to", 0, rpc_get },
+	{ "end-devices rpc delete", "APP DEV ID", "forget a call", 0, rpc_delete },
+	{ "end-devices rpc", "APP DEV", "call a device (RPC) and print its answer; a LoRaWAN device gets a downlink, its params being {\"f_port\":1,\"frm_payload\":\"AQI=\"}", IN_CALL, rpc_call },
+	{ "end-devices claim", "APP DEV", "claim a device with the secret that it has said", IN_CLAIM, claim_take_it },
+	{ "end-devices unclaim", "APP DEV", "let a device be nobody's again", 0, claim_drop },
 	{ "end-devices import", "APP FILE", "take the devices of a file (- for standard input): The Things Stack's JSON or CSV, with sessions and counters; "
 		"a second run goes on", IN_FLEET, fleet_import },
 	{ "end-devices export", "APP", "write all devices, one JSON object a line, with keys, sessions, counters and nonces: for import, or The Things Stack",

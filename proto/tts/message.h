@@ -54,6 +54,11 @@ void tts_join(struct text *t, const struct tts_up *u, const struct up_join *j);
 /** service_data of a DevStatusAns: service `lorawan-device-status` */
 void tts_status(struct text *t, const struct tts_up *u, const struct up_status *s);
 
+/** uplink_message of a device that speaks IP. @param decoded_payload  JSON object @param time_unix_ms  as the device said; NULL: it did not */
+void tts_ip_uplink(struct text *t, const struct tts_up *u, const char *decoded_payload, const uint64_t *time_unix_ms);
+/** service_data of any service. @param data  JSON object */
+void tts_service(struct text *t, const struct tts_up *u, const char *service, const char *data);
+
 /** An application downlink as it is shown; also one element of `downlinks`. */
 struct tts_downlink {
 	bool has_session, has_f_cnt;
@@ -64,6 +69,7 @@ struct tts_downlink {
 	bool confirmed;
 	unsigned attempt, max_attempts; /**< 0: not shown */
 	const char *class_b_c;          /**< JSON object, or NULL */
+	const char *decoded_payload;    /**< of a device that speaks IP: JSON object; NULL: none */
 	const struct ulid *item;        /**< as:downlink */
 	const char *own_cids;
 	size_t own_cids_n;

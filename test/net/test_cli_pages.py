@@ -38,6 +38,11 @@ EXAMPLES = [
     ("applications pubsubs get", '"publish_qos": "AT_LEAST_ONCE"'),
     ("applications pubsubs list", r"ps1 +mqtt://broker\.example\.net:1883"),
     ("applications pubsubs delete", None),
+    ("applications provisioning set", '"provision_device_key": "u7piawkboq8v32dmcmpp"'),
+    ("applications provisioning get", '"provision_device_secret": "jpmwdn8ptlswmf4m29bw"'),
+    ("applications provisioning delete", '"number_texts_are_numbers": true'),
+    ("applications device-profile set", r'"telemetry_topic": "sensors/\+/data"'),
+    ("applications device-profile get", r'"telemetry_topic": "sensors/\+/data"'),
     ("gateways create", '"gateway_id": "gtw1"'),
     ("gateways adopt", '"gateway_id": "gtw2"'),
     ("gateways list", r"gtw1 +AA555A0000000101 +EU_863_870 +yes"),
@@ -59,6 +64,14 @@ EXAMPLES = [
     ("end-devices set", "RX_DELAY_1"),
     ("end-devices export", r'^\{"ids":\{"device_id":"dev1"'),
     ("end-devices import", '"refused": 0'),
+    ("end-devices credentials set", '"access_token": "A1_TEST_TOKEN"'),
+    ("end-devices credentials get", '"credentials_type": "ACCESS_TOKEN"'),
+    ("end-devices rpc", '"status": "QUEUED"'),
+    ("end-devices rpc list", '"method": "setGpio"'),
+    ("end-devices rpc get", '"value": 1'),
+    ("end-devices rpc delete", None),
+    ("end-devices claim", '"SUCCESS"'),
+    ("end-devices unclaim", None),
     ("end-devices reset", '"device_id": "dev1"'),
     ("end-devices rejoin", '"device_id": "dev2"'),
     ("end-devices downlink push", None),
@@ -264,14 +277,26 @@ class Examples(World):
                                                                           "--session.keys.nwk-s-enc-key.key", KEY))
         elif command == "end-devices multicast-members add":
             self.device("mc1", *abp("01DA1F16"), "--multicast", "--supports-class-c")
+        elif command == "end-devices credentials set":
+            self.stack.cli("end-devices", "create", "app1", "meter1")
+        elif command == "end-devices claim":
+            self.offer("A1_TEST_TOKEN")
         elif command == "trace":
             self.words["CORRELATION-ID"] = self.story()
         elif command == "restore":
             self.stack.stop()
 
+    def offer(self, token):
+        """A device lets itself be claimed."""
+        host, port = self.stack.address("as.mqtt")
+        subprocess.run(["mosquitto_pub", "-h", host, "-p", str(port), "-q", "1", "-u", token, "-t", "v1/devices/me/claim", "-m", '{"secretKey":"sesame"}'],
+                       check=True, timeout=30)
+
     def after(self, command, out):
         if command.endswith("api-keys create"):
             self.words["ID"] = json.loads(out)["id"]
+        elif command == "end-devices rpc":
+            self.words["RPC-ID"] = json.loads(out)["rpc_id"]
         elif command == "end-devices export":
             self.words["devices.json"] = self.file("devices.json", out)
 

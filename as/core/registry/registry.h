@@ -18,7 +18,9 @@ enum registry_table {
 	REGISTRY_DEVICES,
 	REGISTRY_GATEWAYS,
 	REGISTRY_TOMBSTONES,
-	REGISTRY_API_KEYS
+	REGISTRY_API_KEYS,
+	REGISTRY_CREDENTIALS,
+	REGISTRY_PROFILES
 };
 struct registry_sink {
 	int (*put)(void *ctx, enum registry_table table, struct slice key,
