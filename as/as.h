@@ -44,7 +44,7 @@ struct api_route;
 #include "as/rooms.def"
 #undef ROOM
 
-enum { AS_ROUTES_MAX = 160, AS_METHODS_MAX = 16, AS_LINKS_MAX = 10 };
+enum { AS_ROUTES_MAX = 256, AS_METHODS_MAX = 16, AS_LINKS_MAX = 10 };
 
 struct as {
 	struct daemon *daemon;

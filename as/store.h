@@ -29,6 +29,7 @@ enum as_table {
 	TABLE_ATTRIBUTES = 0x42, /**< uid, scope (1) -> names and values, as/core/series/names.h */
 	/* 0x40 to 0x47: telemetry, attributes */
 	TABLE_RPCS = 0x48,       /**< uid, id (16) -> call to a device, JSON */
+	TABLE_SHARED = 0x4a,     /**< uid -> keys of shared attributes whose change the device is to be told, JSON array */
 	TABLE_CLAIMS = 0x49,     /**< uid -> what a device has offered to whoever claims it */
 	TABLE_TRACE_INDEX = 0x60,  /**< in the store of the trace: number (8) -> index of the chunk, as/core/trace/chunk.h */
 	TABLE_TRACE_CHUNKS = 0x61, /**< likewise -> chunk */

@@ -259,6 +259,7 @@ static void on_disconnected(void *ctx, uint64_t login, uint8_t reason)
 		return;
 	HASH_DELETE(by_device, door->by_device, l);
 	l->is_current = false;
+	shared_offline(door->as, l->device);
 	if (d) {
 		char data[200];
 		struct text t = text_fixed(data, sizeof data);
@@ -378,6 +379,19 @@ uint64_t device_door_login(const struct as *as, uint64_t device)
 {
 	const struct device_login *l = login_of(as->device_door, device);
 	return l ? l->number : 0;
+}
+
+bool device_door_listens(const struct as *as, uint64_t device, enum device_answer a)
+{
+	const struct device_login *l = login_of(as->device_door, device);
+	for (unsigned family = 0; l && family < DEVICE_FAMILIES; family++) {
+		char topic[DEVICE_TOPIC_MAX];
+		struct text t = text_fixed(topic, sizeof topic);
+		device_topic_answer(&t, a, family, 1);
+		if (mqtt_engine_listens(applications_engine(as->device_door->as), l->number, text_str(&t)))
+			return true;
+	}
+	return false;
 }
 
 bool device_door_tell(struct as *as, uint64_t device, enum device_answer a, int32_t id, struct str json, uint64_t cookie)

@@ -34,6 +34,8 @@ bool device_door_owns(uint64_t login);
 struct mqtt_policy device_door_policy(struct as *as);
 /** The login by which a device is spoken to; 0: it is not connected. */
 uint64_t device_door_login(const struct as *as, uint64_t device);
+/** Is the device there, and has it subscribed to answers of this kind? */
+bool device_door_listens(const struct as *as, uint64_t device, enum device_answer a);
 /** Tell a device something that it has subscribed to. @param cookie  not 0: device_told says when it has arrived
  * @return whether it is there and listens */
 bool device_door_tell(struct as *as, uint64_t device, enum device_answer a, int32_t id, struct str json, uint64_t cookie);

@@ -41,7 +41,7 @@ enum mqtt_verdict device_rooms_take(struct as *as, struct device_message *m, uin
 		[TOPIC_OTHER] = take_other,
 		[TOPIC_TELEMETRY] = telemetry_take,
 		[TOPIC_ATTRIBUTES] = device_attributes_take,
-		[TOPIC_ATTRIBUTES_REQUEST] = take_other,
+		[TOPIC_ATTRIBUTES_REQUEST] = device_attributes_answer,
 		[TOPIC_RPC_RESPONSE] = rpc_response_take,
 		[TOPIC_RPC_REQUEST] = rpc_request_take,
 		[TOPIC_CLAIM] = claims_take,
@@ -54,6 +54,7 @@ enum mqtt_verdict device_rooms_take(struct as *as, struct device_message *m, uin
 
 void device_rooms_online(struct as *as, struct device *d)
 {
+	shared_online(as, d);
 	rpcs_online(as, d->entry.uid);
 }
 
@@ -61,6 +62,8 @@ void device_rooms_told(struct as *as, uint64_t device, uint64_t cookie)
 {
 	if (cookie & RPC_COOKIE)
 		rpcs_told(as, device, cookie);
+	else if (cookie & ATTRIBUTE_COOKIE)
+		shared_told(as, device, cookie);
 }
 
 enum mqtt_verdict device_refuse(struct as *as, const struct device_message *m, int r, const char *problem, uint8_t *ret_reason)

@@ -26,13 +26,18 @@ struct readings *device_rooms_readings(struct as *as);
 enum mqtt_verdict device_exceeded(struct as *as, const struct device_message *m, uint8_t *ret_reason);
 
 /** Cookies of what is sent to devices: what it was. */
-#define RPC_COOKIE (UINT64_C(1) << 62)
+#define RPC_COOKIE       (UINT64_C(1) << 62)
+#define ATTRIBUTE_COOKIE (UINT64_C(1) << 61)
 
 enum mqtt_verdict rpc_response_take(struct as *as, struct device_message *m, uint8_t *ret_reason);
 enum mqtt_verdict rpc_request_take(struct as *as, struct device_message *m, uint8_t *ret_reason);
 void rpcs_online(struct as *as, uint64_t device);
 void rpcs_told(struct as *as, uint64_t device, uint64_t cookie);
 enum mqtt_verdict claims_take(struct as *as, struct device_message *m, uint8_t *ret_reason);
+enum mqtt_verdict device_attributes_answer(struct as *as, struct device_message *m, uint8_t *ret_reason);
+void shared_online(struct as *as, const struct device *d);
+void shared_offline(struct as *as, uint64_t device);
+void shared_told(struct as *as, uint64_t device, uint64_t cookie);
 enum mqtt_verdict device_attributes_take(struct as *as, struct device_message *m, uint8_t *ret_reason);
 /** How values of the device's JSON are read. */
 struct value_rules device_rules(const struct as *as, const struct device *d);

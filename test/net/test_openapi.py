@@ -3,6 +3,7 @@ import http.client
 import json
 import os
 import re
+import subprocess
 import time
 import unittest
 
@@ -22,6 +23,7 @@ AS = "/api/v3/as/applications/{application_id}"
 ATTRIBUTES = AS + "/devices/{device_id}/attributes"
 DOWN = AS + "/devices/{device_id}/down"
 MEMBERS = DEVICE + "/multicast-members"
+RPC, CLAIM = AS + "/devices/{device_id}/rpc", AS + "/devices/{device_id}/claim"
 ITEM = {"downlinks": [{"f_port": 1, "frm_payload": "AQ==", "priority": "NORMAL", "confirmed": True}]}
 
 
@@ -87,6 +89,20 @@ STORY = [
     *[("get", part(p), {}, "", None) for p in ("ns", "js", "as")],
     *[("put", part(p), {}, "", {"end_device": {"name": "M"}}) for p in ("ns", "js", "as")],
     ("get", DEVICE + "/export", {}, "", None),
+    ("post", APPLICATION + "/devices", {}, "", {"end_device": {"ids": {"device_id": "ip1"}, "credentials": {"access_token": "T1"}}}),
+    ("put", DEVICE + "/credentials", {"device_id": "ip1"}, "", {"credentials": {"mqtt_username": "u", "mqtt_password": "p"}}),
+    ("get", DEVICE + "/credentials", {"device_id": "ip1"}, "", None),
+    ("get", DEVICE, {"device_id": "ip1"}, "", None),
+    ("post", RPC, {"device_id": "ip1"}, "", {"method": "m", "params": {"a": 1}, "persistent": True, "timeout": "1h"}),
+    ("get", RPC, {"device_id": "ip1"}, "", None),
+    ("get", RPC + "/{rpc_id}", {"device_id": "ip1"}, "", None),
+    ("delete", RPC + "/{rpc_id}", {"device_id": "ip1"}, "", None),
+    ("post", RPC + "/requests/{request_id}", {"device_id": "ip1", "request_id": "7"}, "", {"response": {"a": 1}}),
+    ("post", CLAIM, {"device_id": "ip1"}, "", {"secret_key": "s"}),
+    ("get", CLAIM, {"device_id": "ip1"}, "", None),
+    ("delete", CLAIM, {"device_id": "ip1"}, "", None),
+    ("put", AS + "/device-profile", {}, "", {"provision_device_key": "k", "provision_device_secret": "s", "telemetry_topic": "t/+"}),
+    ("get", AS + "/device-profile", {}, "", None),
     ("post", MEMBERS, {"device_id": "group"}, "", {"device_ids": ["dev1"]}),
     ("get", MEMBERS, {"device_id": "group"}, "", None),
     ("post", MEMBERS + "/remove", {"device_id": "group"}, "", {"device_ids": ["dev1"]}),
@@ -231,11 +247,18 @@ class OpenApi(unittest.TestCase):
 
     def play(self, method, path, named, query, body, key):
         operation = self.operations[method, path]
-        names = {"application_id": "app1", "device_id": "dev1", "gateway_id": "gtw1", "key_id": key, **named}
+        names = {"application_id": "app1", "device_id": "dev1", "gateway_id": "gtw1", "key_id": key, "rpc_id": key, **named}
         status, headers, text = self.ask(method, re.sub(r"{(\w+)}", lambda m: names[m.group(1)], path) + query, body)
         self.assertEqual(status, 200, (method, path, text))
         self.check(operation, status, headers, text)
-        return json.loads(text).get("id", key) if text[:1] == "{" else key
+        answer = json.loads(text) if text[:1] == "{" else {}
+        return answer.get("id", answer.get("rpc_id", key))
+
+    def say(self, topic, message):
+        """As the device ip1."""
+        host, port = self.stack.address("as.mqtt")
+        subprocess.run(["mosquitto_pub", "-h", host, "-p", str(port), "-q", "1", "-u", "u", "-P", "p", "-t", "v1/devices/me/" + topic, "-m", message],
+                       check=True, timeout=30)
 
     def test_what_the_server_answers_is_what_it_says(self):
         self.hear(OTHER_EUI, "eui-%016x" % OTHER_EUI)
@@ -246,6 +269,10 @@ class OpenApi(unittest.TestCase):
         for step in STORY:
             if step[1] == GATEWAY and step[0] == "get":
                 self.hear(EUI, "gtw1")
+            if step[:2] == ("post", CLAIM):
+                self.say("claim", '{"secretKey":"s"}')
+            if step[1].endswith("/{request_id}"):
+                self.say("rpc/request/7", '{"method":"m","params":{}}')
             if step[1].endswith("/rejoin"):
                 self.assertEqual(self.ask("post", "/api/v3/applications/app1/devices", device)[0], 200)
             key = self.play(*step, key)

@@ -27,27 +27,42 @@ static const struct record *only_one(const struct readings *v, size_t *ret_n)
 	return records == 1 ? one : NULL;
 }
 
-int merge_untimed(struct text *t, const struct readings *v)
+/** All readings of records without a time, in the order of their keys. */
+static void gather(const struct readings *v, const struct reading **ret, size_t n)
 {
-	size_t n, kept = 0;
-	const struct record *one = only_one(v, &n);
-	if (one)
-		readings_json(t, v->v + one->first, one->n);
-	if (one || !n)
-		return !one ? MERGE_E_NONE : t->failed ? -ENOMEM : 0;
+	size_t k = 0;
+	for (size_t i = 0; i < v->n_records; i++)
+		for (size_t j = 0; !v->records[i].has_ts && j < v->records[i].n; j++)
+			ret[k++] = &v->v[v->records[i].first + j];
+	qsort(ret, n, sizeof *ret, by_key);
+}
+
+/** @return 0; -ENOMEM */
+static int merge(struct text *t, const struct readings *v, size_t n)
+{
 	const struct reading **order = malloc(n * sizeof *order);
 	struct reading *merged = malloc(n * sizeof *merged);
-	for (size_t i = 0, k = 0; order && merged && i < v->n_records; i++)
-		for (size_t j = 0; !v->records[i].has_ts && j < v->records[i].n; j++)
-			order[k++] = &v->v[v->records[i].first + j];
-	if (order && merged)
-		qsort(order, n, sizeof *order, by_key);
-	for (size_t i = 0; order && merged && i < n; i++)
-		if (i + 1 == n || !str_eq(order[i]->key, order[i + 1]->key))
-			merged[kept++] = *order[i];
-	if (kept)
+	size_t kept = 0;
+	if (order && merged) {
+		gather(v, order, n);
+		for (size_t i = 0; i < n; i++)
+			if (i + 1 == n || !str_eq(order[i]->key, order[i + 1]->key))
+				merged[kept++] = *order[i];
 		readings_json(t, merged, kept);
+	}
 	free(order);
 	free(merged);
 	return !kept || t->failed ? -ENOMEM : 0;
+}
+
+int merge_untimed(struct text *t, const struct readings *v)
+{
+	size_t n;
+	const struct record *one = only_one(v, &n);
+	if (!n)
+		return MERGE_E_NONE;
+	if (!one)
+		return merge(t, v, n);
+	readings_json(t, v->v + one->first, one->n);
+	return t->failed ? -ENOMEM : 0;
 }
