@@ -5,6 +5,12 @@
 #include "as/tls.h"
 #include "common/core/http_fields.h"
 #include "common/log.h"
+#include "common/net.h"
+#include <netinet/in.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { HOST_MAX = 256 };
 
 int web_check(const struct daemon *daemon, const struct as_settings *s, struct text *err)
 {
@@ -90,4 +96,54 @@ void web_reload(struct as *as)
 	struct text err = text_fixed(buf, sizeof buf);
 	if (tls_reload(as, TLS_HTTP, as->http_tls, &err))
 		LOG(LOG_ERROR, "reload_failed", KV_Z("why", buf));
+}
+
+/* ---- under which address others reach it ---- */
+
+static bool is_loopback(const struct net_address *a)
+{
+	const struct sockaddr_in *v4 = (const struct sockaddr_in *)&a->sa;
+	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&a->sa;
+	return a->sa.ss_family == AF_INET    ? ntohl(v4->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET
+	       : a->sa.ss_family == AF_INET6 ? IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr)
+					     : true; /* a socket of this host's file system */
+}
+
+static bool is_any(const struct net_address *a)
+{
+	const struct sockaddr_in *v4 = (const struct sockaddr_in *)&a->sa;
+	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&a->sa;
+	return a->sa.ss_family == AF_INET ? v4->sin_addr.s_addr == htonl(INADDR_ANY) : IN6_IS_ADDR_UNSPECIFIED(&v6->sin6_addr);
+}
+
+void web_reachable(const struct as *as, const char *listening, struct text *t)
+{
+	struct net_address a;
+	char own[HOST_MAX];
+	const char *host = as->settings->public_address;
+	if (net_parse(str_of(listening), 0, &a) || is_loopback(&a) || (!*host && !is_any(&a))) {
+		text_puts(t, listening);
+		return;
+	}
+	if (!*host && gethostname(own, sizeof own) == 0) {
+		own[sizeof own - 1] = '\0';
+		host = own;
+	}
+	bool is_ipv6 = strchr(host, ':') != NULL;
+	text_printf(t, "%s%s%s:%u", is_ipv6 ? "[" : "", *host ? host : "localhost", is_ipv6 ? "]" : "", net_port(&a));
+}
+
+void web_api_url(const struct as *as, struct text *t)
+{
+	struct str url = str_of(as->settings->public_url);
+	const char *tls = http_address(as->http, true), *plain = http_address(as->http, false);
+	while (url.n && url.p[url.n - 1] == '/')
+		url.n--;
+	if (url.n) {
+		text_put(t, url);
+	} else if (*tls || *plain) {
+		text_puts(t, *tls ? "https://" : "http://");
+		web_reachable(as, *tls ? tls : plain, t);
+	}
+	text_puts(t, t->len ? "/api/v3" : "");
 }

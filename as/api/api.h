@@ -76,3 +76,5 @@ void api_fail(struct api_call *c, int e);
 int api_mask(struct api_call *c, struct field_mask *ret);
 /** The slice of a list that ?limit and ?page ask for. @return 0; else it has answered */
 int api_page(struct api_call *c, size_t *ret_skip, size_t *ret_limit);
+/** Queue the downlinks that the body holds for the device that the path names, in the place of its queue or behind it, and answer. */
+void api_send_downlinks(struct api_call *c, bool is_replace);

@@ -2,56 +2,18 @@
 #include "as/api/api.h"
 #include "as/api/routes.h"
 #include "as/doors.h"
-#include "common/net.h"
-#include <netinet/in.h>
-#include <string.h>
-#include <unistd.h>
+#include "as/web.h"
 
-enum { HOST_MAX = 256 };
-
-static bool is_loopback(const struct net_address *a)
-{
-	const struct sockaddr_in *v4 = (const struct sockaddr_in *)&a->sa;
-	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&a->sa;
-	return a->sa.ss_family == AF_INET    ? ntohl(v4->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET
-	       : a->sa.ss_family == AF_INET6 ? IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr)
-					     : true; /* a socket of this host's file system */
-}
-
-static bool is_any(const struct net_address *a)
-{
-	const struct sockaddr_in *v4 = (const struct sockaddr_in *)&a->sa;
-	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&a->sa;
-	return a->sa.ss_family == AF_INET ? v4->sin_addr.s_addr == htonl(INADDR_ANY) : IN6_IS_ADDR_UNSPECIFIED(&v6->sin6_addr);
-}
-
-/** Under which address clients reach what listens there: a name that the operator gave, or this host's own where it listens on all
- * its addresses. What listens on loopback is reached from this host only, whatever its name. */
-static void write_reachable(struct text *t, const struct as *as, const char *listening)
-{
-	struct net_address a;
-	char own[HOST_MAX];
-	const char *host = as->settings->public_address;
-	if (net_parse(str_of(listening), 0, &a) || is_loopback(&a) || (!*host && !is_any(&a))) {
-		text_puts(t, listening);
-		return;
-	}
-	if (!*host && gethostname(own, sizeof own) == 0) {
-		own[sizeof own - 1] = '\0';
-		host = own;
-	}
-	bool is_ipv6 = strchr(host, ':') != NULL;
-	text_printf(t, "%s%s%s:%u", is_ipv6 ? "[" : "", *host ? host : "localhost", is_ipv6 ? "]" : "", net_port(&a));
-}
+enum { ADDRESS_MAX = 512 };
 
 static void write_address(struct api_call *c, const char *name, const char *before, const char *listening, const char *after)
 {
-	char shown[2 * HOST_MAX];
+	char shown[ADDRESS_MAX];
 	struct text t = text_fixed(shown, sizeof shown);
 	if (!*listening)
 		return;
 	text_puts(&t, before);
-	write_reachable(&t, c->as, listening);
+	web_reachable(c->as, listening, &t);
 	text_puts(&t, after);
 	json_name(&c->out, name);
 	json_puts(&c->out, shown);

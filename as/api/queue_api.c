@@ -8,28 +8,32 @@ static int status_of(const struct down_error *e)
 	return e->code == NOT_FOUND ? 404 : e->code == EXHAUSTED ? 429 : 400;
 }
 
+void api_send_downlinks(struct api_call *c, bool is_replace)
+{
+	struct downlinks_result result;
+	int e = downlinks_request(c->as, c->app, http_param(c->r, "device_id"), http_body(c->r), is_replace, &result);
+	if (e) {
+		api_fail(c, e);
+	} else if (result.error && result.queued) {
+		api_error(c, status_of(result.error), "",
+			"%zu of %zu items refused, the others are queued: %s", result.refused,
+			result.refused + result.queued, result.message);
+	} else if (result.error) {
+		api_error(c, status_of(result.error), "", "%s", result.message);
+	} else {
+		text_puts(&c->out, "{}");
+		api_commit(c);
+	}
+}
+
 static void send_items(void *ctx, struct http_request *r, bool is_replace)
 {
 	const struct api_need need = {
 		.what = API_APP | (is_replace ? 0 : API_CHANGE), .right = RIGHT_APPLICATION_TRAFFIC_DOWN_WRITE};
 	struct api_call c;
-	struct downlinks_result result;
 	if (api_begin(&c, ctx, r, &need))
 		return;
-	const char *device_id = http_param(r, "device_id");
-	int e = downlinks_request(c.as, c.app, device_id, http_body(r), is_replace, &result);
-	if (e) {
-		api_fail(&c, e);
-	} else if (result.error && result.queued) {
-		api_error(&c, status_of(result.error), "",
-			"%zu of %zu items refused, the others are queued: %s", result.refused,
-			result.refused + result.queued, result.message);
-	} else if (result.error) {
-		api_error(&c, status_of(result.error), "", "%s", result.message);
-	} else {
-		text_puts(&c.out, "{}");
-		api_commit(&c);
-	}
+	api_send_downlinks(&c, is_replace);
 	api_done(&c);
 }
 

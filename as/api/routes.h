@@ -7,6 +7,7 @@ extern const struct api_route api_app_routes[];
 extern const struct api_route api_key_routes[];
 extern const struct api_route api_mqtt_info_routes[];
 extern const struct api_route api_pubsub_routes[];
+extern const struct api_route api_webhook_routes[];
 extern const struct api_route api_device_routes[];
 extern const struct api_route api_credentials_routes[];
 extern const struct api_route api_call_routes[];

@@ -33,6 +33,7 @@ static const struct flag flags[] = {
 #define CLAIM IN_CLAIM
 #define PROVISION IN_PROVISION
 #define PROFILE IN_PROFILE
+#define WEBHOOK IN_WEBHOOK
 #include "as/cli/flags.def"
 #undef FLAG
 };

@@ -4,7 +4,7 @@
 #include <stdbool.h>
 
 enum { ARGS_WORDS = 512, ARGS_FLAGS = 96 };
-enum flag_kind { FLAG_VALUE, FLAG_TRUTH, FLAG_HEX, FLAG_BASE64, FLAG_JSON, FLAG_LIST_OF, FLAG_GATEWAYS, FLAG_FILE };
+enum flag_kind { FLAG_VALUE, FLAG_TRUTH, FLAG_HEX, FLAG_BASE64, FLAG_JSON, FLAG_LIST_OF, FLAG_GATEWAYS, FLAG_FILE, FLAG_MAP };
 /** Groups of commands that take a flag. */
 enum flag_group {
 	IN_APP = 1, IN_DEV = 2, IN_DOWN = 4, IN_GTW = 8, IN_KEY = 16, IN_EVENT = 32, IN_LIST = 64,
@@ -14,6 +14,7 @@ enum flag_group {
 	IN_TELEMETRY = 2097152, IN_ATTRIBUTES = 4194304, IN_PUBSUB = 8388608,
 	IN_LOGIN = 1 << 24, /**< of commands that say what a device logs in with */
 	IN_CALL = 1 << 25, IN_CLAIM = 1 << 26, IN_PROVISION = 1 << 27, IN_PROFILE = 1 << 28,
+	IN_WEBHOOK = 1 << 29,
 	IN_SHELL = 4096, /**< of commands that ask nobody */
 	IN_NAMED = IN_APP | IN_DEV | IN_GTW | IN_KEY, IN_ANY = -1
 };

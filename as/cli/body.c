@@ -80,6 +80,28 @@ static void write_list(struct text *t, const struct arg *a)
 	json_close(t, ']');
 }
 
+/** "NAME=VALUE,NAME=VALUE", or JSON where a value has commas of its own. */
+static int write_map(struct text *t, const struct arg *a, struct text *err)
+{
+	struct str rest = str_of(a->value), item, name, value;
+	if (str_starts(rest, "{"))
+		return write_json(t, a, err);
+	json_open(t, '{');
+	while (rest.n) {
+		char buf[PATH_CAP];
+		rest = str_cut(rest, ',', &item);
+		value = str_cut(item, '=', &name);
+		if (!memchr(item.p, '=', item.n) || str_copy(str_trim(name), buf, sizeof buf) || !*buf) {
+			text_printf(err, "--%s: \"%.*s\" is not NAME=VALUE", a->flag->name, STR_ARG(item));
+			return CLI_USAGE;
+		}
+		json_name(t, buf);
+		json_str(t, value);
+	}
+	json_close(t, '}');
+	return CLI_OK;
+}
+
 /** What a file holds, as a text. */
 static int write_file(struct text *t, const struct arg *a, struct text *err)
 {
@@ -113,6 +135,7 @@ static int write_value(struct text *t, const struct arg *a, struct text *err)
 	case FLAG_BASE64:   return write_octets(t, a, err);
 	case FLAG_JSON:     return write_json(t, a, err);
 	case FLAG_FILE:     return write_file(t, a, err);
+	case FLAG_MAP:      return write_map(t, a, err);
 	case FLAG_LIST_OF:
 	case FLAG_GATEWAYS: write_list(t, a); return CLI_OK;
 	case FLAG_TRUTH:

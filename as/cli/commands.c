@@ -130,6 +130,21 @@ static int pubsub_get(struct cli *c) { return call_plain(c, "GET", PUBSUBS, c->o
 static int pubsub_list(struct cli *c) { return call_list(c, PUBSUBS, c->operand[0], "", (struct cli_list){ .member = "pubsubs" }); }
 static int pubsub_delete(struct cli *c) { return call_plain(c, "DELETE", PUBSUBS, c->operand[0], c->operand[1], NULL, ""); }
 
+/* ---- an application's webhooks ---- */
+
+#define WEBHOOKS "/api/v3/as/webhooks"
+
+static int webhook_set(struct cli *c)
+{
+	char buf[PATH_MAX_];
+	struct text path = path_buffer(&buf, WEBHOOKS);
+	cli_path(&path, c->operand[0], c->operand[1], NULL);
+	return call_body(c, "PUT", buf, IN_WEBHOOK, "webhook", NULL, 0);
+}
+static int webhook_get(struct cli *c) { return call_plain(c, "GET", WEBHOOKS, c->operand[0], c->operand[1], NULL, ""); }
+static int webhook_list(struct cli *c) { return call_list(c, WEBHOOKS, c->operand[0], "", (struct cli_list){ .member = "webhooks" }); }
+static int webhook_delete(struct cli *c) { return call_plain(c, "DELETE", WEBHOOKS, c->operand[0], c->operand[1], NULL, ""); }
+
 /* ---- end devices ---- */
 
 static int random_key(char ret_hex[33])
@@ -436,6 +451,11 @@ const struct command cli_commands[] = {
 	{ "applications provisioning delete", "APP", "let no device register itself any more", 0, provisioning_delete },
 	{ "applications device-profile set", "APP", "say what messages of an application's devices that speak IP mean", IN_PROFILE, profile_set },
 	{ "applications device-profile get", "APP", "show it", 0, profile_show },
+	{ "applications webhooks set", "APP ID", "create or change a webhook: the application's messages as HTTP requests to a server of its own; a change takes effect at once",
+		IN_WEBHOOK, webhook_set },
+	{ "applications webhooks get", "APP ID", "show a webhook, without secrets, whether its server takes messages, why not, and what waits for it", 0, webhook_get },
+	{ "applications webhooks list", "APP", "list an application's webhooks", IN_LIST, webhook_list },
+	{ "applications webhooks delete", "APP ID", "delete a webhook with what waits for it", 0, webhook_delete },
 	{ "end-devices create", "APP DEV", "create a device: OTAA, --abp, or (without EUI) one that speaks IP", IN_DEV, dev_create },
 	{ "end-devices list", "APP", "list an application's devices", IN_LIST | IN_LIST_DEV | IN_FIND, dev_list },
 	{ "end-devices search", "APP", "the same, for who looks for some", IN_LIST | IN_LIST_DEV | IN_FIND, dev_list },

@@ -42,6 +42,10 @@ def part(which):
 
 PUBSUB = {"mqtt": {"server_url": "mqtt://127.0.0.1:1", "publish_qos": 1, "password": "x", "username": "u"}, "base_topic": "b",
           "uplink_message": {"topic": "{device_id}/up"}, "downlink_push": {"topic": "push"}}
+WEBHOOK = {"base_url": "http://127.0.0.1:1/{appID}", "headers": {"X-Site": "roof", "Authorization": "Bearer x"}, "uplink_message": {"path": "up"}, "join_accept": {},
+           "downlink_api_key": "NNSXS.K", "signature_secret": "0123456789abcdef", "field_mask": {"paths": ["end_device_ids"]}, "connections": 2,
+           "template_ids": {"template_id": "t"}, "template_fields": {"token": "x"}}
+HOOK = {"webhook_id": "wh1"}
 RIGHTS = {"rights": ["RIGHT_APPLICATION_INFO"], "name": "k", "expires_at": "2099-01-01T00:00:00Z"}
 GATEWAY_RIGHTS = {"rights": ["RIGHT_GATEWAY_INFO"], "name": "k"}
 
@@ -66,6 +70,12 @@ STORY = [
     *[(m, "/api/v3/as/pubsub/{application_id}/{pub_sub_id}", {"pub_sub_id": "ps2"}, "", {"pubsub": PUBSUB}) for m in ("put", "post", "patch")],
     ("get", "/api/v3/as/pubsub/{application_id}/{pub_sub_id}", {"pub_sub_id": "ps1"}, "?field_mask=mqtt,status", None),
     ("delete", "/api/v3/as/pubsub/{application_id}/{pub_sub_id}", {"pub_sub_id": "ps1"}, "", None),
+    ("get", "/api/v3/as/webhook-formats", {}, "", None),
+    ("post", "/api/v3/as/webhooks/{application_id}", {}, "", {"webhook": {**WEBHOOK, "ids": HOOK}}),
+    ("get", "/api/v3/as/webhooks/{application_id}", {}, "", None),
+    ("put", "/api/v3/as/webhooks/{application_id}/{webhook_id}", HOOK, "", {"webhook": {"paused": True}, "field_mask": {"paths": ["paused"]}}),
+    ("put", "/api/v3/as/webhooks/{application_id}/{webhook_id}", HOOK, "", {"paused": False}),
+    ("get", "/api/v3/as/webhooks/{application_id}/{webhook_id}", HOOK, "?field_mask=base_url,status", None),
     ("post", APPLICATION + "/api-keys", {}, "", RIGHTS),
     ("get", APPLICATION + "/api-keys", {}, "", None),
     ("get", APPLICATION + "/api-keys/{key_id}", {}, "", None),
@@ -109,6 +119,10 @@ STORY = [
     ("post", DOWN + "/push", {}, "", ITEM),
     ("get", DOWN, {}, "", None),
     ("post", DOWN + "/replace", {}, "", ITEM),
+    ("post", AS + "/webhooks/{webhook_id}/devices/{device_id}/down/push", HOOK, "", ITEM),
+    ("post", AS + "/webhooks/{webhook_id}/devices/{device_id}/down/replace", HOOK, "", ITEM),
+    ("get", "/api/v3/as/webhooks/{application_id}/{webhook_id}", HOOK, "", None),
+    ("delete", "/api/v3/as/webhooks/{application_id}/{webhook_id}", HOOK, "", None),
     ("post", AS + "/devices/{device_id}/up/simulate", {}, "", {"uplink_message": {"f_port": 1, "frm_payload": "AQ=="}}),
     ("put", ATTRIBUTES + "/{scope}", {"scope": "shared"}, "", {"interval": 60}),
     ("get", ATTRIBUTES, {}, "?times=true", None),

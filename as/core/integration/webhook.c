@@ -57,6 +57,20 @@ static int set(char **member, const struct str *s)
 	return 0;
 }
 
+int webhook_copy(struct webhook *dst, const struct webhook *src)
+{
+	int e = 0;
+	dst->created_unix_us = src->created_unix_us;
+	dst->updated_unix_us = src->updated_unix_us;
+	dst->is_paused = src->is_paused;
+	dst->connections = src->connections;
+	for (size_t i = 0; i < WEBHOOK_TEXT_N && !e; i++)
+		e = set(&dst->text[i], src->text[i] ? &(struct str){ src->text[i], strlen(src->text[i]) } : NULL);
+	for (size_t i = 0; i < KIND_N && !e; i++)
+		e = set(&dst->path[i], src->path[i] ? &(struct str){ src->path[i], strlen(src->path[i]) } : NULL);
+	return e;
+}
+
 /* ---- headers ---- */
 
 bool webhook_header_next(const struct json *headers, json_val *at, struct webhook_header *ret)
@@ -300,6 +314,8 @@ static int read_member(void *record, const struct record_field *f, const struct 
 	if (!e && t.failed)
 		e = problem_say(rd->problem, REGISTRY_E_INVALID, f->path, "is longer than %zu characters", infos[which].max);
 	struct str s = text_str(&t);
+	if (!e && !utf8_valid(s))
+		e = record_bad(rd, f, "must be a text in UTF-8");
 	if (!e)
 		e = check_text(rd, which, s);
 	if (!e)
@@ -326,6 +342,8 @@ static int read_kind(void *record, const struct record_field *f, const struct re
 	if (path >= 0 && json_type(rd->j, path) != JSON_NULL && json_string(rd->j, path, buf, sizeof buf))
 		return problem_say(rd->problem, REGISTRY_E_INVALID, f->path, "its path must be a text of at most %d characters", WEBHOOK_PATH_MAX);
 	s = str_of(buf);
+	if (!utf8_valid(s))
+		return record_bad(rd, f, "its path must be a text in UTF-8");
 	int e = check_url(rd, f->path, STR("http://localhost"), s);
 	return e ? e : set(&w->path[f->arg], &s);
 }

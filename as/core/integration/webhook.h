@@ -38,6 +38,8 @@ struct webhook {
 struct webhook *webhook_new(void); /**< NULL: no memory */
 void webhook_free(struct webhook *w);
 DEFINE_AUTO(struct webhook, webhook_free);
+/** Let a fresh one be set to the same. @return 0; -ENOMEM */
+int webhook_copy(struct webhook *dst, const struct webhook *src);
 const char *webhook_text_of(const struct webhook *w, enum webhook_text which); /**< "": none */
 /** KIND_BIT of each kind of message that it takes. */
 uint32_t webhook_kinds(const struct webhook *w);
