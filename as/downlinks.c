@@ -5,6 +5,7 @@
 #include "as/device_api/rpc_told.h"
 #include "as/device_api/rooms.h"
 #include "as/forwards.h"
+#include "as/integrations/integrations.h"
 #include "as/placing.h"
 #include "as/traces.h"
 #include "common/core/json_out.h"
@@ -150,7 +151,7 @@ static void announce(void *ctx)
 	struct as *as = n->as;
 	const struct device *d = registry_device_by_uid(&as->registry, n->uid);
 	for (size_t at = 0, i = 0; d && at < n->messages.len; at += strlen(n->messages.p + at) + 1, i++) {
-		(void)traffic_publish(as, d->app, d->id, tts_down_topic(TTS_QUEUED), str_of(n->messages.p + at));
+		traffic_tell(as, d->app, d->id, tts_down_topic(TTS_QUEUED), str_of(n->messages.p + at));
 		struct cid cid = { .kind = CID_AS_DOWNLINK };
 		memcpy(cid.id.b, n->ids.p + i * sizeof cid.id.b, sizeof cid.id.b);
 		forwards_tell(as, EVENT_AS_DOWN_DATA_QUEUED_FORWARD, &(struct traces_of){ .device = d }, &cid, 1,
@@ -194,7 +195,11 @@ static int enqueue(struct request *rq, struct device_traffic *t, const struct tt
 	u.n_cids = 1;
 	u.own_cids = d.own_cids;
 	u.own_cids_n = d.own_cids_n;
+	size_t at = rq->notice->messages.len;
 	tts_down(&rq->notice->messages, &u, TTS_QUEUED, &d, NULL);
+	/* For integrations in the same commit as the item; they send it when that is on disk, as clients are told by `announce`. */
+	if (!rq->notice->messages.failed)
+		(void)integrations_publish(as, rq->app, rq->device->id, KIND_DOWNLINK_QUEUED, str_of(rq->notice->messages.p + at));
 	text_putc(&rq->notice->messages, '\0');
 	tell_taken(rq, t, item, &of, &cid);
 	text_put(&rq->notice->ids, (struct str){ (const char *)id.b, sizeof id.b });

@@ -334,13 +334,18 @@ struct text *traffic_json(struct as *as)
 	return &as->traffic->json;
 }
 
-int traffic_publish(
-	struct as *as, const struct app *a, const char *device_id, const char *suffix, struct str json)
+void traffic_tell(struct as *as, const struct app *a, const char *device_id, const char *suffix, struct str json)
 {
 	char topic[256];
 	struct text t = text_fixed(topic, sizeof topic);
 	text_printf(&t, "/devices/%s/%s", device_id, suffix);
-	TRY(integrations_publish(as, a, device_id, message_kind_of(str_of(suffix)), json));
 	applications_publish(as, a, text_str(&t), json);
+}
+
+int traffic_publish(
+	struct as *as, const struct app *a, const char *device_id, const char *suffix, struct str json)
+{
+	TRY(integrations_publish(as, a, device_id, message_kind_of(str_of(suffix)), json));
+	traffic_tell(as, a, device_id, suffix, json);
 	return 0;
 }

@@ -58,3 +58,5 @@ struct text *traffic_json(struct as *as);
  * @return 0; -errno: nobody was given it */
 int traffic_publish(
 	struct as *as, const struct app *a, const char *device_id, const char *suffix, struct str json);
+/** The same to MQTT clients alone: integrations have it already. */
+void traffic_tell(struct as *as, const struct app *a, const char *device_id, const char *suffix, struct str json);

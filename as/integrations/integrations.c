@@ -428,7 +428,7 @@ void integrations_stop(struct as *as)
 	HASH_ITER(hh, x->by_number, i, next)
 		take_out(x, i);
 	loop_timer_free(x->timer);
-	loop_forget(as->loop, integrations_wake_all, as);
+	loop_forget(as->loop, integrations_settle, as);
 	free(x);
 	as->integrations = NULL;
 }

@@ -32,7 +32,8 @@ struct integration {
 	uint64_t untold, told_us;   /**< dropped and not told of yet; when it was last told [mono] */
 	void *own;                  /**< its class's */
 	char *record;               /**< what it is set to */
-	bool is_woken;
+	bool is_woken;              /**< something was added that is not on disk yet */
+	uint64_t settling;          /**< numbers below that will be, when integrations_durable is called */
 	struct integration *next_of_app;
 	UT_hash_handle hh;
 };
@@ -48,7 +49,7 @@ struct integration_class {
 	int (*serve)(struct integration *i);
 	/** It goes, or the process ends: close what is open, free i->own. */
 	void (*leave)(struct integration *i);
-	/** Something waits in its outbox that was not there: called at the end of the turn of the loop, once. */
+	/** Something waits that was not there, and is on disk now. */
 	void (*wake)(struct integration *i);
 };
 

@@ -106,31 +106,57 @@ static void keep_share(struct integrations *x)
 
 /* ---- the tap ---- */
 
-static void wake_one(struct integration *i)
-{
-	const struct integration_class *c = class_of(i);
-	i->is_woken = false;
-	if (c && i->spool.n)
-		c->wake(i);
-}
-
-void integrations_wake_all(void *ctx)
+/** What was written before is on disk: it may be sent. */
+static void durable(void *ctx)
 {
 	struct as *as = ctx;
 	struct integrations *x = as->integrations;
-	x->is_wake_due = false;
+	if (!x || !as->store)
+		return;
+	x->is_settling = false;
+	for (struct integration *i = x->by_number; i; i = i->hh.next) {
+		const struct integration_class *c = class_of(i);
+		uint64_t below = i->settling;
+		i->settling = 0;
+		if (!below)
+			continue;
+		spool_is_durable(&i->spool, below);
+		if (c && i->spool.n)
+			c->wake(i);
+	}
+	integrations_settle(as);
+}
+
+/** One wait for the disk at a time; what is added meanwhile has the next. */
+void integrations_settle(void *ctx)
+{
+	struct as *as = ctx;
+	struct integrations *x = as->integrations;
+	bool is_any = false;
+	x->is_due = false;
+	if (x->is_settling)
+		return;
 	keep_share(x);
-	for (struct integration *i = x->by_number; i; i = i->hh.next)
-		if (i->is_woken)
-			wake_one(i);
+	for (struct integration *i = x->by_number; i; i = i->hh.next) {
+		if (!i->is_woken)
+			continue;
+		i->is_woken = false;
+		i->settling = i->spool.next;
+		is_any = true;
+	}
+	if (!is_any)
+		return;
+	x->is_settling = true;
+	if (store_after(as->store, durable, as))
+		x->is_settling = false; /* the next message tries again */
 }
 
 void integrations_wake_soon(struct integration *i)
 {
 	struct integrations *x = i->as->integrations;
 	i->is_woken = true;
-	if (!x->is_wake_due)
-		x->is_wake_due = loop_defer(i->as->loop, integrations_wake_all, i->as) == 0;
+	if (!x->is_due)
+		x->is_due = loop_defer(i->as->loop, integrations_settle, i->as) == 0;
 }
 
 /** Keep it for one more. @return 0; -errno: and those before it have given it back */

@@ -17,7 +17,8 @@ struct integrations {
 	uint64_t bytes_max;         /**< of all outboxes together */
 	struct loop_timer *timer;   /**< when the oldest message of any is too old */
 	uint64_t timer_us;          /**< UINT64_MAX: it is not set */
-	bool is_wake_due;
+	bool is_due;                /**< integrations_settle is called at the end of this turn */
+	bool is_settling;           /**< integrations_durable is called once what was written is on disk */
 };
 
 struct spool_sink integrations_sink(struct as *as);
@@ -27,7 +28,7 @@ struct integrations_app *integrations_app_find(const struct integrations *x, con
 void integrations_trim(void *ctx);
 /** Look again when this one's oldest message is too old. */
 void integrations_expect(struct integration *i);
-/** Wake it at the end of this turn, if something waits. */
+/** Wake it once what waits is on disk. */
 void integrations_wake_soon(struct integration *i);
-/** Is to be called at the end of this turn. */
-void integrations_wake_all(void *ctx);
+/** At the end of a turn. */
+void integrations_settle(void *ctx);

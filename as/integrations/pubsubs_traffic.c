@@ -189,22 +189,15 @@ static void on_connected(void *ctx, bool has_session)
 
 /* ---- from the broker ---- */
 
-/** A message that is to be acknowledged once what it changed is durable, and what that had published, too. */
+/** A message that is to be acknowledged once what it changed, and had published, is on disk. */
 struct acceptance {
 	struct as *as;
 	uint64_t number, serial, token;
-	bool is_second;
 };
 
 static void accept_durable(void *ctx)
 {
 	struct acceptance *a = ctx;
-	/* The queue is on disk, and down/queued was published just now: that, too, is to be in the spools first. */
-	if (!a->is_second && a->as->store) {
-		a->is_second = true;
-		if (!store_after(a->as->store, accept_durable, a))
-			return;
-	}
 	struct pubsub_own *own = own_of(a->as, a->number);
 	if (own && own->link && own->serial == a->serial)
 		mqtt_client_accept(mqtt_link_client(own->link), a->token, now_us(own));
@@ -215,7 +208,7 @@ static void accept_later(struct pubsub_own *own, uint64_t token)
 {
 	struct acceptance *a = malloc(sizeof *a);
 	if (a) {
-		*a = (struct acceptance){ own->i->as, own->i->number, own->serial, token, false };
+		*a = (struct acceptance){ own->i->as, own->i->number, own->serial, token };
 		if (!store_after(own->i->as->store, accept_durable, a))
 			return;
 	}

@@ -115,6 +115,7 @@ static struct spool_message read_back(uint64_t seq, enum spool_state *ret_state)
 
 static uint64_t next(size_t max_out)
 {
+	spool_is_durable(&o, o.next);
 	const struct spool_entry *e = spool_next(&o, max_out);
 	return e ? e->seq : 0;
 }
@@ -153,6 +154,19 @@ START_TEST(messages_are_sent_in_order_and_no_more_at_a_time_than_asked_for)
 	ck_assert_uint_eq(next(9), 4);
 	ck_assert_uint_eq(next(9), 5);
 	ck_assert_uint_eq(next(9), 0);
+}
+END_TEST
+
+START_TEST(what_is_not_on_disk_yet_is_not_sent)
+{
+	add_n(2);
+	ck_assert_ptr_null(spool_next(&o, 9));
+	spool_is_durable(&o, 2);
+	ck_assert_uint_eq(spool_next(&o, 9)->seq, 1);
+	ck_assert_ptr_null(spool_next(&o, 9));
+	crash(SEC_US);
+	ck_assert_uint_eq(spool_next(&o, 9)->seq, 1);
+	ck_assert_uint_eq(spool_next(&o, 9)->seq, 2);
 }
 END_TEST
 
@@ -210,6 +224,7 @@ START_TEST(a_number_is_never_used_again_whatever_crashed)
 	for (int round = 0; round < 4; round++) {
 		add_n(SPOOL_BLOCK / 3);
 		while (o.n) {
+			spool_is_durable(&o, o.next);
 			const struct spool_entry *e = spool_next(&o, 1);
 			ck_assert_uint_gt(e->seq, last);
 			last = e->seq;
@@ -418,6 +433,7 @@ int main(void)
 	tcase_add_checked_fixture(all, setup, teardown);
 	tcase_add_test(all, a_message_comes_back_as_it_was_kept);
 	tcase_add_test(all, messages_are_sent_in_order_and_no_more_at_a_time_than_asked_for);
+	tcase_add_test(all, what_is_not_on_disk_yet_is_not_sent);
 	tcase_add_test(all, what_is_gone_may_be_named_again_without_harm);
 	tcase_add_test(all, after_a_crash_everything_unanswered_waits_again_in_order);
 	tcase_add_test(all, what_the_peer_has_received_is_kept_without_its_body_and_survives_a_crash);

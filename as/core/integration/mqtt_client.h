@@ -19,7 +19,7 @@ enum {
 	MQTT_CLIENT_IN_FLIGHT = 20,     /**< if nothing else is said */
 	MQTT_CLIENT_IN_FLIGHT_MAX = 1000,
 	MQTT_CLIENT_TAKING_MAX = 20,    /**< messages of the broker that the caller has not taken yet; then no more is read */
-	MQTT_CLIENT_HELD_MAX = 256,     /**< messages of QoS 2 that the broker has sent and not released */
+	MQTT_CLIENT_HELD_MAX = 2048,    /**< messages of QoS 2 that the broker has sent and not released; one that was away long sends all that it kept (mosquitto: 1000) at once */
 	MQTT_CLIENT_FILTERS_MAX = 8,
 };
 

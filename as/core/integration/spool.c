@@ -140,7 +140,7 @@ int spool_load(struct spool *o, uint64_t seq, struct slice record, uint64_t age_
 		uint64_t reserved = reader_be64(&r);
 		if (r.failed || record.n != MARK_BYTES)
 			return -EPROTO;
-		o->next = o->reserved = reserved;
+		o->next = o->reserved = o->durable = reserved;
 		return 0;
 	}
 	TRY(spool_read(record, &m, &state));
@@ -158,6 +158,7 @@ int spool_load(struct spool *o, uint64_t seq, struct slice record, uint64_t age_
 	if (o->reserved < o->next)
 		o->reserved = o->next;
 	o->loaded = seq;
+	o->durable = o->next;
 	return 0;
 }
 
@@ -257,6 +258,8 @@ const struct spool_entry *spool_next(struct spool *o, size_t max_out)
 		return NULL;
 	for (size_t i = 0; i < o->n; i++) {
 		struct spool_entry *e = &o->v[o->head + i];
+		if (e->seq >= o->durable)
+			return NULL;
 		if (!e->is_out && first != UINT64_MAX && e->seq - first >= SPOOL_SPAN)
 			return NULL;
 		if (!e->is_out) {

@@ -45,6 +45,7 @@ struct spool {
 	size_t n_out;
 	uint64_t bytes;        /**< of all records */
 	uint64_t next, reserved; /**< the next number; numbers below that may be given */
+	uint64_t durable;      /**< numbers below that are on disk; others are not sent yet */
 	uint64_t loaded;       /**< the highest number that an earlier process may have sent; 0: none */
 };
 
@@ -78,7 +79,13 @@ uint64_t spool_deadline(const struct spool *o);
 /** For how long the oldest has been waiting; 0: there is none. */
 uint64_t spool_age_us(const struct spool *o, const struct spool_limits *l, uint64_t mono_us);
 
-/** The next message that is not out, in order, while fewer than `max_out` are. It becomes out.
+/** Messages with numbers below this are on disk now: they may be sent. Sooner they
+ * may not, as a crash would have them come, and be sent, again. */
+static inline void spool_is_durable(struct spool *o, uint64_t below)
+{
+	o->durable = below;
+}
+/** The next message that is on disk and not out, in order, while fewer than `max_out` are. It becomes out.
  * @return NULL: none now. Valid until the outbox changes */
 const struct spool_entry *spool_next(struct spool *o, size_t max_out);
 /** The message; NULL: it is gone. */
