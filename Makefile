@@ -25,7 +25,7 @@ include $(B)/config.mk
 endif
 
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 $(WARN) $(HARDEN) -MMD -MP -I$(S) $(PC_CFLAGS) -DVERSION='"$(VERSION)"' $(CPPFLAGS) $(CFLAGS)
-ALL_LIBS = $(EVENT_LIBS) $(SSL_LIBS) $(MSGPACK_LIBS) $(LMDB_LIBS) $(WSLAY_LIBS) -lpthread
+ALL_LIBS = $(EVENT_LIBS) $(SSL_LIBS) $(MSGPACK_LIBS) $(LMDB_LIBS) $(WSLAY_LIBS) $(LZ4_LIBS) -lpthread
 
 # One static library per folder; every .c in it and in the folders below belongs to it, except main.c.
 lib_src = $(filter-out %/main.c,$(wildcard $(S)/$1/*.c $(S)/$1/*/*.c $(S)/$1/*/*/*.c))

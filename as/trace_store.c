@@ -19,7 +19,7 @@ enum {
 	MEMORY_CHUNKS = 128,          /**< where there is no disk: 8 MiB */
 	RESERVE_BYTES = 1 << 20,      /**< the least that a store takes beyond its map size, and a ninth of both otherwise */
 	KEY_BYTES = UID_KEY,
-	TRACE_SCHEMA = 1
+	TRACE_SCHEMA = 2
 };
 #define FLUSH_US    (1 * SEC_US)
 #define COMMIT_EVERY_US (SEC_US / 10) /* full chunks go to the disk together: a commit for each was most of what they cost */
@@ -51,7 +51,8 @@ struct trace_store {
 	bool is_soon;   /* the timer is set to write the open chunk */
 	uint64_t lost_said, lost_said_us; /* of this process, and when */
 	struct in_memory memory[MEMORY_CHUNKS];
-	uint8_t index[CHUNK_INDEX_MAX];
+	uint8_t index[CHUNK_INDEX_MAX], value[CHUNK_KEPT_MAX]; /* scratch: of the open chunk, as they are written */
+	uint8_t opened[CHUNK_MAX];                             /* scratch: events of the chunk that is read */
 };
 
 /* ---- records ---- */
@@ -147,7 +148,7 @@ static int get_records(void *ctx, uint64_t number, struct slice *ret)
 		return 0;
 	}
 	TRY(get(s, TABLE_TRACE_CHUNKS, number, &value));
-	return chunk_open(value, ret);
+	return chunk_open(value, s->opened, ret);
 }
 
 const struct shelf *trace_store_shelf(const struct trace_store *s)
@@ -328,7 +329,7 @@ static int write_open(struct trace_store *s)
 {
 	if (s->chunk.events == s->open_events)
 		return 0;
-	struct slice chunk = chunk_value(&s->chunk), index = { s->index, chunk_index(&s->chunk, s->index) };
+	struct slice chunk = { s->value, chunk_value(&s->chunk, s->value) }, index = { s->index, chunk_index(&s->chunk, s->index) };
 	TRY(put(s, chunk, index));
 	uint64_t bytes = bytes_of(chunk) + bytes_of(index);
 	s->bytes += bytes - s->open_bytes;

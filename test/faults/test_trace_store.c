@@ -59,16 +59,32 @@ static void run_for(uint64_t us)
 	loop_timer_free(t);
 }
 
+/** Letters in no order, so that the store cannot make them small. */
+static void write_noise(char *p, size_t n, uint64_t seed)
+{
+	struct rng_seeded s;
+	struct rng rng = rng_seeded(&s, seed);
+	rng_fill(&rng, p, n);
+	for (size_t i = 0; i < n; i++)
+		p[i] = (char)('0' + (uint8_t)p[i] % 64);
+	for (size_t i = 0; i < n; i++)
+		if (p[i] == '\\')
+			p[i] = 'z';
+	p[n] = '\0';
+}
+
 /** Event number n, `old_us` old. */
 static void put(uint64_t n, uint64_t old_us)
 {
 	struct trace_event e = { .time_unix_us = loop_now(loop)->unix_us - old_us, .process = 1 };
 	struct ulid id = { { 0 } };
+	char noise[301];
 	memcpy(id.b, &n, sizeof n);
 	strcpy(e.name, "ns.up.data.process");
 	CIDS_ADD(&e.cids, CID_GS_UPLINK, id);
 	MSG_MARK(&e, cids);
-	snprintf(e.data, sizeof e.data, "{\"n\":%llu,\"more\":\"%*s\"}", (unsigned long long)n, (int)(n * 7 % 300), "");
+	write_noise(noise, n * 7 % 300, n);
+	snprintf(e.data, sizeof e.data, "{\"n\":%llu,\"more\":\"%s\"}", (unsigned long long)n, noise);
 	MSG_MARK(&e, data);
 	trace_store_add(store, &e, "app1", (struct slice){ 0 });
 }
@@ -254,7 +270,7 @@ START_TEST(a_smaller_size_begins_afresh)
 {
 	options.size = 4 * TRACE_SIZE_MIN;
 	open_it();
-	for (uint64_t n = 1; n <= 40000; n++) {
+	for (uint64_t n = 1; n <= 60000; n++) {
 		put(n, 0);
 		if (n % 500 == 0)
 			settle(CHUNK_MAX);

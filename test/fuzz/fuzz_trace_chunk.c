@@ -1,11 +1,13 @@
 /** @file Chunks of the trace and their indexes, as a damaged disk may give them: read to the end, within their bounds, and never
- * for ever. The first octet says what it is, and whether it has the right check (most input would get no further). */
+ * for ever. The first octet says what it is, whether it has the right check (most input would get no further), and whether it is
+ * what stands in an LZ4 block. */
 #include "as/core/trace/chunk.h"
+#include "common/core/seal.h"
 #include "as/core/trace/story.h"
 #include <stdlib.h>
 #include <string.h>
 
-enum { IS_INDEX = 1, IS_SEALED = 2 };
+enum { IS_INDEX = 1, IS_SEALED = 2, IS_RECORDS = 4 };
 
 static void require(bool holds)
 {
@@ -47,6 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
+	static uint8_t room[CHUNK_MAX];
 	struct slice records;
 	if (n < 1 || n > CHUNK_MAX)
 		return 0;
@@ -56,10 +59,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	memcpy(copy, data + 1, n - 1);
 	struct slice value = { copy, n - 1 };
 	if (data[0] & IS_SEALED)
-		chunk_seal(copy, value.n);
+		seal_close(copy, value.n);
 	if (data[0] & IS_INDEX)
 		read_index(value);
-	else if (!chunk_open(value, &records))
+	else if (data[0] & IS_RECORDS)
+		read_records((struct slice){ copy, n - 1 });
+	else if (!chunk_open(value, room, &records))
 		read_records(records);
 	free(copy);
 	return 0;

@@ -2,6 +2,7 @@
 import http.client
 import os
 import re
+import secrets
 import shutil
 import sys
 import time
@@ -99,7 +100,7 @@ class Alone(unittest.TestCase):
     def test_the_file_keeps_its_size_and_the_newest_events(self):
         self.begin("--as.trace-size=4MiB")
         for n in range(200):
-            self.push("id-%d" % n, *(["%s-%d-%d" % ("x" * 80, k, n) for n in range(15)] for k in range(20)))
+            self.push("id-%d" % n, *([secrets.token_hex(42) for _ in range(15)] for _ in range(20)))  # the store makes small what repeats
         self.assertTrue(self.story("id-199"))
         self.assertFalse(self.story("id-0"))
         wait(lambda: metric(self.server.address, "as_trace_waiting_bytes") == 0)

@@ -1,6 +1,7 @@
 /** @file Events in chunks: all that was put in comes out, the index says where to look and never where not to, and nothing
  * damaged is believed. */
 #include "as/core/trace/chunk.h"
+#include "common/core/seal.h"
 #include "common/core/rng.h"
 #include "proto/cids.h"
 #include <check.h>
@@ -10,6 +11,7 @@
 
 static struct chunk chunk;
 static struct trace_event scratch;
+static uint8_t octets[CHUNK_KEPT_MAX], room[CHUNK_MAX];
 
 static struct trace_event event(uint64_t number)
 {
@@ -43,7 +45,9 @@ START_TEST(what_was_put_in_comes_out_in_order)
 	size_t at = 0;
 	uint64_t n = fill(0);
 	ck_assert_uint_gt(n, 500);
-	ck_assert_int_eq(chunk_open(chunk_value(&chunk), &records), 0);
+	size_t kept = chunk_value(&chunk, octets);
+	ck_assert_int_eq(chunk_open((struct slice){ octets, kept }, room, &records), 0);
+	ck_assert_uint_lt(kept, records.n / 2); /* events repeat themselves */
 	ck_assert_uint_eq(records.n, chunk_records(&chunk).n);
 	for (uint64_t i = 0; i < n; i++) {
 		struct trace_event e = event(i);
@@ -59,7 +63,6 @@ END_TEST
 
 START_TEST(the_index_has_whatever_the_events_are_about)
 {
-	static uint8_t octets[CHUNK_INDEX_MAX];
 	struct chunk_index index;
 	uint64_t n = fill(5), false_ones = 0;
 	size_t len = chunk_index(&chunk, octets);
@@ -95,7 +98,6 @@ static int by_value(const void *a, const void *b)
 
 START_TEST(one_of_many_is_found_wherever_it_stands)
 {
-	static uint8_t octets[CHUNK_INDEX_MAX];
 	struct chunk_index index;
 	uint32_t wanted[64];
 	fill(0);
@@ -116,7 +118,6 @@ END_TEST
 
 START_TEST(a_bit_that_fell_over_anywhere_is_noticed)
 {
-	static uint8_t octets[CHUNK_MAX];
 	struct slice records, value;
 	struct chunk_index index;
 	chunk_init(&chunk);
@@ -125,19 +126,17 @@ START_TEST(a_bit_that_fell_over_anywhere_is_noticed)
 		ck_assert_int_eq(chunk_add(&chunk, &e, "", (struct slice){ 0 }), 0);
 	}
 	for (int is_index = 0; is_index < 2; is_index++) {
-		size_t n = is_index ? chunk_index(&chunk, octets) : chunk_value(&chunk).n;
-		if (!is_index)
-			memcpy(octets, chunk.bytes, n);
+		size_t n = is_index ? chunk_index(&chunk, octets) : chunk_value(&chunk, octets);
 		value = (struct slice){ octets, n };
-		ck_assert_int_eq(is_index ? chunk_index_read(value, &index) : chunk_open(value, &records), 0);
+		ck_assert_int_eq(is_index ? chunk_index_read(value, &index) : chunk_open(value, room, &records), 0);
 		for (size_t bit = 0; bit < 8 * n; bit++) {
 			octets[bit / 8] ^= (uint8_t)(1U << bit % 8);
-			ck_assert_int_eq(is_index ? chunk_index_read(value, &index) : chunk_open(value, &records), -EBADMSG);
+			ck_assert_int_eq(is_index ? chunk_index_read(value, &index) : chunk_open(value, room, &records), -EBADMSG);
 			octets[bit / 8] ^= (uint8_t)(1U << bit % 8);
 		}
 		for (size_t cut = 0; cut < n; cut++) {
 			value.n = cut;
-			ck_assert_int_eq(is_index ? chunk_index_read(value, &index) : chunk_open(value, &records), -EBADMSG);
+			ck_assert_int_eq(is_index ? chunk_index_read(value, &index) : chunk_open(value, room, &records), -EBADMSG);
 		}
 	}
 }
@@ -158,11 +157,34 @@ START_TEST(a_chunk_is_full_before_its_index_is)
 	}
 	ck_assert_uint_le(chunk.n_prints, CHUNK_PRINTS_MAX);
 	ck_assert_uint_gt(n, 100);
-	static uint8_t octets[CHUNK_INDEX_MAX];
 	struct chunk_index index;
 	size_t len = chunk_index(&chunk, octets);
 	ck_assert_int_eq(chunk_index_read((struct slice){ octets, len }, &index), 0);
 	ck_assert_uint_eq(index.prints.n, 4 * chunk.n_prints);
+}
+END_TEST
+
+/** A chunk of nothing that repeats is kept too, and one that says it is longer than it is, is not believed. */
+START_TEST(chance_has_room)
+{
+	struct rng_seeded seed;
+	struct rng rng = rng_seeded(&seed, 9);
+	struct slice records;
+	chunk_init(&chunk);
+	rng_fill(&rng, chunk.bytes, sizeof chunk.bytes);
+	chunk.len = sizeof chunk.bytes;
+	size_t n = chunk_value(&chunk, octets);
+	ck_assert_uint_gt(n, CHUNK_MAX);
+	ck_assert_int_eq(chunk_open((struct slice){ octets, n }, room, &records), 0);
+	ck_assert_uint_eq(records.n, CHUNK_MAX);
+	ck_assert_mem_eq(room, chunk.bytes, CHUNK_MAX);
+	octets[7]++;
+	seal_close(octets, n);
+	ck_assert_int_eq(chunk_open((struct slice){ octets, n }, room, &records), -EBADMSG);
+	chunk_init(&chunk);
+	n = chunk_value(&chunk, octets);
+	ck_assert_int_eq(chunk_open((struct slice){ octets, n }, room, &records), 0);
+	ck_assert_uint_eq(records.n, 0);
 }
 END_TEST
 
@@ -196,6 +218,7 @@ int main(void)
 	tcase_add_test(t, one_of_many_is_found_wherever_it_stands);
 	tcase_add_test(t, a_bit_that_fell_over_anywhere_is_noticed);
 	tcase_add_test(t, a_chunk_is_full_before_its_index_is);
+	tcase_add_test(t, chance_has_room);
 	tcase_add_test(t, the_largest_event_fits);
 	suite_add_tcase(s, t);
 	SRunner *r = srunner_create(s);

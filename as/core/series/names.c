@@ -1,6 +1,6 @@
 /** @file Values by name. */
 #include "as/core/series/names.h"
-#include "as/core/trace/chunk.h"
+#include "common/core/seal.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,7 +26,7 @@ int names_read(struct names *names, struct slice value, size_t head)
 	names->n = 0;
 	if (!value.n)
 		return 0;
-	if (chunk_open(value, &records))
+	if (seal_open(value, &records))
 		return -EBADMSG;
 	struct reader r = reader_of(records.p, records.n);
 	uint64_t ts_ms = 0;
@@ -55,7 +55,7 @@ int names_write(const struct names *names, struct slice head, struct writer *w)
 	}
 	if (w->failed)
 		return -ENOSPC;
-	chunk_seal(w->p, w->len);
+	seal_close(w->p, w->len);
 	return 0;
 }
 

@@ -1,6 +1,6 @@
 /** @file Values by name, each with its time, in one record: a device's attributes of one scope; the newest value of each of its series.
  *
- * The record: check (4, as chunk_seal makes it), then for each name: the name, its time after that of the name before, its value (pack.h).
+ * The record: check (4, common/core/seal.h), then for each name: the name, its time after that of the name before, its value (pack.h).
  */
 #pragma once
 #include "as/core/series/pack.h"

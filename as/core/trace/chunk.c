@@ -1,46 +1,16 @@
 /** @file Events in chunks, and what stands in their indexes. */
 #include "as/core/trace/chunk.h"
+#include "common/core/seal.h"
+#include <lz4.h>
 #include <string.h>
 
-enum { CHECK = 4, PRINT = 4 };
-
-/** Not against forgery: against bits that fell over, and pages of another time. */
-static uint32_t check_of(const uint8_t *p, size_t n)
-{
-	const uint64_t prime = UINT64_C(0x9E3779B97F4A7C15);
-	uint64_t h = n * prime;
-	for (; n >= sizeof h; p += sizeof h, n -= sizeof h) {
-		uint64_t word;
-		memcpy(&word, p, sizeof word);
-		h = (h ^ word) * prime;
-		h ^= h >> 29;
-	}
-	for (; n; p++, n--)
-		h = (h ^ *p) * prime;
-	h ^= h >> 32;
-	return (uint32_t)h;
-}
-
-void chunk_seal(uint8_t *p, size_t n)
-{
-	if (n < CHECK)
-		return;
-	struct writer w = writer_of(p, CHECK);
-	writer_be32(&w, check_of(p + CHECK, n - CHECK));
-}
-
-static bool is_sealed(struct slice value)
-{
-	struct reader r = reader_of(value.p, value.n);
-	uint32_t check = reader_be32(&r);
-	return !r.failed && check == check_of(value.p + CHECK, value.n - CHECK);
-}
+enum { PRINT = 4 };
 
 /* ---- filling ---- */
 
 void chunk_init(struct chunk *c)
 {
-	c->len = CHECK;
+	c->len = 0;
 	c->first_us = UINT64_MAX;
 	c->last_us = 0;
 	c->events = c->n_prints = 0;
@@ -90,10 +60,15 @@ int chunk_add(struct chunk *c, const struct trace_event *e, const char *app, str
 	return 0;
 }
 
-struct slice chunk_value(struct chunk *c)
+size_t chunk_value(const struct chunk *c, uint8_t ret[CHUNK_KEPT_MAX])
 {
-	chunk_seal(c->bytes, c->len);
-	return (struct slice){ c->bytes, c->len };
+	struct writer w = writer_of(ret, CHUNK_HEAD);
+	_Static_assert(LZ4_COMPRESSBOUND(CHUNK_MAX) <= CHUNK_KEPT_MAX - CHUNK_HEAD, "whatever is in it has room");
+	writer_be32(&w, 0);
+	writer_be32(&w, (uint32_t)c->len);
+	size_t n = (size_t)LZ4_compress_default((const char *)c->bytes, (char *)ret + CHUNK_HEAD, (int)c->len, CHUNK_KEPT_MAX - CHUNK_HEAD);
+	seal_close(ret, CHUNK_HEAD + n);
+	return CHUNK_HEAD + n;
 }
 
 /** The set in order: few have to go past more than their neighbours. @return how many */
@@ -124,23 +99,31 @@ size_t chunk_index(const struct chunk *c, uint8_t ret[CHUNK_INDEX_MAX])
 	writer_u8(&w, c->processes);
 	for (size_t i = 0; i < n; i++)
 		writer_be32(&w, sorted[i]);
-	chunk_seal(ret, w.len);
+	seal_close(ret, w.len);
 	return w.len;
 }
 
 /* ---- reading ---- */
 
-int chunk_open(struct slice value, struct slice *ret_records)
+int chunk_open(struct slice value, uint8_t room[CHUNK_MAX], struct slice *ret_records)
 {
-	if (!is_sealed(value))
+	struct slice content;
+	if (value.n < CHUNK_HEAD || value.n > CHUNK_KEPT_MAX)
 		return -EBADMSG;
-	*ret_records = (struct slice){ value.p + CHECK, value.n - CHECK };
+	TRY(seal_open(value, &content));
+	struct reader r = reader_of(content.p, content.n);
+	uint32_t n = reader_be32(&r);
+	struct slice block = reader_take(&r, reader_left(&r));
+	int got = LZ4_decompress_safe((const char *)block.p, (char *)room, (int)block.n, CHUNK_MAX);
+	if (got < 0 || (uint32_t)got != n)
+		return -EBADMSG;
+	*ret_records = (struct slice){ room, n };
 	return 0;
 }
 
 struct slice chunk_records(const struct chunk *c)
 {
-	return (struct slice){ c->bytes + CHECK, c->len - CHECK };
+	return (struct slice){ c->bytes, c->len };
 }
 
 int chunk_next(struct slice records, size_t *at, struct trace_event *ret_e)
@@ -155,9 +138,11 @@ int chunk_next(struct slice records, size_t *at, struct trace_event *ret_e)
 
 int chunk_index_read(struct slice value, struct chunk_index *ret)
 {
-	if (value.n < CHUNK_INDEX_HEAD || (value.n - CHUNK_INDEX_HEAD) % PRINT || !is_sealed(value))
+	struct slice content;
+	if (value.n < CHUNK_INDEX_HEAD || (value.n - CHUNK_INDEX_HEAD) % PRINT)
 		return -EBADMSG;
-	struct reader r = reader_of(value.p + CHECK, value.n - CHECK);
+	TRY(seal_open(value, &content));
+	struct reader r = reader_of(content.p, content.n);
 	struct chunk_index i = { .first_us = reader_be64(&r) };
 	i.last_us = reader_be64(&r);
 	i.octets = reader_be32(&r);
