@@ -7,6 +7,7 @@
  */
 #include "as/applications.h"
 #include "as/callers.h"
+#include "as/device_api/asks.h"
 #include "as/device_api/door.h"
 #include "as/doors.h"
 #include "as/downlinks.h"
@@ -289,6 +290,18 @@ static enum mqtt_verdict take_push(struct applications *m, const struct login *l
 	return is_acknowledged ? taken_when_durable(m->as, pub->ticket, *ret_reason) : MQTT_TAKEN;
 }
 
+/** The answer to a call that a device has made. */
+static enum mqtt_verdict take_answer(struct applications *m, const struct login *l, const struct mqtt_publication *pub, uint8_t *ret_reason)
+{
+	const struct app *a = registry_app(&m->as->registry, str_of(l->app));
+	int r = a ? asks_take_answer(m->as, a, pub->topic, (struct str){ (const char *)pub->payload.p, pub->payload.n }) : -EINVAL;
+	if (!r)
+		return MQTT_TAKEN;
+	drop(m, l, pub->topic, r == -EBADMSG ? "an answer to a device is JSON" : "no device of the application waits for this answer");
+	*ret_reason = r == -EBADMSG ? REASON_PAYLOAD_INVALID : REASON_TOPIC_INVALID;
+	return MQTT_DROP;
+}
+
 static enum mqtt_verdict on_publish(void *ctx, const struct mqtt_publication *pub, uint8_t *ret_reason)
 {
 	struct applications *m = ctx;
@@ -297,7 +310,8 @@ static enum mqtt_verdict on_publish(void *ctx, const struct mqtt_publication *pu
 	bool is_replace;
 	if (!l)
 		return MQTT_DROP;
-	if (!parse_push(m, l, pub->topic, &device, &is_replace)) {
+	bool is_answer = asks_is_answer(pub->topic);
+	if (!is_answer && !parse_push(m, l, pub->topic, &device, &is_replace)) {
 		drop(m, l, pub->topic,
 			"publish to v3/{application id}/devices/{device id}/down/push or down/replace of "
 			"your own application");
@@ -309,7 +323,7 @@ static enum mqtt_verdict on_publish(void *ctx, const struct mqtt_publication *pu
 		*ret_reason = REASON_NOT_AUTHORIZED;
 		return MQTT_DROP;
 	}
-	return take_push(m, l, pub, device, is_replace, ret_reason);
+	return is_answer ? take_answer(m, l, pub, ret_reason) : take_push(m, l, pub, device, is_replace, ret_reason);
 }
 
 static bool on_may_read(void *ctx, uint64_t login)

@@ -14,6 +14,7 @@ struct attributes {
 	size_t record_max;
 	void (*watch[WATCHES])(struct as *as, const struct device *d, enum attribute_scope scope, struct str change);
 	size_t n_watch;
+	void (*soon)(struct as *as, const struct device *d, enum attribute_scope scope, struct str change); /**< NULL: nobody */
 };
 
 static const char *const scope_names[] = { "client", "shared", "server" };
@@ -109,10 +110,19 @@ static struct telling *telling_new(struct as *as, const struct device *d, enum a
 /** Tell of it once it is on disk. @return 0; -errno */
 static int tell_later(struct telling *take_c)
 {
+	struct as *as = take_c->as;
+	const struct device *d = registry_device_by_uid(&as->registry, take_c->uid);
+	if (d && as->attributes->soon && !take_c->json.failed)
+		as->attributes->soon(as, d, take_c->scope, text_str(&take_c->json));
 	int r = take_c->json.failed ? -ENOMEM : store_after(take_c->as->store, tell, take_c);
 	if (r)
 		telling_free(take_c);
 	return r;
+}
+
+void attributes_watch_soon(struct as *as, void (*fn)(struct as *as, const struct device *d, enum attribute_scope scope, struct str change))
+{
+	as->attributes->soon = fn;
 }
 
 void attributes_watch(struct as *as,

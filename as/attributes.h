@@ -31,6 +31,8 @@ int attributes_json(struct as *as, const struct device *d, enum attribute_scope 
 /** Is a name one of "a,b"? */
 bool attributes_among(const char *keys, struct str name);
 
+/** Be told of each change at once, so that what is written then is in the store with it, or not at all. One room watches so. */
+void attributes_watch_soon(struct as *as, void (*fn)(struct as *as, const struct device *d, enum attribute_scope scope, struct str change));
 /** Be told of each change, in order, once it is on disk.
  * @param fn  change: {"key":value,…} of what was set, or {"deleted":["key",…]}; d is as it is now; changes of a device that is gone
  *            meanwhile are not told */

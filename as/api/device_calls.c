@@ -28,6 +28,13 @@ static void call_lorawan(struct api_call *c, const struct rpc_wish *w)
 	}
 }
 
+static void begin_persistent(struct api_call *c, struct rpc *made)
+{
+	rpc_write(&c->out, made);
+	api_commit(c);
+	rpcs_send(c->as, made);
+}
+
 static void call(void *ctx, struct http_request *r)
 {
 	static const struct api_need need = { API_APP | API_DEVICE | API_BODY | API_CHANGE, RIGHT_APPLICATION_TRAFFIC_DOWN_WRITE, NULL };
@@ -45,6 +52,8 @@ static void call(void *ctx, struct http_request *r)
 		e = rpcs_call(c.as, c.device, &w, &made, &c.problem);
 	if (e)
 		api_fail(&c, e);
+	else if (!is_lorawan && w.persistent)
+		begin_persistent(&c, made);
 	else if (!is_lorawan)
 		rpcs_wait(c.as, made, r);
 	api_done(&c);

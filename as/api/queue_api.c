@@ -1,5 +1,6 @@
 /** @file The downlink queue over HTTP: push, replace, list. */
 #include "as/api/api.h"
+#include "as/device_api/push.h"
 #include "as/downlinks.h"
 
 static int status_of(const struct down_error *e)
@@ -63,6 +64,7 @@ static void list(void *ctx, struct http_request *r)
 		if (i->state == ITEM_WAITING)
 			tts_downlink_object(&c.out, &d);
 	}
+	device_push_list(c.as, c.device, &c.out);
 	json_close(&c.out, ']');
 	json_close(&c.out, '}');
 	api_reply(&c);

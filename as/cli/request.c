@@ -63,7 +63,7 @@ static int print_member(struct cli *c, struct str body, const char *member)
 		status = CLI_FAILED;
 	} else {
 		json_val v = json_get(&j, json_root(&j), member);
-		cli_print(c, v < 0 || json_type(&j, v) == JSON_NULL ? STR("[]") : json_raw(&j, v), member);
+		cli_print(c, v < 0 || json_type(&j, v) == JSON_NULL ? STR("[]") : json_whole(&j, v), member);
 	}
 	free(tok);
 	return status;

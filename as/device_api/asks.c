@@ -67,6 +67,44 @@ int asks_answer(struct as *as, const struct device *d, int32_t request, struct s
 	return -ENOENT;
 }
 
+/* ---- the application's answer over MQTT ---- */
+
+struct answer_topic {
+	struct str app, device, number;
+};
+
+/** @return 0; -EINVAL */
+static int answer_topic_read(struct str topic, struct answer_topic *ret)
+{
+	struct str root, devices, rpc, response;
+	struct str rest = str_cut(topic, '/', &root);
+	rest = str_cut(rest, '/', &ret->app);
+	rest = str_cut(rest, '/', &devices);
+	rest = str_cut(rest, '/', &ret->device);
+	rest = str_cut(rest, '/', &rpc);
+	ret->number = str_cut(rest, '/', &response);
+	return str_is(root, "v3") && str_is(devices, "devices") && str_is(rpc, "rpc") && str_is(response, "response") ? 0 : -EINVAL;
+}
+
+bool asks_is_answer(struct str topic)
+{
+	struct answer_topic t;
+	return answer_topic_read(topic, &t) == 0;
+}
+
+int asks_take_answer(struct as *as, const struct app *a, struct str topic, struct str body)
+{
+	struct lenient *l = &device_rooms_readings(as)->json;
+	struct answer_topic t;
+	uint64_t number;
+	if (answer_topic_read(topic, &t) || registry_app(&as->registry, t.app) != a || num_u64(t.number, &number) || number > INT32_MAX)
+		return -EINVAL;
+	const struct device *d = registry_device(&as->registry, a, t.device);
+	if (lenient_read(l, body, NULL))
+		return -EBADMSG;
+	return d ? asks_answer(as, d, (int32_t)number, text_str(&l->strict)) : -ENOENT;
+}
+
 /* ---- what is answered here ---- */
 
 static void write_limits(struct text *t, const char *name, const char *limits)

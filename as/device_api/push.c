@@ -67,3 +67,14 @@ void device_push_clear(struct as *as, const struct device *d)
 			rpcs_delete(as, r);
 	}
 }
+
+void device_push_list(struct as *as, const struct device *d, struct text *ret)
+{
+	for (const struct rpc *r = rpcs_of(as, d); r; r = r->next) {
+		AUTO(text_done) struct text room = text_growing(2 * RPC_BODY_MAX);
+		rpc_body(&room, r);
+		struct tts_downlink shown = { .confirmed = r->is_confirmed, .item = &r->id, .decoded_payload = room.p };
+		if (r->is_push && r->state == RPC_QUEUED && !room.failed)
+			tts_downlink_object(ret, &shown);
+	}
+}

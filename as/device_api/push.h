@@ -10,5 +10,7 @@ struct rpc;
  * @return 0, *ret borrowed until the next turn of the loop; TTS_E_REFUSED, err says why; -errno */
 int device_push_item(struct as *as, const struct device *d, const struct json *j, json_val item, struct text *room, struct rpc **ret,
 	struct tts_downlink *ret_shown, struct tts_error *err);
+/** Append what was pushed and has not been sent, as elements of `downlinks`. */
+void device_push_list(struct as *as, const struct device *d, struct text *ret);
 /** Forget what was pushed and has not been sent. */
 void device_push_clear(struct as *as, const struct device *d);

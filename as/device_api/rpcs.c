@@ -234,14 +234,19 @@ static struct rpc *find_request(const struct as *as, uint64_t device, int32_t re
 	return NULL;
 }
 
+static void delivered(struct as *as, struct rpc *r)
+{
+	r->state = RPC_DELIVERED;
+	rpc_told_delivered(as, r);
+	(void)keep(as, r);
+}
+
 void rpcs_told(struct as *as, uint64_t device, uint64_t cookie)
 {
 	struct rpc *r = find_request(as, device, (int32_t)(cookie & UINT32_MAX));
 	if (!r || r->state != RPC_SENT)
 		return;
-	r->state = RPC_DELIVERED;
-	rpc_told_delivered(as, r);
-	(void)keep(as, r);
+	delivered(as, r);
 	if (r->oneway)
 		finish(as, r, RPC_SUCCESSFUL);
 }
@@ -265,6 +270,8 @@ enum mqtt_verdict rpc_response_take(struct as *as, struct device_message *m, uin
 	write_answer(as, &t, m->body);
 	if (t.failed || rpc_answer(r, text_str(&t)))
 		return device_unavailable(as, m, ret_reason);
+	if (r->state == RPC_SENT)
+		delivered(as, r); /* its PUBACK is still on the way */
 	finish(as, r, RPC_SUCCESSFUL);
 	return device_taken(as, m);
 }
@@ -323,13 +330,8 @@ static void on_closed(void *ctx)
 
 void rpcs_wait(struct as *as, struct rpc *r, struct http_request *http)
 {
-	if (r->persistent) {
-		reply(http, r);
-		http = NULL;
-	} else {
-		r->waiter = http;
-		http_on_close(http, on_closed, r);
-	}
+	r->waiter = http;
+	http_on_close(http, on_closed, r);
 	(void)try_send(as, r);
 }
 

@@ -10,7 +10,7 @@ struct http_request;
 int rpcs_call(struct as *as, const struct device *d, const struct rpc_wish *w, struct rpc **ret, struct problem *p);
 /** The same of a down/push. @param is_confirmed  down/ack is published once the device has answered */
 int rpcs_push(struct as *as, const struct device *d, const struct rpc_wish *w, bool is_confirmed, struct rpc **ret, struct problem *p);
-/** Answer this request when the call is over, or at once. */
+/** Send it, and answer this request when it is over. Not for persistent ones. */
 void rpcs_wait(struct as *as, struct rpc *r, struct http_request *http);
 /** NULL: there is none of that id */
 struct rpc *rpcs_find(const struct as *as, const struct device *d, struct str id);

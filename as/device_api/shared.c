@@ -124,20 +124,32 @@ static bool tell(struct as *as, uint64_t device, struct str change, struct str k
 	return true;
 }
 
+/** @return 0; -ENOMEM; -EBADMSG */
+static int keys_of(struct str change, struct text *ret)
+{
+	size_t max = change.n / 2 + 16;
+	struct json_tok *tok = calloc(max, sizeof *tok);
+	struct json j;
+	int r = !tok ? -ENOMEM : json_parse(change, tok, max, &j, NULL);
+	if (!r)
+		write_keys(ret, &j);
+	free(tok);
+	return r ? r : ret->failed ? -ENOMEM : 0;
+}
+
+/** For who is away it waits, in the store with the change itself. */
+static void on_change_soon(struct as *as, const struct device *d, enum attribute_scope scope, struct str change)
+{
+	AUTO(text_done) struct text keys = text_growing(CHANGE_MAX);
+	if (scope == ATTRIBUTES_SHARED && !device_door_listens(as, d->entry.uid, ANSWER_ATTRIBUTES) && !keys_of(change, &keys))
+		wait_for(as, d->entry.uid, text_str(&keys));
+}
+
 static void on_change(struct as *as, const struct device *d, enum attribute_scope scope, struct str change)
 {
 	AUTO(text_done) struct text keys = text_growing(CHANGE_MAX);
-	size_t max = change.n / 2 + 16;
-	struct json_tok *tok = scope == ATTRIBUTES_SHARED ? calloc(max, sizeof *tok) : NULL;
-	struct json j;
-	if (!tok || json_parse(change, tok, max, &j, NULL)) {
-		free(tok);
-		return;
-	}
-	write_keys(&keys, &j);
-	if (!keys.failed && !tell(as, d->entry.uid, change, text_str(&keys)))
-		wait_for(as, d->entry.uid, text_str(&keys));
-	free(tok);
+	if (scope == ATTRIBUTES_SHARED && !keys_of(change, &keys) && !tell(as, d->entry.uid, change, text_str(&keys)))
+		wait_for(as, d->entry.uid, text_str(&keys)); /* again, if it has not been there all the time */
 }
 
 /** What these keys are now. @param keys  NULL: all @return 0; -errno */
@@ -157,6 +169,8 @@ static int write_now(struct as *as, const struct device *d, const struct json *k
 	for (json_val e = keys ? json_first(keys, json_root(keys)) : -1; e >= 0; e = json_next(keys, e)) {
 		char name[READINGS_KEY_MAX + 1];
 		const struct named *n = json_string(keys, e, name, sizeof name) ? NULL : names_find(names, str_of(name));
+		if (!n && str_is(json_raw(keys, e), "deleted"))
+			continue; /* the word, and no attribute of this name */
 		json_raw_out(n ? changed : deleted, json_whole(keys, e));
 		if (n) {
 			text_putc(changed, ':');
@@ -235,6 +249,7 @@ int shared_start(struct as *as, struct text *err)
 	if (!as->shared || !(as->shared->tok = malloc(2 * TOKENS * sizeof *as->shared->tok)))
 		return -ENOMEM;
 	registry_watch(&as->registry, &(struct registry_watch){ .device = on_device, .ctx = as });
+	attributes_watch_soon(as, on_change_soon);
 	attributes_watch(as, on_change);
 	return 0;
 }

@@ -170,7 +170,7 @@ settings = members(
 
 uplink_message = members(
     ("session_key_id", octets(16)), ("f_port", uint(255)), ("f_cnt", uint32), ("frm_payload", octets()), ("decoded_payload", any_object),
-    ("decoded_payload_warnings", list_of(text)), ("rx_metadata", list_of(rx_metadata, 0, 50)), ("settings!", settings), ("received_at!", times),
+    ("decoded_payload_warnings", list_of(text)), ("rx_metadata", list_of(rx_metadata, 0, 50)), ("settings", settings), ("received_at!", times),
     ("confirmed", true), ("consumed_airtime", duration), ("packet_error_rate", number(0, 1)), *about, ("last_battery_percentage", battery), attributes)
 join_accept = members(("session_key_id!", octets(16)), ("received_at!", times), *about, attributes)
 class_b_c = members(
@@ -229,6 +229,10 @@ def check(topic, value):
     demand(value["end_device_ids"]["device_id"] == found.group(1), topic + " (device)", value["end_device_ids"])
     name = OF_TOPIC[found.group(2)]
     item = value[name]
+    demand(name == "downlink_failed" or not name.startswith("downlink_") or set(item["correlation_ids"]) <= set(value["correlation_ids"]), topic + " (ids)", value)
+    if not {"dev_eui", "dev_addr"} & set(value["end_device_ids"]):
+        return  # it speaks IP: neither session nor radio
+    demand(name != "uplink_message" or "settings" in item, topic + " (settings)", item)
     if name in ("downlink_sent", "downlink_ack", "downlink_nack"):
         demand("session_key_id" in item, topic + " (session)", item)
     if name == "downlink_queued":
@@ -237,5 +241,3 @@ def check(topic, value):
         demand(("confirmed_retry" in item) == ("confirmed" in item), topic + " (retries)", item)
     if name == "uplink_message" and "simulated" not in value:
         demand(all(member in item for member in ("session_key_id", "consumed_airtime", "rx_metadata")), topic + " (of the radio)", item)
-    if name != "downlink_failed" and name.startswith("downlink_"):
-        demand(set(item["correlation_ids"]) <= set(value["correlation_ids"]), topic + " (ids)", value)
