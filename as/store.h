@@ -26,8 +26,9 @@ enum as_table {
 	TABLE_OUTBOX = 0x28,     /**< number of an integration (8), seq (8) -> message; seq 0: numbers below that (8) may have been given */
 	TABLE_INBOX = 0x29,      /**< number of an integration (8), packet id (2) -> "": a message of QoS 2 that its broker has not released */
 	TABLE_MQTT = 0x30,       /**< the engine's key -> session, subscription or message */
+	TABLE_SERIES = 0x40,       /**< uid, last times first: ~ms (8) -> chunk, as/core/series/rows.h */
+	TABLE_SERIES_HEADS = 0x41, /**< uid -> octets of its chunks, newest values, as/core/series/series.h */
 	TABLE_ATTRIBUTES = 0x42, /**< uid, scope (1) -> names and values, as/core/series/names.h */
-	/* 0x40 to 0x47: telemetry, attributes */
 	TABLE_RPCS = 0x48,       /**< uid, id (16) -> call to a device, JSON */
 	TABLE_SHARED = 0x4a,     /**< uid -> keys of shared attributes whose change the device is to be told, JSON array */
 	TABLE_CLAIMS = 0x49,     /**< uid -> what a device has offered to whoever claims it */

@@ -4,6 +4,7 @@
 #include "as/downlinks.h"
 #include "as/forwards.h"
 #include "as/store.h"
+#include "as/telemetry.h"
 #include "as/traces.h"
 #include "as/unlinked.h"
 #include "common/core/json_out.h"
@@ -118,6 +119,7 @@ static int publish_data(struct as *as, const struct device *d, struct up_data *u
 		traces_add(as, EVENT_AS_UP_DATA_DROP, d, u->cids, u->n_cids, why);
 		return 0;
 	}
+	TRY(telemetry_keep_uplink(as, d, up, NULL));
 	tts_uplink(traffic_json(as), u, up, (struct slice){ up->frm.p, MSG_HAS(up, frm) ? up->frm.len : 0 }, &x);
 	as->metrics.uplinks++;
 	histogram_add(&as->metrics.uplink_age, us_since(up->received_unix_us, loop_now(as->loop)->unix_us));
@@ -141,6 +143,7 @@ static int publish_status(struct as *as, const struct device *d, const struct up
 	struct tts_battery b = { .level = (uint8_t)s->battery, .f_cnt = s->f_cnt,
 		.received_unix_us = MSG_HAS(s, received_unix_us) ? s->received_unix_us : u->received_unix_ns / 1000 };
 	TRY(traffic_keep_battery(as, d->entry.uid, &b));
+	TRY(telemetry_keep_status(as, d, s));
 	tts_status(traffic_json(as), u, s);
 	return forwards_publish(as, d, "service/data", u, (const enum event_id[]){ EVENT_AS_UP_SERVICE_FORWARD, EVENT_AS_UP_SERVICE_WAIT }, 0);
 }

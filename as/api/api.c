@@ -393,7 +393,7 @@ int api_start(struct as *as, struct text *err)
 {
 	static const struct api_route *const tables[] = {
 		api_app_routes, api_key_routes, api_mqtt_info_routes, api_batch_routes, api_device_routes, api_fleet_routes, api_member_routes, api_gateway_routes,
-		api_simulate_routes, api_attribute_routes, api_why_routes, api_openapi_routes, api_health_about,
+		api_simulate_routes, api_attribute_routes, api_telemetry_routes, api_why_routes, api_openapi_routes, api_health_about,
 		api_pubsub_routes, api_webhook_routes,
 		api_credentials_routes, api_call_routes, api_claim_routes,
 	};

@@ -5,6 +5,7 @@
 #include "as/doors.h"
 #include "as/integrations/integrations.h"
 #include "as/replica.h"
+#include "as/telemetry.h"
 #include "as/traces.h"
 #include "as/traffic.h"
 
@@ -60,6 +61,7 @@ static void write_metrics(void *ctx, struct text *t)
 	m->queue_oldest = m->queue_items ? us_since(oldest_unix_us, loop_now(as->loop)->unix_us) : 0;
 	doors_count(as);
 	traces_count(as);
+	telemetry_measure(as);
 	count_mqtt(as);
 	integrations_count(as);
 	metrics_render(t, metrics, COUNT(metrics), m, NULL);

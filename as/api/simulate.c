@@ -3,6 +3,7 @@
 #include "as/api/routes.h"
 #include "as/core/simulated.h"
 #include "as/forwards.h"
+#include "as/telemetry.h"
 #include "as/traces.h"
 #include "as/traffic.h"
 #include "as/unlinked.h"
@@ -28,6 +29,7 @@ static int publish(struct api_call *c, struct simulated *s)
 		s->data.session_key_id = traffic->sessions.v[0].id;
 	struct text *t = traffic_json(as);
 	tts_uplink(t, &u, &s->data, (struct slice){ s->item.payload, s->item.payload_n }, &x);
+	TRY(telemetry_keep_uplink(as, d, &s->data, s->decoded));
 	int waits = unlinked_publish(as, d, "up", text_str(t));
 	if (waits < 0)
 		return waits;

@@ -68,6 +68,7 @@ bool cli_live(const struct cli *c, struct text *ret);
 /** The folder of this program, where the others of this release are too. @return 0; -errno */
 int cli_programs(char ret[4096]);
 
+int telemetry_main(struct cli *c);
 int attributes_get_main(struct cli *c);
 int attributes_set_main(struct cli *c);
 int attributes_delete_main(struct cli *c);

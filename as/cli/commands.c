@@ -486,6 +486,7 @@ const struct command cli_commands[] = {
 	{ "end-devices downlink replace", "APP DEV", "replace the queue by one downlink", IN_DOWN, down_replace },
 	{ "end-devices downlink clear", "APP DEV", "empty the queue", 0, down_clear },
 	{ "end-devices downlink list", "APP DEV", "show the queue in the order in which it will be sent", 0, down_list },
+	{ "end-devices telemetry", "APP DEV", "show what a device said, newest first: its telemetry, and of a LoRaWAN device how it was received", IN_TELEMETRY, telemetry_main },
 	{ "end-devices attributes get", "APP DEV", "show a device's attributes", IN_ATTRIBUTES, attributes_get_main },
 	{ "end-devices attributes set", "APP DEV", "set attributes of a scope, those that --json has; others stay", IN_ATTRIBUTES, attributes_set_main },
 	{ "end-devices attributes delete", "APP DEV", "delete attributes of a scope, those that --keys names", IN_ATTRIBUTES, attributes_delete_main },

@@ -1,4 +1,4 @@
-/** @file What is stored of devices: their attributes. */
+/** @file What is stored of devices: their telemetry and their attributes. */
 #include "as/cli/cli.h"
 #include "common/core/json_out.h"
 
@@ -23,6 +23,17 @@ static int scope_path(struct cli *c, char (*buf)[PATH_MAX_], struct text *ret)
 	*ret = path_of(c, buf, "attributes");
 	cli_path(ret, scope, NULL);
 	return CLI_OK;
+}
+
+int telemetry_main(struct cli *c)
+{
+	static const char *const names[] = { "keys", "from", "to", "limit", "aggregate", "interval" };
+	char buf[PATH_MAX_];
+	struct text path = path_of(c, &buf, "telemetry");
+	for (size_t i = 0; i < COUNT(names); i++)
+		cli_query(&path, names[i], args_get(&c->args, names[i]));
+	cli_query(&path, "latest", args_on(&c->args, "latest") ? "true" : NULL);
+	return cli_call(c, "GET", buf, STR(""), NULL);
 }
 
 int attributes_get_main(struct cli *c)

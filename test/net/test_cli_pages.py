@@ -82,6 +82,7 @@ EXAMPLES = [
     ("end-devices downlink replace", None),
     ("end-devices downlink list", r"  15 +LOWEST +BEEF"),
     ("end-devices downlink clear", None),
+    ("end-devices telemetry", r"^\{"),
     ("end-devices attributes set", '"interval": 60'),
     ("end-devices attributes get", '"value": 60'),
     ("end-devices attributes delete", None),

@@ -20,6 +20,7 @@ PAGE = os.path.join(SOURCE, "deploy", "openapi.json")
 EUI, OTHER_EUI = 0xAA555A0000000C01, 0xAA555A0000000C02
 APPLICATION, DEVICE, GATEWAY = "/api/v3/applications/{application_id}", "/api/v3/applications/{application_id}/devices/{device_id}", "/api/v3/gateways/{gateway_id}"
 AS = "/api/v3/as/applications/{application_id}"
+TELEMETRY = AS + "/devices/{device_id}/telemetry"
 ATTRIBUTES = AS + "/devices/{device_id}/attributes"
 DOWN = AS + "/devices/{device_id}/down"
 MEMBERS = DEVICE + "/multicast-members"
@@ -124,6 +125,8 @@ STORY = [
     ("get", "/api/v3/as/webhooks/{application_id}/{webhook_id}", HOOK, "", None),
     ("delete", "/api/v3/as/webhooks/{application_id}/{webhook_id}", HOOK, "", None),
     ("post", AS + "/devices/{device_id}/up/simulate", {}, "", {"uplink_message": {"f_port": 1, "frm_payload": "AQ=="}}),
+    ("post", TELEMETRY, {}, "", [{"ts": 1451649600512, "values": {"t": 21.5}}]),
+    ("get", TELEMETRY, {}, "?keys=t&from=0&aggregate=avg&interval=1h", None),
     ("put", ATTRIBUTES + "/{scope}", {"scope": "shared"}, "", {"interval": 60}),
     ("get", ATTRIBUTES, {}, "?times=true", None),
     ("get", ATTRIBUTES + "/{scope}", {"scope": "shared"}, "?keys=interval", None),

@@ -227,6 +227,29 @@ START_TEST(attributes_are_an_object)
 }
 END_TEST
 
+START_TEST(decoded_payloads_are_flattened)
+{
+	static struct readings r;
+	struct text t = text_fixed(out, sizeof out);
+	ck_assert_int_eq(readings_flat(&r, STR("{\"t\":21.5,\"air\":{\"co2\":\"400\",\"p\":{\"x\":1},\"none\":null},\"l\":[1],\"e\":{},\"on\":true,"
+					       "\"air_co2\":7}"), &plain, 9), 0);
+	readings_json(&t, r.v, r.n);
+	ck_assert_str_eq(out, "{\"t\":21.5,\"air_p\":{\"x\":1},\"l\":[1],\"on\":true,\"air_co2\":7}");
+	ck_assert(r.n_records == 1 && r.records[0].ts_ms == 9 && r.records[0].n == r.n);
+	ck_assert_int_eq(readings_flat(&r, STR("[1]"), &plain, 9), -EBADMSG);
+	/* Long names before many members. */
+	char body[8192];
+	struct text b = text_fixed(body, sizeof body);
+	text_printf(&b, "{%0250d:{", 1);
+	for (int i = 0; i < 999; i++)
+		text_printf(&b, "%d:1,", i);
+	text_puts(&b, "}}");
+	ck_assert_int_eq(readings_flat(&r, text_str(&b), &plain, 9), 0);
+	ck_assert_uint_eq(r.n, 999);
+	readings_done(&r);
+}
+END_TEST
+
 START_TEST(many_equal_keys_take_no_time)
 {
 	enum { N = 16000 };
@@ -253,6 +276,7 @@ int main(void)
 	tcase_add_test(messages, telemetry_has_four_forms);
 	tcase_add_test(messages, a_key_has_at_most_255_octets);
 	tcase_add_test(messages, attributes_are_an_object);
+	tcase_add_test(messages, decoded_payloads_are_flattened);
 	tcase_add_test(messages, many_equal_keys_take_no_time);
 	suite_add_tcase(s, lenient);
 	suite_add_tcase(s, kinds);

@@ -5,8 +5,9 @@
 #include <string.h>
 
 enum {
-	EXPONENT_TEXT = 4,                                   /* of a number that becomes a longer text: "1e20" */
-	WORDS_GROWTH = VALUE_NUMBER_TEXT / EXPONENT_TEXT + 1 /* so much longer may texts be than the document */
+	EXPONENT_TEXT = 4,                                    /* of a number that becomes a longer text: "1e20" */
+	WORDS_GROWTH = VALUE_NUMBER_TEXT / EXPONENT_TEXT + 1, /* so much longer may texts be than the document */
+	FLAT_GROWTH = READINGS_KEY_MAX / 6 + 2                /* and where a key stands before each of its members: "a":1, */
 };
 
 static int fail(struct readings *r, int error, const char *problem)
@@ -39,14 +40,14 @@ static int room_for_values(struct readings *r, size_t n)
 }
 
 /** Read the document, and make room for its texts in one piece, which does not move. */
-static int open_document(struct readings *r, struct str body)
+static int open_document(struct readings *r, struct str body, size_t growth)
 {
 	r->n = r->n_records = 0;
 	r->problem = "";
 	int e = lenient_read(&r->json, body, NULL);
 	if (e)
 		return fail(r, e, e == -EBADMSG ? "not JSON" : e == -E2BIG ? "too deep or too long" : "no memory");
-	size_t want = r->json.strict.len * WORDS_GROWTH + 1;
+	size_t want = r->json.strict.len * growth + 1;
 	if (want > r->words_cap) {
 		free(r->words_room);
 		r->words_cap = 0;
@@ -158,7 +159,7 @@ static int read_record(struct readings *r, json_val v, const struct value_rules 
 
 int readings_telemetry(struct readings *r, struct str body, const struct value_rules *rules, int64_t now_ms)
 {
-	TRY(open_document(r, body));
+	TRY(open_document(r, body, WORDS_GROWTH));
 	const struct json *j = &r->json.json;
 	json_val root = json_root(j);
 	if (json_type(j, root) != JSON_ARRAY)
@@ -170,11 +171,55 @@ int readings_telemetry(struct readings *r, struct str body, const struct value_r
 
 int readings_attributes(struct readings *r, struct str body, const struct value_rules *rules, int64_t now_ms)
 {
-	TRY(open_document(r, body));
+	TRY(open_document(r, body, WORDS_GROWTH));
 	json_val root = json_root(&r->json.json);
 	if (json_type(&r->json.json, root) != JSON_OBJECT)
 		return fail(r, -EBADMSG, "not an object");
 	return read_values(r, root, rules, (struct record){ .ts_ms = now_ms });
+}
+
+/** Put the key of the object before it. */
+static int prefix_key(struct readings *r, struct str prefix, struct str *key)
+{
+	size_t from = r->words.len;
+	text_put(&r->words, prefix);
+	text_putc(&r->words, '_');
+	text_put(&r->words, *key);
+	*key = (struct str){ r->words.p + from, prefix.n + 1 + key->n };
+	return r->words.failed || key->n > READINGS_KEY_MAX ? fail(r, -E2BIG, "a key is longer than 255 octets") : 0;
+}
+
+/** A member of the object, or the members of an object that it is. */
+static int read_flat(struct readings *r, json_val name, const struct value_rules *rules)
+{
+	const struct json *j = &r->json.json;
+	json_val inner = json_member_value(j, name);
+	struct str prefix;
+	if (json_type(j, inner) != JSON_OBJECT)
+		return read_member(r, name, rules);
+	TRY(read_key(r, name, &prefix));
+	for (json_val v = json_first(j, inner); v >= 0; v = json_next(j, v)) {
+		TRY(read_member(r, v, rules));
+		TRY(prefix_key(r, prefix, &r->v[r->n - 1].key));
+	}
+	return 0;
+}
+
+int readings_flat(struct readings *r, struct str body, const struct value_rules *rules, int64_t now_ms)
+{
+	TRY(open_document(r, body, FLAT_GROWTH));
+	const struct json *j = &r->json.json;
+	if (json_type(j, json_root(j)) != JSON_OBJECT)
+		return fail(r, -EBADMSG, "not an object");
+	struct record *room = with_room(r->records, &r->max_records, 1, sizeof *room);
+	if (!room)
+		return fail(r, -ENOMEM, "no memory");
+	r->records = room;
+	for (json_val v = json_first(j, json_root(j)); v >= 0; v = json_next(j, v))
+		TRY(read_flat(r, v, rules));
+	TRY(drop_repeated(r, 0));
+	r->records[r->n_records++] = (struct record){ .ts_ms = now_ms, .n = r->n };
+	return 0;
 }
 
 void readings_done(struct readings *r)

@@ -43,6 +43,9 @@ struct readings {
 int readings_telemetry(struct readings *r, struct str body, const struct value_rules *rules, int64_t now_ms);
 /** Attributes: an object. One record, at now_ms. */
 int readings_attributes(struct readings *r, struct str body, const struct value_rules *rules, int64_t now_ms);
+/** A decoded payload: an object, whose members that are objects themselves become values by their own members: {"air":{"t":21.5}} is air_t. What
+ * is nested deeper, and arrays, are values of JSON. One record, at now_ms. */
+int readings_flat(struct readings *r, struct str body, const struct value_rules *rules, int64_t now_ms);
 void readings_done(struct readings *r);
 
 /** Write readings as a JSON object. */
