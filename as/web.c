@@ -14,7 +14,12 @@ enum { HOST_MAX = 256 };
 
 int web_check(const struct daemon *daemon, const struct as_settings *s, struct text *err)
 {
-	struct str wrong;
+	struct str wrong, url = str_of(s->public_url);
+	if (url.n && !str_starts(url, "https://") && !str_starts(url, "http://")) {
+		daemon_where(daemon, err, "as.public-url");
+		text_printf(err, ": \"%s\" does not begin with https:// or http://", s->public_url);
+		return -EINVAL;
+	}
 	if (http_origins_valid(str_of(s->http_allow_origins), &wrong))
 		return 0;
 	daemon_where(daemon, err, "as.http-allow-origins");

@@ -1,24 +1,18 @@
 /** @file Pub/Sub integrations over HTTP. */
-#include "as/api/lists.h"
+#include "as/api/integrations.h"
 #include "as/api/routes.h"
-#include "as/core/registry/device_json.h"
 #include "as/integrations/pubsubs.h"
 #include <string.h>
 
 enum { RECORD_MAX = 1 << 18 };
+static const struct api_kind kind = { INTEGRATION_PUBSUB, "pub_sub_id", "Pub/Sub integration" };
 
 static void write_one(struct api_call *c, const struct integration *i)
 {
 	const struct pubsub *p = pubsubs_settings(i);
 	struct text *t = &c->out;
 	json_open(t, '{');
-	json_name(t, "ids");
-	json_open(t, '{');
-	json_name(t, "application_ids");
-	app_json_ids(t, c->app);
-	json_name(t, "pub_sub_id");
-	json_puts(t, i->id);
-	json_close(t, '}');
+	api_integration_ids(c, &kind, i);
 	if (p)
 		pubsub_json_write(t, p);
 	json_name(t, "status");
@@ -49,28 +43,14 @@ static void list(void *ctx, struct http_request *r)
 {
 	static const struct api_need need = { API_APP, RIGHT_APPLICATION_SETTINGS_BASIC, NULL };
 	static const struct api_listing listing = { "pubsubs", columns, COUNT(columns), write_row, NULL };
-	struct api_rows rows = { .n = 0 };
 	struct api_call c;
 	if (api_begin(&c, ctx, r, &need))
 		return;
-	for (const struct integration *i = integrations_of(c.as, c.app); i; i = i->next_of_app)
-		if (i->kind == INTEGRATION_PUBSUB)
-			api_rows_add(&c, &listing, &rows, i);
-	api_rows_reply(&c, &listing, &rows);
+	api_integrations_list(&c, &kind, &listing);
 	api_done(&c);
 }
 
 /* ---- one ---- */
-
-/** The one that the path names. @return NULL: it has answered */
-static struct integration *named(struct api_call *c)
-{
-	const char *id = http_param(c->r, "pub_sub_id");
-	struct integration *i = integrations_find(c->as, INTEGRATION_PUBSUB, c->app, str_of(id));
-	if (!i)
-		api_error(c, 404, "", "application %s has no Pub/Sub integration %s", c->app->key, id);
-	return i;
-}
 
 static void get(void *ctx, struct http_request *r)
 {
@@ -78,7 +58,7 @@ static void get(void *ctx, struct http_request *r)
 	struct api_call c;
 	if (api_begin(&c, ctx, r, &need))
 		return;
-	const struct integration *i = named(&c);
+	const struct integration *i = api_integration(&c, &kind);
 	if (i) {
 		write_one(&c, i);
 		api_reply_masked(&c);
@@ -92,29 +72,8 @@ static void delete(void *ctx, struct http_request *r)
 	struct api_call c;
 	if (api_begin(&c, ctx, r, &need))
 		return;
-	struct integration *i = named(&c);
-	if (i) {
-		int e = integrations_delete(c.as, i);
-		text_puts(&c.out, "{}");
-		e ? api_fail(&c, e) : api_commit(&c);
-	}
+	api_integration_delete(&c, &kind);
 	api_done(&c);
-}
-
-/** Its id: of the path, or of the body. @return 0; REGISTRY_E_INVALID */
-static int id_of(struct api_call *c, char ret[ID_MAX + 1])
-{
-	const char *of_path = http_param(c->r, "pub_sub_id"); /* "" in a path without one */
-	json_val v = record_find(&c->body, c->object, "ids.pub_sub_id");
-	char of_body[ID_MAX + 1] = "";
-	if (v >= 0 && json_string(&c->body, v, of_body, sizeof of_body))
-		return problem_say(&c->problem, REGISTRY_E_INVALID, "ids.pub_sub_id", "must be an id of at most %d characters", ID_MAX);
-	if (*of_path && *of_body && strcmp(of_path, of_body))
-		return problem_say(&c->problem, REGISTRY_E_INVALID, "ids.pub_sub_id", "is not the one of the path");
-	if (!*of_path && !*of_body)
-		return problem_say(&c->problem, REGISTRY_E_INVALID, "ids.pub_sub_id", "is missing");
-	return str_copy(str_of(*of_path ? of_path : of_body), ret, ID_MAX + 1)
-		? problem_say(&c->problem, REGISTRY_E_INVALID, "ids.pub_sub_id", "must be an id of at most %d characters", ID_MAX) : 0;
 }
 
 /** A session needs a name that is always the same: where nobody gives it one, it is made once. */
@@ -156,7 +115,7 @@ static int store(struct api_call *c, const struct field_mask *mask)
 	struct integration *i;
 	if (!p)
 		return -ENOMEM;
-	int e = id_of(c, id);
+	int e = api_integration_id(c, &kind, id);
 	if (!e)
 		e = merge(c, integrations_find(c->as, INTEGRATION_PUBSUB, c->app, str_of(id)), mask, p);
 	if (!e)
@@ -176,21 +135,10 @@ static void set(void *ctx, struct http_request *r)
 	if (api_begin(&c, ctx, r, &need))
 		return;
 	/* It sends what devices say to wherever it is told, and lets that speak to them. */
-	if (api_insist(&c, RIGHT_APPLICATION_TRAFFIC_READ) && api_insist(&c, RIGHT_APPLICATION_TRAFFIC_DOWN_WRITE) && !api_mask(&c, &mask)) {
+	if (api_may_integrate(&c) && !api_mask(&c, &mask)) {
 		int e = store(&c, &mask);
 		e ? api_fail(&c, e) : api_commit(&c);
 	}
-	api_done(&c);
-}
-
-static void formats(void *ctx, struct http_request *r)
-{
-	static const struct api_need need = { 0, RIGHT_N, NULL };
-	struct api_call c;
-	if (api_begin(&c, ctx, r, &need))
-		return;
-	text_puts(&c.out, "{\"formats\":{\"json\":\"JSON\"}}");
-	api_reply(&c);
 	api_done(&c);
 }
 
@@ -199,7 +147,7 @@ static void formats(void *ctx, struct http_request *r)
 	"APPLICATION_SETTINGS_BASIC", "Create or change a Pub/Sub integration; also needs APPLICATION_TRAFFIC_READ and APPLICATION_TRAFFIC_DOWN_WRITE", \
 	"@PubSubRequest", "@PubSub", ""
 const struct api_route api_pubsub_routes[] = {
-	{ HTTP_GET, "/api/v3/as/pubsub-formats", formats,
+	{ HTTP_GET, "/api/v3/as/pubsub-formats", api_integration_formats,
 		"any key", "List the formats of Pub/Sub integrations", "", "@PubSubFormats", "" },
 	{ HTTP_GET, PUBSUBS, list,
 		"APPLICATION_SETTINGS_BASIC", "List an application's Pub/Sub integrations", "", "@PubSubs", "limit page order field_mask" },

@@ -1,37 +1,22 @@
 /** @file Webhooks over HTTP: setting them, how they fare, and downlinks by way of one. */
-#include "as/api/lists.h"
+#include "as/api/integrations.h"
 #include "as/api/routes.h"
-#include "as/core/registry/device_json.h"
 #include "as/integrations/webhooks.h"
 #include <stdlib.h>
 #include <string.h>
+
+static const struct api_kind kind = { INTEGRATION_WEBHOOK, "webhook_id", "webhook" };
 
 static void write_one(struct api_call *c, const struct integration *i)
 {
 	const struct webhook *w = webhooks_settings(i);
 	struct text *t = &c->out;
 	json_open(t, '{');
-	json_name(t, "ids");
-	json_open(t, '{');
-	json_name(t, "application_ids");
-	app_json_ids(t, c->app);
-	json_name(t, "webhook_id");
-	json_puts(t, i->id);
-	json_close(t, '}');
+	api_integration_ids(c, &kind, i);
 	if (w)
 		webhook_write(t, w);
 	webhooks_write_status(i, t);
 	json_close(t, '}');
-}
-
-/** The one that the path names. @return NULL: it has answered */
-static struct integration *named(struct api_call *c)
-{
-	const char *id = http_param(c->r, "webhook_id");
-	struct integration *i = integrations_find(c->as, INTEGRATION_WEBHOOK, c->app, str_of(id));
-	if (!i)
-		api_error(c, 404, "", "application %s has no webhook %s", c->app->key, id);
-	return i;
 }
 
 /* ---- reading them ---- */
@@ -53,14 +38,10 @@ static void list(void *ctx, struct http_request *r)
 {
 	static const struct api_need need = { API_APP, RIGHT_APPLICATION_TRAFFIC_READ, NULL };
 	static const struct api_listing listing = { "webhooks", columns, COUNT(columns), write_row, NULL };
-	struct api_rows rows = { .n = 0 };
 	struct api_call c;
 	if (api_begin(&c, ctx, r, &need))
 		return;
-	for (const struct integration *i = integrations_of(c.as, c.app); i; i = i->next_of_app)
-		if (i->kind == INTEGRATION_WEBHOOK)
-			api_rows_add(&c, &listing, &rows, i);
-	api_rows_reply(&c, &listing, &rows);
+	api_integrations_list(&c, &kind, &listing);
 	api_done(&c);
 }
 
@@ -70,7 +51,7 @@ static void get(void *ctx, struct http_request *r)
 	struct api_call c;
 	if (api_begin(&c, ctx, r, &need))
 		return;
-	const struct integration *i = named(&c);
+	const struct integration *i = api_integration(&c, &kind);
 	if (i) {
 		write_one(&c, i);
 		api_reply_masked(&c);
@@ -78,39 +59,7 @@ static void get(void *ctx, struct http_request *r)
 	api_done(&c);
 }
 
-static void formats(void *ctx, struct http_request *r)
-{
-	static const struct api_need need = { 0, RIGHT_N, NULL };
-	struct api_call c;
-	if (api_begin(&c, ctx, r, &need))
-		return;
-	text_puts(&c.out, "{\"formats\":{\"json\":\"JSON\"}}");
-	api_reply(&c);
-	api_done(&c);
-}
-
 /* ---- changing them ---- */
-
-/** Who makes the application server speak to somebody else needs every right that this hands on. */
-static bool may_change(struct api_call *c)
-{
-	return api_insist(c, RIGHT_APPLICATION_TRAFFIC_READ) && api_insist(c, RIGHT_APPLICATION_TRAFFIC_DOWN_WRITE);
-}
-
-/** Its id: of the path, or of the body. @return 0; REGISTRY_E_INVALID */
-static int id_of(struct api_call *c, char ret[ID_MAX + 1])
-{
-	const char *of_path = http_param(c->r, "webhook_id");
-	json_val v = record_find(&c->body, c->object, "ids.webhook_id");
-	char of_body[ID_MAX + 1] = "";
-	if (v >= 0 && json_string(&c->body, v, of_body, sizeof of_body))
-		return problem_say(&c->problem, REGISTRY_E_INVALID, "ids.webhook_id", "must be 2 to 36 of a-z, 0-9 and single dashes inside");
-	if (*of_path && *of_body && strcmp(of_path, of_body))
-		return problem_say(&c->problem, REGISTRY_E_INVALID, "ids.webhook_id", "is another one than that of the path");
-	str_copy(str_of(*of_path ? of_path : of_body), ret, ID_MAX + 1);
-	return id_valid(str_of(ret)) ? 0
-				     : problem_say(&c->problem, REGISTRY_E_INVALID, "ids.webhook_id", "must be 2 to 36 of a-z, 0-9 and single dashes inside");
-}
 
 /** Read the request over what it is set to now. */
 static int read_over(struct api_call *c, const struct integration *i, const struct field_mask *mask, struct webhook *w)
@@ -135,9 +84,10 @@ static void set(void *ctx, struct http_request *r)
 	struct integration *i = NULL;
 	if (api_begin(&c, ctx, r, &need))
 		return;
-	if (may_change(&c) && !api_mask(&c, &mask)) {
+	/* Who makes the application server speak to somebody else needs every right that this hands on. */
+	if (api_may_integrate(&c) && !api_mask(&c, &mask)) {
 		AUTO(webhook_free) struct webhook *w = webhook_new();
-		int e = w ? id_of(&c, id) : -ENOMEM;
+		int e = w ? api_integration_id(&c, &kind, id) : -ENOMEM;
 		if (!e)
 			e = read_over(&c, integrations_find(c.as, INTEGRATION_WEBHOOK, c.app, str_of(id)), &mask, w);
 		if (!e)
@@ -158,12 +108,8 @@ static void delete(void *ctx, struct http_request *r)
 	struct api_call c;
 	if (api_begin(&c, ctx, r, &need))
 		return;
-	struct integration *i = may_change(&c) ? named(&c) : NULL;
-	if (i) {
-		int e = integrations_delete(c.as, i);
-		text_puts(&c.out, "{}");
-		e ? api_fail(&c, e) : api_commit(&c);
-	}
+	if (api_may_integrate(&c))
+		api_integration_delete(&c, &kind);
 	api_done(&c);
 }
 
@@ -175,7 +121,7 @@ static void down(void *ctx, struct http_request *r, bool is_replace)
 	struct api_call c;
 	if (api_begin(&c, ctx, r, &need))
 		return;
-	struct integration *i = named(&c);
+	struct integration *i = api_integration(&c, &kind);
 	const struct webhook *w = i ? webhooks_settings(i) : NULL;
 	if (w && w->is_paused) {
 		api_error(&c, 406, "", "webhook %s is paused", i->id);
@@ -194,7 +140,7 @@ static void replace(void *ctx, struct http_request *r) { down(ctx, r, true); }
 #define NEEDS    "APPLICATION_SETTINGS_BASIC"
 #define NEEDS_TOO "; also needs APPLICATION_TRAFFIC_READ and APPLICATION_TRAFFIC_DOWN_WRITE"
 const struct api_route api_webhook_routes[] = {
-	{ HTTP_GET, "/api/v3/as/webhook-formats", formats, "any key", "The formats of webhooks' messages", "", "@WebhookFormats", "" },
+	{ HTTP_GET, "/api/v3/as/webhook-formats", api_integration_formats, "any key", "The formats of webhooks' messages", "", "@WebhookFormats", "" },
 	{ HTTP_GET, WEBHOOKS, list, "APPLICATION_TRAFFIC_READ", "List an application's webhooks", "", "@Webhooks", "limit page order field_mask" },
 	{ HTTP_POST, WEBHOOKS, set, NEEDS, "Create or change a webhook" NEEDS_TOO, "@WebhookRequest", "@Webhook", "" },
 	{ HTTP_GET, WEBHOOKS "/{webhook_id}", get, "APPLICATION_TRAFFIC_READ", "Show a webhook, and how it fares", "", "@Webhook", "field_mask" },

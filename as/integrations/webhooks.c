@@ -158,7 +158,21 @@ static bool may_send(const struct hook *h)
 	return h->settings && !h->settings->is_paused && h->health.resumes_us <= loop_now(h->room->as->loop)->mono_us;
 }
 
-/** Send its next message. @return was there one? */
+/** The message is gone, or cannot be sent, or there is no memory. The next one has its turn in another turn of the loop, as there may be many. */
+static void not_sent(struct hook *h, uint64_t seq, int r, const char *why)
+{
+	uint64_t now_us = loop_now(h->room->as->loop)->mono_us;
+	if (r == -EINVAL) {
+		integrations_failed(h->i, why);
+		integrations_drop(h->i, seq, "not_sendable");
+	} else if (r != -ENOENT) {
+		spool_return(&h->i->spool, seq);
+		h->health.resumes_us = now_us + NO_MEMORY_S * SEC_US;
+	}
+	loop_timer_at(h->timer, h->health.resumes_us > now_us ? h->health.resumes_us : now_us);
+}
+
+/** Send its next message. @return was it sent? */
 static bool send_next(struct hook *h)
 {
 	struct call *c = may_send(h) ? free_call(h) : NULL;
@@ -170,24 +184,18 @@ static bool send_next(struct hook *h)
 		return false;
 	uint64_t seq = c->seq = e->seq;
 	int r = integrations_read(h->i, seq, &m);
-	if (r == -ENOENT)
-		return true;
+	if (!r && !(h->i->kinds & KIND_BIT(m.kind))) {
+		integrations_drop(h->i, seq, "not_wanted"); /* any more */
+		r = -ENOENT;
+	}
 	if (!r)
 		r = compose(h, seq, &m, &to, &why);
 	if (!r)
 		r = post(h, c, &to);
 	text_done(&to.target);
-	if (!r)
-		return true;
-	if (r == -EINVAL) {
-		integrations_failed(h->i, why);
-		integrations_drop(h->i, seq, "not_sendable");
-		return true;
-	}
-	spool_return(&h->i->spool, seq);
-	h->health.resumes_us = loop_now(h->room->as->loop)->mono_us + NO_MEMORY_S * SEC_US;
-	loop_timer_at(h->timer, h->health.resumes_us);
-	return false;
+	if (r)
+		not_sent(h, seq, r, why);
+	return r == 0;
 }
 
 static void line_up(struct hook *h)

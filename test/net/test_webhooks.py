@@ -305,7 +305,7 @@ class Webhooks(Stories):
         self.uplinks(s, app, 1)
         got = self.until_status(s, app, lambda got: "last_error" in got["status"])
         self.assertIn("refused", got["status"]["last_error"]["message"].lower())
-        self.set(s, app, "--paused")
+        self.set(s, app, "--paused", "--join-accept.path", "join")
         self.set(s, app, "--base-url", r.url)
         self.uplinks(s, app, 2)
         self.assertEqual((status_of(s.stack, app)["status"]["queued"], r.heard), (2, []))

@@ -4,6 +4,7 @@
 #include "as/core/integration/http_answer.h"
 #include "as/core/integration/webhook.h"
 #include "as/core/integration/webhook_health.h"
+#include "as/core/integration/webhook_request.h"
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
@@ -545,6 +546,37 @@ START_TEST(a_field_mask_cuts_a_message_down)
 }
 END_TEST
 
+/* ---- requests ---- */
+
+#define HEAD_BEGIN "POST /in/app1/up?eui=70B3D57ED0051234 HTTP/1.1\r\nHost: example.com:8443\r\n"
+#define HEAD_MIDDLE "Content-Type: application/json\r\nX-Downlink-Apikey: KEY\r\n"                                                      \
+	"X-Downlink-Push: https://l.example/api/v3/as/applications/app1@t/webhooks/wh1/devices/dev1/down/push\r\n"                     \
+	"X-Downlink-Replace: https://l.example/api/v3/as/applications/app1@t/webhooks/wh1/devices/dev1/down/replace\r\n"               \
+	"X-Tts-Domain: l.example\r\nX-Godwit-Delivery: 7-8\r\n"
+
+START_TEST(a_request_says_what_the_things_stack_says)
+{
+	static const char body[] = "{\"end_device_ids\":{\"device_id\":\"dev1\",\"dev_eui\":\"70B3D57ED0051234\"},\"uplink_message\":{}}";
+	const struct webhook_sender s = { "app1@t", "wh1", "https://l.example/api/v3", "l.example", 7, 8 };
+	const struct spool_message m = { .kind = KIND_UPLINK_MESSAGE, .device_id = STR("dev1"), .body = { body, sizeof body - 1 } };
+	AUTO(webhook_free) struct webhook *w = webhook_new();
+	struct text head = text_growing(8192), sent = text_growing(8192), expected = text_growing(8192);
+	struct webhook_target to;
+	const char *why;
+	ck_assert_int_eq(reads(w, "{\"base_url\":\"https://example.com:8443/in/{appID}\",\"uplink_message\":{\"path\":\"/up?eui={devEUI}\"},\"downlink_api_key\":\"KEY\","
+		"\"headers\":{\"X-A\":\"1\",\"content-type\":\"text/x\",\"user-agent\":\"me\",\"x-downlink-push\":\"elsewhere\"}}", NULL), 0);
+	ck_assert_int_eq(webhook_request(w, &s, &m, &head, &sent, &to, &why), 0);
+	text_printf(&expected, HEAD_BEGIN "X-A: 1\r\nuser-agent: me\r\n" HEAD_MIDDLE "Content-Length: %zu\r\n\r\n", sizeof body - 1);
+	ck_assert_str_eq(head.p, expected.p);
+	ck_assert_str_eq(sent.p, body);
+	ck_assert(to.is_tls && to.port == 8443);
+	text_done(&to.target);
+	text_done(&head);
+	text_done(&sent);
+	text_done(&expected);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("webhook");
@@ -569,6 +601,7 @@ int main(void)
 	tcase_add_test(t, what_cannot_be_is_refused_by_name);
 	tcase_add_test(t, headers_are_walked);
 	tcase_add_test(t, a_field_mask_cuts_a_message_down);
+	tcase_add_test(t, a_request_says_what_the_things_stack_says);
 	SRunner *r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);
 	int failed = srunner_ntests_failed(r);
