@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HOST_CAP = 256, WHY_CAP = 640, READ_BYTES = 16 << 10, REQUEST_MAX = 1 << 20 };
+enum { HOST_CAP = 256, WHY_CAP = 640, READ_BYTES = 16 << 10, REQUEST_MAX = 1 << 20, DIAL_LESS_US = 100000 };
 
 enum step { STEP_CLOSED, STEP_DIAL, STEP_TLS, STEP_ANSWER, STEP_IDLE, STEP_DONE };
 
@@ -44,7 +44,8 @@ static void unplug(struct http_post *p)
 	dial_cancel(TAKE(p->dial));
 	if (!p->bev)
 		return;
-	net_tls_close(p->bev);
+	if (!evbuffer_get_length(bufferevent_get_output(p->bev)))
+		net_tls_close(p->bev);
 	bufferevent_free(TAKE(p->bev));
 }
 
@@ -197,8 +198,9 @@ static void on_dialled(void *ctx, int fd, const char *why)
 
 static void connect_anew(struct http_post *p)
 {
-	uint64_t now_us = loop_now(p->loop)->mono_us;
-	struct dial_options o = { p->host, p->port, p->due_us > now_us ? p->due_us - now_us : 0, p->options.is_public_only };
+	/* A little less than there is: the dial knows better what it has waited for. */
+	uint64_t end_us = loop_now(p->loop)->mono_us + DIAL_LESS_US;
+	struct dial_options o = { p->host, p->port, p->due_us > end_us ? p->due_us - end_us : 0, p->options.is_public_only };
 	p->is_reused = false;
 	p->step = STEP_DIAL;
 	if (dial_start(p->loop, p->resolver, &o, on_dialled, p, &p->dial))

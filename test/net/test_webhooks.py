@@ -259,6 +259,17 @@ class Webhooks(Stories):
         self.assertIn("has not answered within 3 s", got["status"]["last_error"]["message"])
         self.assertEqual(got["status"]["queued"], 3)
 
+    def story_several_connections_where_order_does_not_matter(self, s):
+        both, app = threading.Barrier(2), self.application(s)
+        r = self.receiver(s, lambda n, heard: (both.wait(WAIT_S), OK)[1])
+        self.set(s, app, "--base-url", r.url, "--uplink-message.path", "", "--connections", "2", "--paused")
+        self.uplinks(s, app, 1, 2, 3, 4)
+        self.set(s, app, "--paused=false")
+        r.wait(lambda heard: len(heard) == 4)
+        self.until_status(s, app, lambda got: got["status"]["sent"] == 4 and got["status"]["queued"] == 0)
+        self.assertEqual(sorted(r.bodies()), [1, 2, 3, 4])
+        self.assertEqual(len({h.connection for h in r.heard}), 2)
+
     def story_what_fails_is_sent_again_and_in_order(self, s):
         app = self.application(s)
         r = self.receiver(s, lambda n, heard: (500, {}, b"not now") if n == 1 else (503, {"Retry-After": "2"}, b"") if n == 2 else OK)
@@ -312,7 +323,7 @@ class Webhooks(Stories):
         self.set(s, app, "--paused=false")
         r.wait(lambda heard: len(heard) == 2)
         self.assertEqual(r.bodies(), [1, 2])
-        self.assertIsNone(s.stack.cli("applications", "webhooks", "delete", app, "hook1") or None)
+        s.stack.cli("applications", "webhooks", "delete", app, "hook1")
         with self.assertRaises(CommandError):
             status_of(s.stack, app)
         self.assertEqual(s.stack.cli("applications", "webhooks", "list", app), [])
