@@ -2,6 +2,7 @@
 #include "as/core/device_api/merge.h"
 #include "as/device_api/rooms.h"
 #include "as/store.h"
+#include "as/telemetry.h"
 
 enum { PAYLOAD_MAX = 1 << 20 };
 
@@ -32,7 +33,7 @@ enum mqtt_verdict telemetry_take(struct as *as, struct device_message *m, uint8_
 		return device_refuse(as, m, r, v->problem, ret_reason);
 	if (!device_may_send_points(as, m->login, (uint32_t)v->n))
 		return device_exceeded(as, m, ret_reason);
-	if (store_failing(as->store) || publish_all(as, m->device, v))
+	if (store_failing(as->store) || telemetry_keep_all(as, m->device, v) || publish_all(as, m->device, v))
 		return device_unavailable(as, m, ret_reason);
 	return device_taken(as, m);
 }

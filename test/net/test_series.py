@@ -8,6 +8,8 @@ import tempfile
 import time
 import unittest
 
+import paho.mqtt.client as paho
+
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from gateway import Gateway  # noqa: E402
 from godwit import Stack, Subscriber  # noqa: E402
@@ -60,6 +62,28 @@ class OfLorawan(unittest.TestCase):
         self.stack.start()
         self.assertEqual(self.values("dev2"), before)
         self.assertEqual(self.stack.cli("end-devices", "attributes", "get", "app1", "dev2"), {"client": {}, "shared": {}, "server": {"floor": 3}})
+
+
+class OfIpDevices(unittest.TestCase):
+    def test_what_a_device_says_over_mqtt_is_stored(self):
+        stack = Stack()
+        self.addCleanup(stack.close)
+        key = stack.create_application("app1")
+        token = stack.cli("end-devices", "create", "app1", "meter")["credentials"]["access_token"]
+        sub = Subscriber(stack, key)
+        self.addCleanup(sub.close)
+        device = paho.Client()
+        device.username_pw_set(token)
+        device.connect(*stack.address("as.mqtt"))
+        device.loop_start()
+        self.addCleanup(device.loop_stop)
+        for body in ('{temperature:25}', '{"ts":1451649600512,"values":{"temperature":"24.5","on":true}}', '[{"key1":"value1"},{"key2":true}]'):
+            device.publish("v1/devices/me/telemetry", body, 1).wait_for_publish(10)
+        sub.wait("meter/up", 3)
+        told = stack.cli("end-devices", "telemetry", "app1", "meter")
+        self.assertEqual({k: [v["value"] for v in values] for k, values in told.items()},
+                         {"temperature": [25, 24.5], "on": [True], "key1": ["value1"], "key2": [True]})
+        self.assertEqual([v["ts"] for v in told["on"]], [1451649600512])
 
 
 class OverHttp(unittest.TestCase):
