@@ -44,6 +44,8 @@ struct mqtt_link {
 	struct resolver_question *question;
 	struct resolver_answer addresses;
 	size_t address; /**< which of them is tried */
+	char tried[320]; /**< what became of those before: "192.0.2.1:1883: Connection refused; " */
+	size_t tried_n;
 	int fd;         /**< while it connects; then it is the bufferevent's */
 	struct event *connected;
 	struct bufferevent *bev;
@@ -385,17 +387,22 @@ static void plug(struct mqtt_link *k)
 static void address_failed(struct mqtt_link *k, const char *how)
 {
 	char at[BROKER_HOST_CAP + 120];
+	struct text tried = text_fixed(k->tried + k->tried_n, sizeof k->tried - k->tried_n);
 	if (k->connected)
 		event_free(TAKE(k->connected));
 	if (k->fd >= 0)
 		close(k->fd);
 	k->fd = -1;
-	if (k->address + 1 < k->addresses.n) {
-		k->address++;
-		try_address(k);
+	if (k->address + 1 == k->addresses.n) {
+		fail(k, MQTT_FAULT_AWAY, "no connection to %s: %s%s%s%s", place(k, at, sizeof at), how, k->tried_n ? " (before that, " : "", k->tried,
+			k->tried_n ? ")" : "");
 		return;
 	}
-	fail(k, MQTT_FAULT_AWAY, "no connection to %s: %s", place(k, at, sizeof at), how);
+	text_puts(&tried, k->tried_n ? "; " : "");
+	net_text(&tried, &k->addresses.v[k->address++]);
+	text_printf(&tried, ": %s", how);
+	k->tried_n += tried.len;
+	try_address(k);
 }
 
 static void on_connected(evutil_socket_t fd, short what, void *ctx)
@@ -435,7 +442,8 @@ static void on_resolved(void *ctx, const struct resolver_answer *a)
 	struct mqtt_link *k = ctx;
 	k->question = NULL;
 	k->addresses = *a;
-	k->address = 0;
+	k->address = k->tried_n = 0;
+	k->tried[0] = 0;
 	if (a->n)
 		try_address(k);
 	else

@@ -181,6 +181,25 @@ static const char *reason_words(unsigned long e)
 	return ERR_SYSTEM_ERROR(e) ? NULL : ERR_reason_error_string(e);
 }
 
+static void failure_words(unsigned long e, const char *host, struct text *t)
+{
+	const char *words = e ? reason_words(e) : NULL;
+	if (words)
+		text_printf(t, "TLS with %s failed: %s", host, words);
+}
+
+/** What it has said before it closed, if our own writing failed first: TLS 1.3 judges our certificate when we think that all is well. */
+static unsigned long last_words(SSL *ssl)
+{
+	uint8_t b[512];
+	ERR_clear_error();
+	for (unsigned i = 0; i < 16 && SSL_is_init_finished(ssl) && SSL_read(ssl, b, sizeof b) > 0; i++)
+		;
+	unsigned long e = ERR_get_error();
+	ERR_clear_error();
+	return e;
+}
+
 bool tls_client_why(struct bufferevent *bev, const char *host, struct text *t)
 {
 	SSL *ssl = bufferevent_openssl_get_ssl(bev);
@@ -190,10 +209,9 @@ bool tls_client_why(struct bufferevent *bev, const char *host, struct text *t)
 	long verdict = SSL_get_verify_result(ssl);
 	if (verdict != X509_V_OK)
 		verdict_words(verdict, host, t);
-	for (unsigned long e; (e = bufferevent_get_openssl_error(bev)) != 0;) {
-		const char *words = t->len > before ? NULL : reason_words(e);
-		if (words)
-			text_printf(t, "TLS with %s failed: %s", host, words);
-	}
+	for (unsigned long e; (e = bufferevent_get_openssl_error(bev)) != 0;)
+		failure_words(t->len > before ? 0 : e, host, t);
+	if (t->len == before)
+		failure_words(last_words(ssl), host, t);
 	return t->len > before;
 }

@@ -218,7 +218,7 @@ void mqtt_client_begin(struct mqtt_client *c, uint64_t now_us)
 static void refused(struct mqtt_client *c, const struct mqtt_connack *p)
 {
 	static const char *const words[] = { NULL, "the broker does not speak this version of MQTT", "the broker refused the client id",
-		"the broker cannot serve us now", "the broker refused user name or password", "the broker refused us: not authorized" };
+		"the broker cannot serve us now", "the broker refused user name or password", "the broker refused us: not authorized; are user name and password right?" };
 	char said[WORDS_CAP / 2];
 	struct text t = text_fixed(said, sizeof said);
 	if (p->code < COUNT(words)) {
