@@ -185,8 +185,11 @@ START_TEST(a_session_that_is_gone_starts_afresh)
 	mqtt_client_lost(rig.client);
 	up(FRESH);
 	ck_assert_int_eq(offer_as(1, 2, MQTT_ITEM_RECEIVED), 0);
+	sent("");
+	told("done(1) "); /* it was the broker's from PUBREC on */
 	ck_assert_int_eq(offer(2, 1), 0);
-	sent("3407 0001 74 0002 6869 3207 0001 74 0003 6869");
+	ck_assert_int_eq(offer(3, 2), 0);
+	sent("3207 0001 74 0003 6869 3407 0001 74 0004 6869");
 	rig_end();
 }
 END_TEST
@@ -679,15 +682,27 @@ START_TEST(five_gives_reasons)
 	ck_assert_int_eq(offer(2, 2), 0);
 	rig.out_n = 0;
 	says("400a 0002 87 06 1f 0003 6e6f21");
-	says("5003 0003 97");
+	says("5003 0003 99");
 	says("9004 ffff 00 87");
-	told("refused(1: the broker refused a message: not authorized (no!)) refused(2: the broker refused a message: a limit has been reached) "
+	told("refused(1: the broker refused a message: not authorized (no!)) refused(2: the broker refused a message: the payload is not what this topic takes) "
 	     "warning(the broker refused to subscribe us to \"push/+\": not authorized) ");
 	says("4003 0002 10"); /* nobody subscribes: that is not our business */
 	says("5003 0009 00");
 	sent("6203 0009 92"); /* not known */
 	says("e008 8e 06 1f 0003 627965");
 	closed(MQTT_FAULT_AWAY, "the broker ended the connection: another connection has taken over this client id (bye)");
+	rig_end();
+}
+END_TEST
+
+START_TEST(a_quota_is_no_refusal_for_good)
+{
+	begin_5();
+	up("2003 000000");
+	ck_assert_int_eq(offer(1, 1), 0);
+	says("4003 0002 97");
+	told("");
+	closed(MQTT_FAULT_BUSY, "the broker refused a message: a limit has been reached");
 	rig_end();
 }
 END_TEST
@@ -770,6 +785,7 @@ int main(void)
 	tcase_add_test(c, five_says_how_long_the_session_lasts);
 	tcase_add_test(c, five_has_the_limits_that_the_broker_names);
 	tcase_add_test(c, five_gives_reasons);
+	tcase_add_test(c, a_quota_is_no_refusal_for_good);
 	tcase_add_test(c, five_is_refused_in_the_words_of_either);
 	tcase_add_test(c, five_has_no_aliases_here);
 	SRunner *sr = srunner_create(s);

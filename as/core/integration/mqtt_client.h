@@ -16,7 +16,9 @@ struct mqtt_client;
 
 enum {
 	MQTT_CLIENT_TOPIC_MAX = 1024,   /**< octets of a topic that is sent */
-	MQTT_CLIENT_IN_FLIGHT = 20,     /**< if nothing else is said */
+	/** If nothing else is said. mosquitto takes 20, counts those of a session that it has restored as well, and answers one too many with
+	 * a PUBREC that in 3.1.1 looks as if it had taken it: half of that is safe. */
+	MQTT_CLIENT_IN_FLIGHT = 10,
 	MQTT_CLIENT_IN_FLIGHT_MAX = 1000,
 	MQTT_CLIENT_TAKING_MAX = 20,    /**< messages of the broker that the caller has not taken yet; then no more is read */
 	MQTT_CLIENT_HELD_MAX = 2048,    /**< messages of QoS 2 that the broker has sent and not released; one that was away long sends all that it kept (mosquitto: 1000) at once */
@@ -40,7 +42,7 @@ struct mqtt_client_options {
 
 enum mqtt_item_state {
 	MQTT_ITEM_WAITING,
-	MQTT_ITEM_RECEIVED, /**< QoS 2: the broker has said PUBREC, and that is stored */
+	MQTT_ITEM_RECEIVED, /**< QoS 2: the broker has said PUBREC, and that is stored; topic and payload are needed no more */
 };
 
 /** A message of the caller's queue. */
@@ -122,7 +124,7 @@ void mqtt_client_tick(struct mqtt_client *c, uint64_t now_us);
 /* The caller's side. */
 
 bool mqtt_client_is_connected(const struct mqtt_client *c); /**< accepted by the broker */
-/** Send an item, or say PUBREL for one that was received.
+/** Send an item, or say PUBREL for one that was received; of that, if the broker has lost the session, the outcome comes from within: done.
  * @return 0 on its way, an outcome follows; MQTT_CLIENT_E_WAIT not now: not connected, or no room (user.room is called);
  *   MQTT_CLIENT_E_NEVER such an item cannot be sent, `why` says so; -EINVAL it is on its way already, or not behind the others */
 enum { MQTT_CLIENT_E_WAIT = 1, MQTT_CLIENT_E_NEVER = 2 };

@@ -122,8 +122,12 @@ int mqtt_client_send(struct mqtt_client *c, const struct mqtt_item *item, uint64
 	if (item->number == 0 || item->number <= c->last_offered || item->qos > 2)
 		return -EINVAL;
 	c->last_offered = item->number;
-	if (item->state != MQTT_ITEM_RECEIVED || !c->has_session)
+	if (item->state != MQTT_ITEM_RECEIVED)
 		return publish(c, item, qos_of(c, item), now_us, why);
+	if (!c->has_session) { /* it was the broker's from PUBREC on; there is nothing to be released any more */
+		c->user.outcome(c->user.ctx, item->number, MQTT_OUTCOME_DONE, STR(""));
+		return 0;
+	}
 	struct flight *f = &c->flights[c->flights_n++];
 	*f = (struct flight){ item->number, mqtt_client_packet_id(item->number), FLIGHT_STORING };
 	release(c, f, now_us);
@@ -160,6 +164,10 @@ static void refuse(struct mqtt_client *c, struct flight *f, const struct mqtt_ac
 	struct text t = text_fixed(words, sizeof words);
 	text_puts(&t, "the broker refused a message");
 	mqtt_client_reason(&t, p->reason, &p->props);
+	if (p->reason == MQTT_QUOTA) { /* it would take the message another time */
+		mqtt_client_fail(c, MQTT_FAULT_BUSY, "%s", words);
+		return;
+	}
 	finish(c, f, MQTT_OUTCOME_REFUSED, text_str(&t));
 }
 
