@@ -84,7 +84,6 @@ static void fail(struct http_post *p, const char *fmt, ...)
 	(void)vsnprintf(p->why, sizeof p->why, fmt, args);
 	va_end(args);
 	unplug(p);
-	/* Whatever came behind its head, an answer's number counts. */
 	end(p, p->answer.has_head ? p->answer.status : 0);
 }
 
@@ -106,7 +105,8 @@ static void answered(struct http_post *p)
 static void lost(struct http_post *p, const char *how)
 {
 	bool is_unheard = p->is_reused && p->answer.state == ANSWER_STATUS && !p->answer.line_n;
-	if (!http_answer_end(&p->answer)) {
+	/* Whatever came behind its head, an answer's number counts. */
+	if (!http_answer_end(&p->answer) || p->answer.has_head) {
 		answered(p);
 		return;
 	}
@@ -115,7 +115,7 @@ static void lost(struct http_post *p, const char *how)
 		connect_anew(p);
 		return;
 	}
-	fail(p, "%s closed the connection %s%s%s", p->host, p->answer.has_head ? "within its answer" : "without an answer", *how ? ": " : "", how);
+	fail(p, "%s closed the connection without an answer%s%s", p->host, *how ? ": " : "", how);
 }
 
 /* ---- the bufferevent ---- */

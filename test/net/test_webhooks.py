@@ -103,7 +103,7 @@ def status_of(stack, app, hook="hook1"):
 
 
 class Webhooks(Stories):
-    settings = ("--as.webhook-timeout=3s", "--as.webhook-unhealthy-attempts=2", "--as.webhook-retry-interval=2s", "--as.public-url=https://lora.example.com/")
+    settings = ("--as.webhook-timeout=3s", "--as.webhook-unhealthy-attempts=3", "--as.webhook-retry-interval=8s", "--as.public-url=https://lora.example.com/")
 
     def receiver(self, s, *args, **how):
         r = Receiver(*args, **how)
@@ -259,6 +259,41 @@ class Webhooks(Stories):
         self.assertIn("has not answered within 3 s", got["status"]["last_error"]["message"])
         self.assertEqual(got["status"]["queued"], 3)
 
+    def story_servers_that_answer_oddly(self, s):
+        """What one says on each of its connections, and what an operator is told of it."""
+        app, heard, listener = self.application(s), [], socket.create_server(("127.0.0.1", 0))
+        s.closing.append(listener.close)
+        chunked = [b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200", b" OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r", b"\nabc\r\n0\r\n\r\n"]
+        odd = [[b"SSH-2.0-OpenSSH_9.2\r\n"], [], [b"HTTP/1.1 500 Sorry\r\nContent-Length: 99\r\n\r\nout of", b" disk"]]
+        says = [pieces for each in odd for pieces in (each, chunked)] + [chunked]
+
+        def serve():
+            for pieces in says:
+                with listener.accept()[0] as c:
+                    c.settimeout(WAIT_S)
+                    data = b""
+                    while b"\r\n\r\n" not in data or len(data.split(b"\r\n\r\n", 1)[1]) < int(data.split(b"Content-Length: ")[1].split(b"\r\n")[0]):
+                        data += c.recv(65536)
+                    heard.append(json.loads(data.split(b"\r\n\r\n", 1)[1])["uplink_message"]["f_cnt"])
+                    for piece in pieces:
+                        c.sendall(piece)
+                        time.sleep(0.05)
+                # It closes each connection, however much might have followed on it.
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        self.set(s, app, "--base-url", "http://localhost:%d/x" % listener.getsockname()[1], "--uplink-message.path", "")
+        self.uplinks(s, app, 1, 2, 3)
+        self.until_status(s, app, lambda got: got["status"]["sent"] == 3)
+        # The connection that was kept is gone: the next message goes over a new one, and nobody has failed.
+        self.uplinks(s, app, 4)
+        got = self.until_status(s, app, lambda got: got["status"]["sent"] == 4)
+        thread.join(WAIT_S)
+        self.assertEqual((heard, got["health_status"], got["status"]["dropped"]), ([1, 1, 2, 2, 3, 3, 4], {"healthy": {}}, 0))
+        errors = [e["data"]["error"] for e in s.stack.cli("events", "--application-id", app) if e["name"] == "as.webhook.fail"]
+        self.assertEqual(len(errors), 3)
+        for error, words in zip(errors, ("that is no HTTP", "without an answer", "answered 500: out of disk")):
+            self.assertIn(words, error)
+
     def story_several_connections_where_order_does_not_matter(self, s):
         both, app = threading.Barrier(2), self.application(s)
         r = self.receiver(s, lambda n, heard: (both.wait(WAIT_S), OK)[1])
@@ -287,21 +322,24 @@ class Webhooks(Stories):
 
     def story_what_is_refused_is_given_up_and_too_much_of_it_is_held_back(self, s):
         app = self.application(s)
-        r = self.receiver(s, lambda n, heard: (410, {}, b"") if n == 1 else (301, {"Location": "https://elsewhere.example/"}, b"") if n == 2 else OK)
+        answers = [(410, {}, b"gone\n for good"), (404, {}, b""), (301, {"Location": "https://elsewhere.example/"}, b"")]
+        r = self.receiver(s, lambda n, heard: answers[n - 1] if n <= 3 else OK)
         self.set(s, app, "--base-url", r.url, "--uplink-message.path", "up")
         self.uplinks(s, app, 1)
         got = self.until_status(s, app, lambda got: got["status"]["dropped"] == 1)
-        self.assertIn("answered 410", got["status"]["last_error"]["message"])
-        self.assertNotIn("paused_until", got["health_status"]["unhealthy"])
+        self.assertIn("answered 410: gone  for good", got["status"]["last_error"]["message"])
         self.uplinks(s, app, 2)
         got = self.until_status(s, app, lambda got: got["status"]["dropped"] == 2)
-        # The second in a row: what comes now waits until the server was left alone for a while.
-        self.assertIn("it is at https://elsewhere.example/ now", got["status"]["last_error"]["message"])
         self.assertEqual(got["health_status"]["unhealthy"]["failed_attempts"], "2")
-        self.assertIn("paused_until", got["health_status"]["unhealthy"])
+        self.assertNotIn("paused_until", got["health_status"]["unhealthy"])
         self.uplinks(s, app, 3)
-        r.wait(lambda heard: len(heard) == 3)
-        self.assertEqual(r.bodies(), [1, 2, 3])
+        got = self.until_status(s, app, lambda got: got["status"]["dropped"] == 3)
+        # The third in a row: what comes now waits until the server was left alone for a while.
+        self.assertIn("it is at https://elsewhere.example/ now", got["status"]["last_error"]["message"])
+        self.assertIn("paused_until", got["health_status"]["unhealthy"])
+        self.uplinks(s, app, 4)
+        r.wait(lambda heard: len(heard) == 4)
+        self.assertEqual(r.bodies(), [1, 2, 3, 4])
         self.until_status(s, app, lambda got: got["status"]["sent"] == 1 and got["health_status"] == {"healthy": {}})
         names = [e["name"] for e in s.stack.cli("events", "--application-id", app)]
         for name in ("as.webhook.set", "as.webhook.fail", "as.webhook.drop", "as.webhook.start"):
