@@ -301,7 +301,7 @@ class Statements(unittest.TestCase):
             lines = [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in f if re.match(r"\| ([A-Z]\d|`)", line)]
         contract = [row for row in lines if row[0][0] in "ABCD"]
         errors = [row for row in lines if row[0][0] == "`"]
-        rows = [row for row in lines if row[0][0] in "MS"]
+        rows = [row for row in lines if row[0][0] in "MST"]
         for row in contract:
             self.assertEqual(len(row), 4, row)
             self.assertRegex(row[2], "^(same|better|not served|16 of them)", row)
@@ -310,7 +310,7 @@ class Statements(unittest.TestCase):
             names = re.findall(r"^DOWN_ERROR\((\w+),", f.read(), re.M)
         self.assertEqual([row[0].strip("`") for row in errors], names)
         rows += [[row[0], row[1], row[3]] for row in contract if row[3] != "–"] + [[row[0], row[0], row[1]] for row in errors]
-        for page in "MSABCD":
+        for page in "MSTABCD":
             ids = [int(row[0][1:]) for row in (contract if page in "ABCD" else rows) if row[0][0] == page]
             self.assertEqual(ids, list(range(1, len(ids) + 1)))
             self.assertGreater(len(ids), 3)
