@@ -352,7 +352,7 @@ class Pages(World):
             self.stack.run("gateways", "create", "gtw%d" % n, "--gateway-eui", "AA555A000000010%d" % n, "--frequency-plan-id", PLAN, check=False)
         self.wait(lambda: self.stack.run("gateways", "get-connection-stats", "gtw1", check=False).returncode == 0)
         self.device("dev1", *otaa("70B3D57ED0051234", "1.0.3"), *session("01DA1F15"))
-        self.device("meter1", "--access-token", "A1_TEST_TOKEN")
+        self.stack.cli("end-devices", "create", "app1", "meter1", "--access-token", "A1_TEST_TOKEN")
         for n, name in enumerate(("lamp1", "lamp2", "lamp3")):
             self.device(name, *abp("01DA1F2%d" % n))
         for n, name in enumerate(("lamps", "mc1")):

@@ -229,6 +229,9 @@ class Telemetry(World):
         self.assertEqual([u["decoded_payload"] for u in ups],
                          [{"temperature": 42}, OBJECT, {"key1": "value1", "key2": True}, WITH_TS["values"], {"temperature": 25}])
         self.assertEqual([u.get("settings", {}).get("time") for u in ups], [None, None, None, "2016-01-01T12:00:00.512Z", None])
+        kept = self.stack.cli("end-devices", "telemetry", "app1", self.name, "--from", "0", "--limit", "10")
+        self.assertEqual([v["value"] for v in kept["temperature"]], [25, 42])
+        self.assertEqual(kept["key2"][-1], {"ts": 1451649600512, "value": "value2"})
 
     def test_every_qos_and_short_topics_and_a_will(self):
         sub = self.listen()
