@@ -1,6 +1,7 @@
 /** @file godwit-as --restored: the store was put back from a copy, and is made safe to go on from. */
 #include "as/restored.h"
 #include "as/core/join.h"
+#include "as/integrations/integrations.h"
 #include "as/store.h"
 #include <stdio.h>
 #include <string.h>
@@ -63,6 +64,8 @@ int restored_apply(struct as *as, struct text *err)
 	uint64_t n = 0;
 	bool is_durable = false;
 	int r = registry_leap(&as->registry, LEAP);
+	if (!r)
+		r = integrations_leap(as->store, LEAP);
 	if (!r)
 		r = raise_all(as, &n);
 	if (r == -EPROTO || r == -EBADMSG)

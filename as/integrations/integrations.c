@@ -356,6 +356,42 @@ static int load(struct integrations *x)
 	return forget_orphans(x, &o);
 }
 
+/** The reservation of one spool, and the key to go on behind. */
+struct reservation {
+	uint8_t key[OUTBOX_KEY];
+	uint64_t reserved;
+};
+
+static int find_reservation(void *ctx, struct slice key, struct slice value)
+{
+	struct reservation *found = ctx;
+	struct reader k = reader_of(key.p, key.n), v = reader_of(value.p, value.n);
+	reader_take(&k, UID_KEY);
+	if (reader_be64(&k) != 0 || k.failed || key.n != OUTBOX_KEY)
+		return 0;
+	memcpy(found->key, key.p, key.n);
+	found->reserved = reader_be64(&v);
+	return v.failed ? 0 : 1;
+}
+
+int integrations_leap(struct store *store, uint64_t by)
+{
+	static const uint8_t table = TABLE_OUTBOX;
+	struct reservation found = { .key = { TABLE_OUTBOX } };
+	size_t from = 1;
+	for (;;) {
+		uint8_t mark[8];
+		struct writer w = writer_of(mark, sizeof mark);
+		int r = store_scan(store, (struct slice){ &table, 1 }, (struct slice){ found.key, from }, find_reservation, &found);
+		if (r != 1)
+			return r;
+		writer_be64(&w, found.reserved + by);
+		TRY(store_put(store, (struct slice){ found.key, OUTBOX_KEY }, (struct slice){ mark, sizeof mark }));
+		from = OUTBOX_KEY;
+		found.key[OUTBOX_KEY - 1] = 1; /* behind it: the first message */
+	}
+}
+
 /** All outboxes together leave the store room for what else is in it. */
 static uint64_t share_of_store(const struct as *as)
 {

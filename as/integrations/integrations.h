@@ -82,6 +82,10 @@ void integrations_write_status(const struct integration *i, struct text *t);
  * @return 0; -errno: nobody keeps it */
 int integrations_publish(struct as *as, const struct app *a, const char *device_id, enum message_kind kind, struct str json);
 
+/** The store was put back from a copy, and its rooms have not started: numbers of messages that may have been given after that day are not
+ * given again. @return 0; -errno */
+int integrations_leap(struct store *store, uint64_t by);
+
 /* ---- for who serves them ---- */
 
 /** Read the message of an entry of the outbox: borrowed until the next call of any store function.
@@ -94,6 +98,8 @@ void integrations_sent(struct integration *i, uint64_t seq);
 int integrations_received(struct integration *i, uint64_t seq, void (*then)(struct as *as, uint64_t number, uint64_t seq));
 /** Nobody will have it: forget it, count it, and tell why ("expired", "refused"). */
 void integrations_drop(struct integration *i, uint64_t seq, const char *reason);
+/** Wake it, once all that waits is on disk. */
+void integrations_wake_soon(struct integration *i);
 /** All of them together, for metrics. */
 void integrations_count(struct as *as);
 /** The link is there. */

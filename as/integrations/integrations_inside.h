@@ -28,7 +28,5 @@ struct integrations_app *integrations_app_find(const struct integrations *x, con
 void integrations_trim(void *ctx);
 /** Look again when this one's oldest message is too old. */
 void integrations_expect(struct integration *i);
-/** Wake it once what waits is on disk. */
-void integrations_wake_soon(struct integration *i);
 /** At the end of a turn. */
 void integrations_settle(void *ctx);

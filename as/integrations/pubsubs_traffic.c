@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { INBOX_KEY = 11, NO_LIMIT = 1 << 20 };
+enum { INBOX_KEY = 11, NO_LIMIT = 1 << 20, DROPS_A_TURN = 500 };
 
 static uint64_t now_us(const struct pubsub_own *own)
 {
@@ -70,9 +70,15 @@ static int send_one(struct pubsub_own *own, const struct spool_entry *e)
 void pubsub_offer(struct pubsub_own *own)
 {
 	const struct spool_entry *e;
+	size_t dropped = 0;
 	while (own->link && mqtt_client_is_connected(mqtt_link_client(own->link)) && (e = spool_next(&own->i->spool, NO_LIMIT))) {
 		uint64_t seq = e->seq;
 		int r = send_one(own, e);
+		/* A kind that is not sent any more may fill the whole spool. */
+		if (r == -ENOENT && ++dropped == DROPS_A_TURN) {
+			integrations_wake_soon(own->i);
+			break;
+		}
 		if (r == 0 || r == -ENOENT)
 			continue;
 		spool_return(&own->i->spool, seq);

@@ -1,4 +1,5 @@
 /** @file Pub/Sub integrations: topics, settings in The Things Stack's shape, secrets at rest. */
+#include "as/core/integration/body.h"
 #include "as/core/integration/pubsub.h"
 #include "common/core/json_out.h"
 #include <check.h>
@@ -112,6 +113,24 @@ START_TEST(what_is_no_topic_is_refused_with_the_reason)
 	struct text none = text_fixed((char[4]){ "" }, 4);
 	ck_assert_int_eq(pubsub_topic_check("a", "dev-{device_id}/up", false, &none), 0);
 	ck_assert_int_eq(pubsub_topic_check("a", "{device_id}/push", true, &none), 0);
+}
+END_TEST
+
+START_TEST(correlation_ids_of_a_message_are_read_back)
+{
+	struct body_cids c;
+	body_cids(STR("{\"end_device_ids\":{\"device_id\":\"\\\"correlation_ids\\\":[\"},\"correlation_ids\":[\"as:up:01HC8Y0A2B3C4D5E6F7G8H9J0K\",\"mine\",\"a\\\"b\",\"gs:uplink:01HC8Y0A2B3C4D5E6F7G8H9J0K\"],"
+		"\"downlink_queued\":{\"correlation_ids\":[\"other\"]}}"), &c);
+	ck_assert_uint_eq(c.len, 2);
+	ck_assert_int_eq(c.v[0].kind, CID_GS_UPLINK); /* in the order of travel */
+	ck_assert_int_eq(c.v[1].kind, CID_AS_UP);
+	ck_assert_uint_eq(c.own_n, 5);
+	ck_assert_str_eq(c.own, "mine");
+	static const char *const none[] = { "", "{}", "{\"correlation_ids\":[", "{\"correlation_ids\":[]}", "{\"correlation_ids\":[\"" };
+	for (size_t i = 0; i < COUNT(none); i++) {
+		body_cids(str_of(none[i]), &c);
+		ck_assert_uint_eq(c.len + c.own_n, 0);
+	}
 }
 END_TEST
 
@@ -258,6 +277,7 @@ int main(void)
 	tcase_add_test(all, a_place_of_a_device_is_subscribed_as_plus);
 	tcase_add_test(all, the_topic_of_a_push_says_which_device);
 	tcase_add_test(all, what_is_no_topic_is_refused_with_the_reason);
+	tcase_add_test(all, correlation_ids_of_a_message_are_read_back);
 	tcase_add_test(all, settings_are_read_as_the_things_stack_writes_them);
 	tcase_add_test(all, what_is_shown_has_no_secret_and_can_be_given_back);
 	tcase_add_test(all, a_mask_changes_what_it_names_and_nothing_else);

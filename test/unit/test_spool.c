@@ -378,9 +378,9 @@ START_TEST(any_mixture_keeps_order_and_sums)
 	struct rng_seeded seeded;
 	struct rng rng = rng_seeded(&seeded, (uint64_t)_i + 1);
 	uint64_t model[KEPT], model_n = 0, given = 0;
-	for (int step = 0; step < 2000; step++) {
+	for (int step = 0; step < 600; step++) {
 		uint64_t dice = rng_below(&rng, 10), at = model_n ? rng_below(&rng, model_n < 8 ? model_n : 8) : 0;
-		if (dice < 5 && model_n < KEPT / 2) {
+		if (dice < 5 && model_n < 200) {
 			ck_assert_int_eq(add("{}"), 0);
 			given = o.next - 1;
 			model[model_n++] = given;
@@ -391,11 +391,12 @@ START_TEST(any_mixture_keeps_order_and_sums)
 			crash(SEC_US);
 		}
 		ck_assert_uint_eq(o.n, model_n);
-		uint64_t bytes = 0;
+		uint64_t bytes = 0, wrong = 0;
 		for (size_t i = 0; i < model_n; i++) {
-			ck_assert_uint_eq(o.v[o.head + i].seq, model[i]);
+			wrong += o.v[o.head + i].seq != model[i];
 			bytes += o.v[o.head + i].size;
 		}
+		ck_assert_uint_eq(wrong, 0);
 		ck_assert_uint_eq(o.bytes, bytes);
 	}
 }
