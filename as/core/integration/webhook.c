@@ -243,16 +243,40 @@ static void undo_base64(struct text *t)
 	free(plain);
 }
 
-/** {"paths":[…]}, a list or a text, as a text. */
+/** Append the paths of a list with commas between. @return how many it holds now, at most one more than there may be */
+static size_t add_paths(struct text *t, struct str paths, size_t n)
+{
+	while (paths.n && n <= MASK_MAX) {
+		struct str path;
+		paths = str_cut(paths, ',', &path);
+		path = str_trim(path);
+		if (!path.n)
+			continue;
+		text_puts(t, t->len ? "," : "");
+		text_put(t, path);
+		n++;
+	}
+	return n;
+}
+
+/** {"paths":[…]}, a list or a text, as a text. Not field_mask_read, as these paths are of messages. */
 static int read_mask(const struct reading *rd, json_val v, struct text *t)
 {
-	struct field_mask m;
-	int e = field_mask_read(rd->j, v, &m, rd->problem);
-	for (size_t i = 0; !e && i < m.n; i++) {
-		text_puts(t, i ? "," : "");
-		text_put(t, m.v[i]);
+	struct str s;
+	size_t n = 0;
+	if (json_type(rd->j, v) == JSON_OBJECT)
+		v = json_get(rd->j, v, "paths");
+	bool is_list = json_type(rd->j, v) == JSON_ARRAY, is_text = !is_list && json_plain(rd->j, v, &s) == 0;
+	bool is_good = is_list || is_text || v < 0 || json_type(rd->j, v) == JSON_NULL;
+	if (is_text)
+		n = add_paths(t, s, n);
+	for (json_val e = is_list ? json_first(rd->j, v) : -1; e >= 0 && is_good; e = json_next(rd->j, e)) {
+		is_good = json_type(rd->j, e) == JSON_STRING && json_plain(rd->j, e, &s) == 0;
+		n = is_good ? add_paths(t, s, n) : n;
 	}
-	return e;
+	if (!is_good)
+		return problem_say(rd->problem, REGISTRY_E_INVALID, "field_mask", "must be {\"paths\":[...]} or a text of paths with commas");
+	return n > MASK_MAX ? problem_say(rd->problem, REGISTRY_E_INVALID, "field_mask", "names more than %d paths", MASK_MAX) : 0;
 }
 
 static int read_plain(const struct reading *rd, enum webhook_text which, json_val v, struct text *t)

@@ -125,18 +125,17 @@ int webhook_store(struct text *t, const struct webhook *w, const struct envelope
 
 int webhook_body(const struct webhook *w, struct str message, struct text *t)
 {
-	struct field_mask m;
-	if (!w->text[WEBHOOK_FIELD_MASK]) {
-		text_put(t, message);
-		return t->failed ? -ENOMEM : 0;
+	struct str rest = str_of(webhook_text_of(w, WEBHOOK_FIELD_MASK)), path;
+	struct field_mask m = { .given = rest.n > 0 };
+	while (rest.n && m.n < MASK_MAX) {
+		rest = str_cut(rest, ',', &path);
+		/* The Things Stack's paths go through the one of several messages that an object holds by its name there, which JSON has not. */
+		if (str_is(path, "up"))
+			m.given = false;
+		m.v[m.n++] = str_starts(path, "up.") ? (struct str){ path.p + strlen("up."), path.n - strlen("up.") } : path;
 	}
-	if (field_mask_parse(w->text[WEBHOOK_FIELD_MASK], &m, NULL))
-		return -EBADMSG;
-	/* The Things Stack's paths go through the one of several messages that an object holds by its name there, which JSON has not. */
-	for (size_t i = 0; i < m.n; i++)
-		if (str_starts(m.v[i], "up."))
-			m.v[i] = (struct str){ m.v[i].p + strlen("up."), m.v[i].n - strlen("up.") };
-		else if (str_is(m.v[i], "up"))
-			return text_put(t, message), t->failed ? -ENOMEM : 0;
-	return json_masked(t, message, &m, NULL);
+	if (m.given)
+		return json_masked(t, message, &m, NULL);
+	text_put(t, message);
+	return t->failed ? -ENOMEM : 0;
 }
