@@ -367,7 +367,9 @@ static void tell_handed_out(struct as *as, const struct device *d, const struct 
 	char data[128];
 	struct text t = text_fixed(data, sizeof data);
 	text_printf(&t, "{\"f_cnt\":%" PRIu32 ",\"f_port\":%u,\"size\":%u,\"attempt\":%u}", item->f_cnt, item->f_port, item->payload_n, item->attempt);
-	traces_add(as, EVENT_AS_DOWN_DATA_FORWARD, d, cids, n_cids, data);
+	/* Its own ids once more: whoever asks by one finds the item even if what was told of its push went with a killed process. */
+	traces_note(as, EVENT_AS_DOWN_DATA_FORWARD, &(struct traces_of){ .device = d, .own = item_own_cids(item), .own_n = item->own_cids_n },
+		cids, n_cids, data);
 }
 
 /** Answer a pull. @return 0; -errno: nothing is handed out */

@@ -87,6 +87,8 @@ class Told(Stories):
                               "ns.down.transmission.success", "as.down.data.sent.forward")
         self.in_order(events, "as.down.data.receive", "as.down.data.queued.forward")
         self.in_order(events, "as.down.data.receive", "ns.down.data.announce")
+        # So that a kill after the push does not take the application's id with it.
+        self.assertEqual(steps[4]["data"]["correlation_ids"], ["order-%s" % d.id])
         self.in_order(events, "ns.up.data.process", "as.up.data.receive", "as.up.data.forward")
         self.assertEqual([steps[i]["data"]["window"] for i in (5, 6, 10, 11, 15)], [1, 1, 1, 2, 2])
         self.assertEqual(steps[9]["data"]["result"], "COLLISION_PACKET")
