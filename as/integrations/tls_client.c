@@ -178,7 +178,9 @@ static const char *reason_words(unsigned long e)
 	for (size_t i = 0; i < COUNT(reasons); i++)
 		if (ERR_GET_LIB(e) == ERR_LIB_SSL && ERR_GET_REASON(e) == reasons[i].reason)
 			return reasons[i].words;
-	return ERR_SYSTEM_ERROR(e) ? NULL : ERR_reason_error_string(e);
+	/* An end that comes too soon is none of TLS's: who has the connection knows better what it was waiting for. */
+	bool is_end = ERR_GET_LIB(e) == ERR_LIB_SSL && ERR_GET_REASON(e) == SSL_R_UNEXPECTED_EOF_WHILE_READING;
+	return ERR_SYSTEM_ERROR(e) || is_end ? NULL : ERR_reason_error_string(e);
 }
 
 static void failure_words(unsigned long e, const char *host, struct text *t)
