@@ -259,9 +259,10 @@ static int take_call(struct request *rq, const struct json *j, json_val v)
 {
 	AUTO(text_done) struct text room = text_growing(2 * RPC_BODY_MAX);
 	struct tts_downlink shown;
+	struct tts_item item;
 	struct tts_error e;
 	struct rpc *call;
-	int r = device_push_item(rq->as, rq->device, j, v, &room, &call, &shown, &e);
+	int r = device_push_item(rq->as, rq->device, j, v, &room, &item, &call, &shown, &e);
 	if (r == TTS_E_REFUSED)
 		fail(rq, &e, &shown);
 	if (r)
@@ -270,7 +271,7 @@ static int take_call(struct request *rq, const struct json *j, json_val v)
 	rpc_told_queued(rq->as, rq->device, call, &rq->notice->messages);
 	text_putc(&rq->notice->messages, '\0');
 	text_put(&rq->notice->ids, (struct str){ (const char *)cid.id.b, sizeof cid.id.b });
-	traces_add(rq->as, EVENT_AS_DOWN_DATA_RECEIVE, rq->device, &cid, 1, "");
+	traces_note(rq->as, EVENT_AS_DOWN_DATA_RECEIVE, &(struct traces_of){ .device = rq->device, .own = item.own_cids, .own_n = item.own_cids_n }, &cid, 1, "");
 	rq->result->queued++;
 	rq->as->metrics.downlinks_queued++;
 	return 0;

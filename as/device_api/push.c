@@ -36,22 +36,23 @@ static int read_call(const struct json *j, json_val payload, struct text *room, 
 	return 0;
 }
 
-int device_push_item(struct as *as, const struct device *d, const struct json *j, json_val item, struct text *room, struct rpc **ret,
-	struct tts_downlink *ret_shown, struct tts_error *err)
+int device_push_item(struct as *as, const struct device *d, const struct json *j, json_val item, struct text *room, struct tts_item *ret_item,
+	struct rpc **ret, struct tts_downlink *ret_shown, struct tts_error *err)
 {
 	struct rpc_wish w;
 	struct problem full;
-	bool is_confirmed = false;
-	*ret_shown = (struct tts_downlink){ .decoded_payload = NULL };
+	*ret_item = (struct tts_item){ .confirmed = false };
 	*err = (struct tts_error){ .row = NULL };
-	(void)json_bool(j, json_get(j, item, "confirmed"), &is_confirmed);
-	ret_shown->confirmed = is_confirmed;
-	int r = read_call(j, json_get(j, item, "decoded_payload"), room, &w, err);
+	(void)json_bool(j, json_get(j, item, "confirmed"), &ret_item->confirmed);
+	int r = tts_request_cids(j, item, ret_item, err);
+	*ret_shown = (struct tts_downlink){ .confirmed = ret_item->confirmed, .own_cids = ret_item->own_cids, .own_cids_n = ret_item->own_cids_n };
+	if (!r)
+		r = read_call(j, json_get(j, item, "decoded_payload"), room, &w, err);
 	if (r)
 		return r;
-	w.oneway = !is_confirmed;
+	w.oneway = !ret_item->confirmed;
 	ret_shown->decoded_payload = room->len && room->p[0] == '{' ? room->p : NULL;
-	r = rpcs_push(as, d, &w, is_confirmed, ret, &full);
+	r = rpcs_push(as, d, &w, ret_item, ret, &full);
 	if (r != REGISTRY_E_FULL)
 		return r;
 	err->num_attribute[0] = "max";
@@ -73,7 +74,8 @@ void device_push_list(struct as *as, const struct device *d, struct text *ret)
 	for (const struct rpc *r = rpcs_of(as, d); r; r = r->next) {
 		AUTO(text_done) struct text room = text_growing(2 * RPC_BODY_MAX);
 		rpc_body(&room, r);
-		struct tts_downlink shown = { .confirmed = r->is_confirmed, .item = &r->id, .decoded_payload = room.p };
+		struct tts_downlink shown = { .confirmed = r->is_confirmed, .item = &r->id, .decoded_payload = room.p, .own_cids = r->own_cids,
+			.own_cids_n = r->own_cids_n };
 		if (r->is_push && r->state == RPC_QUEUED && !room.failed)
 			tts_downlink_object(ret, &shown);
 	}

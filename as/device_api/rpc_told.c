@@ -9,7 +9,8 @@
 static struct tts_downlink shown(const struct rpc *r, struct text *room)
 {
 	rpc_body(room, r);
-	return (struct tts_downlink){ .confirmed = r->is_confirmed, .item = &r->id, .decoded_payload = room->p };
+	return (struct tts_downlink){ .confirmed = r->is_confirmed, .item = &r->id, .decoded_payload = room->p, .own_cids = r->own_cids,
+		.own_cids_n = r->own_cids_n };
 }
 
 static void write(struct as *as, const struct device *d, const struct rpc *r, enum tts_down_kind k, struct tts_error *e, struct text *ret)
@@ -20,6 +21,8 @@ static void write(struct as *as, const struct device *d, const struct rpc *r, en
 	struct tts_downlink shows = shown(r, &room);
 	u.cids = &cid;
 	u.n_cids = 1;
+	u.own_cids = r->own_cids;
+	u.own_cids_n = r->own_cids_n;
 	tts_down(ret, &u, k, &shows, e);
 }
 
@@ -38,7 +41,7 @@ static void publish(struct as *as, const struct rpc *r, enum tts_down_kind k, en
 	write(as, d, r, k, e, t);
 	int waits = unlinked_publish(as, d, tts_down_topic(k), text_str(t));
 	if (waits >= 0)
-		forwards_tell(as, event, &(struct traces_of){ .device = d }, &cid, 1,
+		forwards_tell(as, event, &(struct traces_of){ .device = d, .own = r->own_cids, .own_n = r->own_cids_n }, &cid, 1,
 			&(struct forward){ .waits = waits, .error = e ? e->row->name : NULL, .message = e ? e->row->message_format : NULL });
 }
 

@@ -6,6 +6,7 @@
 #include "common/core/json_out.h"
 #include "common/http.h"
 #include "common/log.h"
+#include "proto/tts/request.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -308,14 +309,15 @@ int rpcs_call(struct as *as, const struct device *d, const struct rpc_wish *w, s
 	return e;
 }
 
-int rpcs_push(struct as *as, const struct device *d, const struct rpc_wish *w, bool is_confirmed, struct rpc **ret, struct problem *p)
+int rpcs_push(struct as *as, const struct device *d, const struct rpc_wish *w, const struct tts_item *item, struct rpc **ret, struct problem *p)
 {
 	struct rpc *r = rpc_new(w, d->entry.uid, loop_now(as->loop)->unix_us, &as->rng);
-	if (r) {
+	int e = r ? rpc_name(r, item->own_cids, item->own_cids_n) : -ENOMEM;
+	if (!e) {
 		r->is_push = true;
-		r->is_confirmed = is_confirmed;
+		r->is_confirmed = item->confirmed;
+		e = begin(as, d, r, p);
 	}
-	int e = r ? begin(as, d, r, p) : -ENOMEM;
 	if (e)
 		rpc_free(r);
 	else

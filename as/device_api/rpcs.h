@@ -8,8 +8,9 @@ struct http_request;
 /** Begin a call. @param ret  borrowed until the next turn of the loop
  * @return 0; REGISTRY_E_FULL; -errno */
 int rpcs_call(struct as *as, const struct device *d, const struct rpc_wish *w, struct rpc **ret, struct problem *p);
-/** The same of a down/push. @param is_confirmed  down/ack is published once the device has answered */
-int rpcs_push(struct as *as, const struct device *d, const struct rpc_wish *w, bool is_confirmed, struct rpc **ret, struct problem *p);
+struct tts_item;
+/** The same of a down/push. @param item  confirmed: down/ack is published once the device has answered; own_cids are said with all that is told of it */
+int rpcs_push(struct as *as, const struct device *d, const struct rpc_wish *w, const struct tts_item *item, struct rpc **ret, struct problem *p);
 /** Send it, and answer this request when it is over. Not for persistent ones. */
 void rpcs_wait(struct as *as, struct rpc *r, struct http_request *http);
 /** NULL: there is none of that id */

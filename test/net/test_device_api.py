@@ -346,6 +346,17 @@ class Attributes(World):
         d.say(ME + "attributes/request/1", {})
         self.assertEqual(d.next()[1], {"shared": {"b": 3}}, "and nothing else")
 
+    def test_a_session_that_outlives_its_connection_is_told_without_a_new_subscription(self):
+        d = self.device(client_id="kept", clean=False)
+        d.subscribe(ME + "attributes")
+        d.subscribe(ME + "rpc/request/+")
+        d.leave()
+        self.set(a=1)
+        self.stack.cli("end-devices", "rpc", "app1", self.name, "--method", "m", "--persistent", "--timeout", "1h")
+        d = self.device(client_id="kept", clean=False)
+        self.assertEqual(d.next(), (ME + "attributes", {"a": 1}))
+        self.assertEqual(d.next()[1], {"method": "m", "params": {}})
+
     def test_a_device_hears_nothing_of_others_and_may_not_listen_to_them(self):
         d = self.device()
         for topic in ("v3/#", "v3/app1/devices/%s/up" % self.name, "v1/gateway/attributes", ME + "telemetry", "v2/fw/response/+"):
@@ -418,7 +429,7 @@ class Calls(World):
 
     def test_a_push_is_a_call(self):
         sub = self.listen()
-        push = {"downlinks": [{"decoded_payload": {"method": "setGpio", "params": {"pin": 1}}, "confirmed": True}, {"decoded_payload": {"led": "on"}}]}
+        push = {"downlinks": [{"decoded_payload": {"method": "setGpio", "params": {"pin": 1}}, "confirmed": True, "correlation_ids": ["mine-1"]}, {"decoded_payload": {"led": "on"}}]}
         sub.publish("v3/app1/devices/%s/down/push" % self.name, push)
         sub.wait("/down/queued", 2)
         waits = self.stack.cli("end-devices", "downlink", "list", "app1", self.name)
@@ -427,10 +438,22 @@ class Calls(World):
         self.answering(d, '"yes"')
         self.assertEqual([d.next()[1], d.next()[1]], [{"method": "setGpio", "params": {"pin": 1}}, {"method": "downlink", "params": {"led": "on"}}])
         sub.wait("/down/sent", 2)
-        self.assertEqual(sub.wait("/down/ack")["downlink_ack"]["decoded_payload"], {"method": "setGpio", "params": {"pin": 1}})
+        ack = sub.wait("/down/ack")
+        self.assertEqual(ack["downlink_ack"]["decoded_payload"], {"method": "setGpio", "params": {"pin": 1}})
+        self.assertIn("mine-1", ack["correlation_ids"])
+        self.assertIn("mine-1", ack["downlink_ack"]["correlation_ids"])
         self.assertEqual(sub.wait("/service/data")["service_data"]["data"]["response"], "yes")
         sub.publish("v3/app1/devices/%s/down/push" % self.name, {"downlinks": [{"f_port": 1, "frm_payload": "AQ=="}]})
         self.assertEqual(sub.wait("/down/failed")["downlink_failed"]["error"]["name"], "no_payload")
+
+    def test_a_lorawan_device_is_called_by_a_downlink(self):
+        lora = "lora-" + self.name
+        keys = ("--session.keys.nwk-s-key.key", "00" * 15 + "01", "--session.keys.app-s-key.key", "00" * 15 + "02")
+        self.stack.cli("end-devices", "create", "app1", lora, "--abp", "--frequency-plan-id", "EU_863_870", "--session.dev-addr", "01DA1F15", *keys)
+        self.assertEqual(self.call("lamp", "--params", '{"f_port":7,"frm_payload":"AQI="}', "--oneway", device=lora)["status"], "QUEUED")
+        self.assertEqual([(i["f_port"], i["frm_payload"]) for i in self.stack.cli("end-devices", "downlink", "list", "app1", lora)], [(7, "AQI=")])
+        with self.assertRaisesRegex(CommandError, "f_port"):
+            self.call("lamp", device=lora)
 
     def test_calls_of_the_device(self):
         sub, d = self.listen(), self.device()

@@ -404,6 +404,7 @@ START_TEST(a_call_is_read_kept_and_shown)
 	rpc_body(&t, r);
 	ck_assert_str_eq(out, "{\"method\":\"setGpio\",\"params\":{\"pin\":\"23\",\"value\":1}}");
 	ck_assert_int_eq(rpc_answer(r, STR("[1,2]")), 0);
+	ck_assert_int_eq(rpc_name(r, "a\0b\"c", 6), 0);
 	r->state = RPC_SUCCESSFUL;
 	text_reset(&t);
 	rpc_pack(&t, r);
@@ -411,6 +412,8 @@ START_TEST(a_call_is_read_kept_and_shown)
 	ck_assert_str_eq(back->response, "[1,2]");
 	ck_assert_int_eq(back->state, RPC_SUCCESSFUL);
 	ck_assert_int_eq(back->request, 5);
+	ck_assert_uint_eq(back->own_cids_n, 6);
+	ck_assert_mem_eq(back->own_cids, "a\0b\"c", 6);
 	ck_assert(ulid_eq(&back->id, &r->id));
 	ck_assert(back->persistent && !back->oneway);
 	ck_assert_uint_eq(back->expires_unix_us, w.now.unix_us + 500 * MS_US);

@@ -116,6 +116,7 @@ void rpc_free(struct rpc *r)
 	free(r->method);
 	free(r->params);
 	free(r->response);
+	free(r->own_cids);
 	free(r);
 }
 
@@ -126,6 +127,17 @@ int rpc_answer(struct rpc *r, struct str json)
 		return -ENOMEM;
 	free(r->response);
 	r->response = z;
+	return 0;
+}
+
+int rpc_name(struct rpc *r, const char *own_cids, size_t n)
+{
+	char *z = n ? copy((struct str){ own_cids, n }) : NULL;
+	if (n && !z)
+		return -ENOMEM;
+	free(r->own_cids);
+	r->own_cids = z;
+	r->own_cids_n = n;
 	return 0;
 }
 
@@ -189,6 +201,13 @@ void rpc_pack(struct text *t, const struct rpc *r)
 	write_members(t, r);
 	write_flag(t, "is_push", r->is_push);
 	write_flag(t, "is_confirmed", r->is_confirmed);
+	if (r->own_cids_n) {
+		json_name(t, "correlation_ids");
+		json_open(t, '[');
+		for (size_t i = 0; i < r->own_cids_n; i += strlen(r->own_cids + i) + 1)
+			json_puts(t, r->own_cids + i);
+		json_close(t, ']');
+	}
 	json_name(t, "created");
 	json_unum(t, r->created_unix_us);
 	json_name(t, "expires");
@@ -208,6 +227,19 @@ static int read_state(const struct json *j, json_val v, enum rpc_state *ret)
 			return 0;
 		}
 	return -EPROTO;
+}
+
+/** @return 0; -EPROTO; -ENOMEM */
+static int read_own_cids(const struct json *j, json_val list, struct rpc *r)
+{
+	char ids[RPC_OWN_CIDS_MAX];
+	size_t n = 0;
+	for (json_val e = list < 0 ? -1 : json_first(j, list); e >= 0; e = json_next(j, e)) {
+		if (n == sizeof ids || json_string(j, e, ids + n, sizeof ids - n))
+			return -EPROTO;
+		n += strlen(ids + n) + 1;
+	}
+	return rpc_name(r, ids, n);
 }
 
 int rpc_unpack(const struct json *j, uint64_t device, struct rpc **ret)
@@ -230,6 +262,11 @@ int rpc_unpack(const struct json *j, uint64_t device, struct rpc **ret)
 	if (!r || (response >= 0 && rpc_answer(r, json_whole(j, response)))) {
 		rpc_free(r);
 		return -ENOMEM;
+	}
+	int e = read_own_cids(j, json_get(j, root, "correlation_ids"), r);
+	if (e) {
+		rpc_free(r);
+		return e;
 	}
 	r->id = got.id;
 	r->request = (int32_t)request;

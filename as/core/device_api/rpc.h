@@ -16,6 +16,7 @@ enum rpc_state { RPC_QUEUED, RPC_SENT, RPC_DELIVERED, RPC_SUCCESSFUL, RPC_FAILED
 enum {
 	RPC_METHOD_MAX = 255, RPC_BODY_MAX = 60 << 10, /**< octets */
 	RPC_PER_DEVICE = 100, /**< that are not over; and as many persistent ones that are */
+	RPC_OWN_CIDS_MAX = 2048,
 	RPC_RECORD_MAX = 256 << 10, RPC_RECORD_TOKENS = 16384
 };
 #define RPC_TIMEOUT_US (10 * SEC_US)
@@ -43,6 +44,8 @@ struct rpc {
 	struct rpc *prev, *next; /**< of the device, oldest first */
 	UT_hash_handle hh;     /**< by id */
 	char *method, *params, *response; /**< JSON but for the method; response NULL: none */
+	char *own_cids;        /**< of a push: the application's correlation ids, one after another, each terminated; NULL: none */
+	size_t own_cids_n;
 };
 
 /** Read {"method","params","oneway","timeout":MS or "10s","persistent","expirationTime":MS}. Names may be spelled either way.
@@ -54,6 +57,8 @@ struct rpc *rpc_new(const struct rpc_wish *w, uint64_t device, uint64_t now_unix
 void rpc_free(struct rpc *r);
 bool rpc_is_over(const struct rpc *r);
 const char *rpc_state_name(enum rpc_state s);
+/** Keep the application's own correlation ids with it. @return 0; -ENOMEM */
+int rpc_name(struct rpc *r, const char *own_cids, size_t n);
 /** @return 0; -ENOMEM */
 int rpc_answer(struct rpc *r, struct str json);
 /** As the device is told it: {"method":…,"params":…} */
