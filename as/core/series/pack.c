@@ -30,7 +30,7 @@ void pack_double(struct writer *w, double d)
 	writer_be64(w, bits);
 }
 
-uint64_t unpack_varint(struct reader *r)
+uint64_t unpack_long_varint(struct reader *r)
 {
 	uint64_t v = 0;
 	for (unsigned shift = 0; shift < WORD_BITS; shift += BITS) {

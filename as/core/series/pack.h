@@ -13,7 +13,11 @@ void pack_signed(struct writer *w, int64_t v);
 void pack_text(struct writer *w, struct str s); /**< its length, then its octets */
 void pack_double(struct writer *w, double d);
 /** Readers of the same; what does not fit, or is not there, sets failed, and is 0. */
-uint64_t unpack_varint(struct reader *r);
+uint64_t unpack_long_varint(struct reader *r);
+static inline uint64_t unpack_varint(struct reader *r)
+{
+	return r->p < r->end && *r->p < 0x80 ? *r->p++ : unpack_long_varint(r);
+}
 int64_t unpack_signed(struct reader *r);
 struct str unpack_text(struct reader *r); /**< borrowed */
 double unpack_double(struct reader *r);   /**< failed if it is not finite */

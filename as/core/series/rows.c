@@ -129,12 +129,18 @@ static struct str read_text(struct rows *rows, struct rows_slot *s)
 	return s->text.n ? s->text : STR("");
 }
 
-static struct value read_decimal(struct rows *rows, struct rows_slot *s)
+/** Bring a decimal's slot up to date. @return whether it is a long */
+static bool read_number(struct rows *rows, struct rows_slot *s)
 {
 	uint64_t written = unpack_varint(&rows->r), folded = written >> 1;
-	int64_t power = powers[s->kind - ROWS_DECIMAL];
 	s->number = (int64_t)((uint64_t)s->number + (folded >> 1 ^ (folded & 1 ? UINT64_MAX : 0)));
-	return written & 1 ? value_of_long(s->number / power) : value_of_double((double)s->number / (double)power);
+	return written & 1;
+}
+
+static struct value read_decimal(struct rows *rows, struct rows_slot *s)
+{
+	int64_t power = powers[s->kind - ROWS_DECIMAL];
+	return read_number(rows, s) ? value_of_long(s->number / power) : value_of_double((double)s->number / (double)power);
 }
 
 static struct value read_value(struct rows *rows, struct rows_slot *s)
@@ -156,7 +162,8 @@ static int64_t step_to(struct rows *rows, uint64_t change_ms)
 	return (int64_t)rows->ts_ms;
 }
 
-int rows_next(struct rows *rows, struct row *ret)
+/** Read a row up to its values. @return 0; -ENOENT there are no more; -EBADMSG */
+static int begin_row(struct rows *rows, int64_t *ret_ts_ms)
 {
 	struct reader *r = &rows->r;
 	if (!r->failed && reader_left(r) == 0)
@@ -168,13 +175,31 @@ int rows_next(struct rows *rows, struct row *ret)
 		rows->last_shape = (size_t)shape - 1;
 	else
 		TRY(read_new_shape(rows));
-	ret->ts_ms = step_to(rows, (uint64_t)unpack_signed(r));
-	ret->n = rows->shapes[rows->last_shape].n;
+	*ret_ts_ms = step_to(rows, (uint64_t)unpack_signed(r));
+	return *ret_ts_ms < 0 ? -EBADMSG : 0;
+}
+
+int rows_next(struct rows *rows, struct row *ret)
+{
+	TRY(begin_row(rows, &ret->ts_ms));
 	struct rows_slot *s = &rows->slots[rows->shapes[rows->last_shape].first];
+	ret->n = rows->shapes[rows->last_shape].n;
 	ret->slots = s;
 	for (size_t i = 0; i < ret->n; i++)
 		ret->v[i] = (struct reading){ rows->keys[s[i].key], read_value(rows, &s[i]) };
-	return r->failed || ret->ts_ms < 0 ? -EBADMSG : 0;
+	return rows->r.failed ? -EBADMSG : 0;
+}
+
+int rows_skip(struct rows *rows, int64_t *ret_ts_ms)
+{
+	TRY(begin_row(rows, ret_ts_ms));
+	struct rows_slot *s = &rows->slots[rows->shapes[rows->last_shape].first];
+	for (size_t n = rows->shapes[rows->last_shape].n; n; n--, s++)
+		if (s->kind >= ROWS_DECIMAL)
+			read_number(rows, s);
+		else
+			read_value(rows, s);
+	return rows->r.failed ? -EBADMSG : 0;
 }
 
 /* ---- writing ---- */

@@ -54,6 +54,8 @@ struct row {
 int rows_open(struct rows *rows, struct slice chunk);
 /** Read the next row. @param ret  borrowed from the chunk @return 0; -ENOENT there are no more; -EBADMSG damaged */
 int rows_next(struct rows *rows, struct row *ret);
+/** The same without its values, for who wants to write behind them. */
+int rows_skip(struct rows *rows, int64_t *ret_ts_ms);
 
 /** Begin a chunk in w, which is empty. */
 void rows_begin(struct rows *rows, struct writer *w);

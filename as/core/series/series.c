@@ -119,12 +119,12 @@ static int put(struct series *s, uint64_t uid, int64_t first_ms, struct slice ch
 /** Read the chunk in w to its end. @return the latest time in it; -1: it has no rows; -EBADMSG as *ret_error */
 static int64_t read_through(struct series *s, const struct writer *w, int *ret_error)
 {
-	int64_t latest_ms = -1;
+	int64_t latest_ms = -1, ts_ms;
 	int r = rows_open(&s->rows, (struct slice){ w->p, w->len });
 	while (!r) {
-		r = rows_next(&s->rows, &s->row);
-		if (!r && s->row.ts_ms > latest_ms)
-			latest_ms = s->row.ts_ms;
+		r = rows_skip(&s->rows, &ts_ms);
+		if (!r && ts_ms > latest_ms)
+			latest_ms = ts_ms;
 	}
 	*ret_error = r == -ENOENT ? 0 : r;
 	return latest_ms;

@@ -11,7 +11,7 @@
 #include "as/core/series/rows.h"
 
 enum {
-	SERIES_CHUNK = 1900,          /**< octets up to which rows are added to a chunk: so that it needs no page of its own in LMDB */
+	SERIES_CHUNK = 1000,          /**< octets up to which rows are added to a chunk: what each further row costs grows with it */
 	SERIES_CHUNK_MAX = 512 << 10, /**< of one that has a row larger than that, or very much of one time */
 	SERIES_HEAD_TEXT = 64,        /**< the longest text of a newest value that stands in the head */
 };
@@ -44,7 +44,6 @@ struct series {
 	uint8_t *head_bytes, *head_read, *chunk;
 	size_t head_max;
 	struct rows rows;
-	struct row row;
 };
 
 /** @param limits  copied @return 0; -ENOMEM */
