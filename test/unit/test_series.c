@@ -1,5 +1,6 @@
 /** @file Time series: rows in chunks, where values go, what is kept, what questions are answered; against a plain table of all that was said. */
 #include "as/core/series/ask.h"
+#include "as/core/series/lorawan.h"
 #include "common/core/seal.h"
 #include "common/core/json_out.h"
 #include "common/core/rng.h"
@@ -523,6 +524,55 @@ START_TEST(damaged_records_cost_what_they_held)
 }
 END_TEST
 
+/* ---- LoRaWAN ---- */
+
+static const char *as_json(const struct reading *v, size_t n)
+{
+	static char json[512];
+	struct text t = text_fixed(json, sizeof json);
+	readings_json(&t, v, n);
+	return json;
+}
+
+START_TEST(an_uplink_is_kept_as_the_best_gateway_heard_it)
+{
+	static struct up_data up;
+	struct reading v[LORAWAN_READINGS_MAX];
+	char words[LORAWAN_WORDS];
+	up = (struct up_data){ .f_cnt = 70000, .freq_hz = 868500000, .mod = { .sf = 12, .bw_hz = 125000 } };
+	up.rx.len = 3;
+	up.rx.v[0].rssi_ddbm = -350;
+	MSG_SET(&up.rx.v[1], snr_ddb, 95);
+	up.rx.v[1].rssi_ddbm = -425;
+	MSG_SET(&up.rx.v[2], snr_ddb, -70);
+	up.rx.v[2].rssi_ddbm = -300;
+	MSG_SET(&up, f_port, 0);
+	ck_assert_str_eq(as_json(v, lorawan_uplink(&up, words, v)),
+		"{\"rssi\":-42.5,\"snr\":9.5,\"data_rate\":\"SF12BW125\",\"frequency\":868500000,\"f_cnt\":70000,\"f_port\":0}");
+	up = (struct up_data){ .f_cnt = 1, .freq_hz = 868800000, .mod = { .kind = 1, .bit_rate = 50000 } };
+	up.rx.len = 2;
+	up.rx.v[0].rssi_ddbm = -900;
+	up.rx.v[1].rssi_ddbm = -800;
+	ck_assert_str_eq(as_json(v, lorawan_uplink(&up, words, v)), "{\"rssi\":-80,\"data_rate\":\"FSK50000\",\"frequency\":868800000,\"f_cnt\":1}");
+	up = (struct up_data){ 0 };
+	ck_assert_str_eq(as_json(v, lorawan_uplink(&up, words, v)), "{\"f_cnt\":0}");
+}
+END_TEST
+
+START_TEST(a_status_is_kept_without_what_is_not_known)
+{
+	struct reading v[LORAWAN_READINGS_MAX];
+	struct up_status status = { .battery = 254, .margin_db = -3 };
+	ck_assert_str_eq(as_json(v, lorawan_status(&status, v)), "{\"battery_percentage\":100.0,\"margin\":-3}");
+	status.battery = 1;
+	ck_assert_str_eq(as_json(v, lorawan_status(&status, v)), "{\"battery_percentage\":0.0,\"margin\":-3}");
+	status.battery = 0;
+	ck_assert_str_eq(as_json(v, lorawan_status(&status, v)), "{\"margin\":-3}");
+	status.battery = 255;
+	ck_assert_str_eq(as_json(v, lorawan_status(&status, v)), "{\"margin\":-3}");
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("series");
@@ -540,6 +590,8 @@ int main(void)
 	tcase_add_test(where, a_device_has_its_share);
 	tcase_add_test(where, large_messages_are_kept);
 	tcase_add_test(where, damaged_records_cost_what_they_held);
+	tcase_add_test(where, an_uplink_is_kept_as_the_best_gateway_heard_it);
+	tcase_add_test(where, a_status_is_kept_without_what_is_not_known);
 	tcase_set_timeout(where, 60);
 	suite_add_tcase(suite, rows);
 	suite_add_tcase(suite, where);
