@@ -25,6 +25,7 @@ enum {
 struct device_door {
 	struct as *as;
 	struct device_login *logins, *by_device, *arrived;
+	struct device_meters *meters; /**< of each device that was here since the start */
 	struct loop_timer *arrivals;
 	struct rate_limits messages, telemetry, points;
 	uint64_t next;
@@ -135,14 +136,46 @@ static void owner_of(struct text *t, const struct device *d)
 	text_printf(t, "dev:%s", d->path);
 }
 
+/** @return NULL: no memory */
+static struct device_meters *meters_of(struct device_door *door, const struct device *d)
+{
+	struct device_meters *m = NULL;
+	if (d)
+		HASH_FIND(hh, door->meters, &d->entry.uid, sizeof d->entry.uid, m);
+	if (m)
+		return m;
+	m = calloc(1, sizeof *m);
+	if (!m || !d) {
+		if (m)
+			m->is_gone = true;
+		return m;
+	}
+	m->device = d->entry.uid;
+	HASH_ADD(hh, door->meters, device, sizeof m->device, m);
+	if (m->hh.tbl)
+		return m;
+	free(m);
+	return NULL;
+}
+
+static void login_free(struct device_login *l)
+{
+	if (--l->meters->logins == 0 && l->meters->is_gone)
+		free(l->meters);
+	free(l);
+}
+
 /** @param d  NULL: it asks for credentials */
 static enum mqtt_connack_code login_begin(struct device_door *door, const struct mqtt_login_request *rq, const struct device *d,
 	struct mqtt_login *ret)
 {
 	struct device_login *l = calloc(1, sizeof *l);
 	struct text owner = text_fixed(ret->owner, sizeof ret->owner);
-	if (!l)
+	if (!l || !(l->meters = meters_of(door, d))) {
+		free(l);
 		return MQTT_REFUSED_UNAVAILABLE;
+	}
+	l->meters->logins++;
 	l->number = ++door->next | DEVICE_LOGIN;
 	l->peer = rq->peer;
 	ret->login = l->number;
@@ -159,7 +192,7 @@ static enum mqtt_connack_code login_begin(struct device_door *door, const struct
 	if (!l->hh.tbl || (d && become_current(door, l))) {
 		if (l->hh.tbl)
 			HASH_DEL(door->logins, l);
-		free(l);
+		login_free(l);
 		return MQTT_REFUSED_UNAVAILABLE;
 	}
 	if (d && (!rq->is_clean || rq->level == MQTT_5))
@@ -279,7 +312,7 @@ static void on_released(void *ctx, uint64_t login)
 		return;
 	on_disconnected(door, login, 0);
 	HASH_DEL(door->logins, l);
-	free(l);
+	login_free(l);
 }
 
 /* ---- messages ---- */
@@ -316,15 +349,15 @@ enum mqtt_verdict device_exceeded(struct as *as, const struct device_message *m,
 static bool may_send(struct device_door *door, const struct device_message *m)
 {
 	uint64_t now_us = loop_now(door->as->loop)->mono_us;
-	struct device_login *l = m->login;
-	return rate_take(&door->messages, &l->messages, 1, now_us) &&
-	       (m->said.topic != TOPIC_TELEMETRY || rate_take(&door->telemetry, &l->telemetry, 1, now_us));
+	struct device_meters *of = m->login->meters;
+	return rate_take(&door->messages, &of->messages, 1, now_us) &&
+	       (m->said.topic != TOPIC_TELEMETRY || rate_take(&door->telemetry, &of->telemetry, 1, now_us));
 }
 
 bool device_may_send_points(struct as *as, struct device_login *l, uint32_t n)
 {
 	struct device_door *door = as->device_door;
-	return rate_take(&door->points, &l->points, n, loop_now(as->loop)->mono_us);
+	return rate_take(&door->points, &l->meters->points, n, loop_now(as->loop)->mono_us);
 }
 
 static enum mqtt_verdict take(struct as *as, struct device_message *m, int read, uint8_t *ret_reason)
@@ -433,13 +466,25 @@ static void on_credentials(void *ctx, uint64_t device)
 	mqtt_engine_kick(applications_engine(door->as), is_login, &number, REASON_NOT_AUTHORIZED, loop_now(door->as->loop));
 }
 
+static void meters_free(struct device_door *door, struct device_meters *m)
+{
+	HASH_DEL(door->meters, m);
+	m->is_gone = true;
+	if (m->logins == 0)
+		free(m);
+}
+
 static void on_device(void *ctx, struct device *d, enum change c)
 {
 	struct device_door *door = ctx;
 	char owner[MQTT_OWNER_BYTES];
 	struct text t = text_fixed(owner, sizeof owner);
+	struct device_meters *m;
 	if (c != CHANGE_DELETED)
 		return;
+	HASH_FIND(hh, door->meters, &d->entry.uid, sizeof d->entry.uid, m);
+	if (m)
+		meters_free(door, m);
 	owner_of(&t, d);
 	mqtt_engine_forget(applications_engine(door->as), text_str(&t), loop_now(door->as->loop));
 }
@@ -497,8 +542,10 @@ void device_door_stop(struct as *as)
 	HASH_CLEAR(by_device, door->by_device);
 	HASH_ITER(hh, door->logins, l, next) {
 		HASH_DEL(door->logins, l);
-		free(l);
+		login_free(l);
 	}
+	while (door->meters)
+		meters_free(door, door->meters);
 	loop_timer_free(door->arrivals);
 	free(door);
 	as->device_door = NULL;

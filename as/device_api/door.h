@@ -7,12 +7,21 @@
 
 struct mqtt_peer;
 
+/** What a device has sent of late; it outlives its connections, so that a new one begins with no more than was left. */
+struct device_meters {
+	uint64_t device;
+	struct rate_meter messages, telemetry, points;
+	uint32_t logins;  /**< that use it */
+	bool is_gone;     /**< of a device that is no more, or of one without credentials: it goes with its last login */
+	UT_hash_handle hh;
+};
+
 /** One connection of a device. */
 struct device_login {
 	uint64_t number;
 	uint64_t device;  /**< registry number; 0: it has no credentials yet, and asks for some */
 	const struct mqtt_peer *peer; /**< NULL: gone */
-	struct rate_meter messages, telemetry, points;
+	struct device_meters *meters; /**< the device's; its own while it has no credentials */
 	struct device_login *next_arrived;
 	bool is_current;  /**< in by_device: the device's newest */
 	bool has_arrived; /**< in the list of those whose session may have been there before */

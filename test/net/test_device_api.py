@@ -566,7 +566,7 @@ class Claims(World):
 
 
 class Bounds(World):
-    SETTINGS = ("--as.device-message-rate=5:1,20:3600", "--as.mqtt-trusted=", "--as.mqtt-login-failures=3", "--as.mqtt-refusal-delay=0")
+    SETTINGS = ("--as.device-message-rate=5:1,6:3600", "--as.mqtt-trusted=", "--as.mqtt-login-failures=3", "--as.mqtt-refusal-delay=0")
 
     def test_a_flood_and_then_guesses(self):
         self.who_sends_too_much_is_disconnected_and_nobody_else()
@@ -581,6 +581,16 @@ class Bounds(World):
         d.wait(lambda: d.ended)
         other.say(ME + "telemetry", {"a": 1})
         self.assertEqual(self.metric('as_device_messages_dropped_total{reason="rate_limit"}'), 1)
+        d.leave()
+        taken = 0
+        for _ in range(2):  # a new connection begins with no more than was left: 6 in the hour
+            d = self.device("F" + self.token)
+            for _ in range(2):
+                d.client.publish(ME + "telemetry", '{"a":1}', 1)
+            d.wait(lambda: d.ended)
+            d.leave()
+            taken += len(d.acks)
+        self.assertLessEqual(taken, 1)
 
     def guessing_at_provisioning_locks_the_address_out(self):
         self.stack.cli("applications", "provisioning", "set", "app1", "--key", "key", "--secret", "secret")

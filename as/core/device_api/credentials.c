@@ -191,6 +191,8 @@ static int wish_check(const struct credential_ring *c, const struct credentials_
 		return refuse(p, "credentials.mqtt_username", "is missing; a client id or a user name is what a device is known by");
 	if (!w->user[0] && w->password[0])
 		return refuse(p, "credentials.mqtt_password", "needs a user name");
+	if (str_starts(str_of(w->password), "NNSXS."))
+		return refuse(p, "credentials.mqtt_password", "begins as an API key does, and would be taken for one");
 	int e = name_check(c, w->client_id, "credentials.mqtt_client_id", p);
 	return e ? e : name_check(c, w->user, "credentials.mqtt_username", p);
 }
