@@ -84,6 +84,8 @@ class OfIpDevices(unittest.TestCase):
         self.assertEqual({k: [v["value"] for v in values] for k, values in told.items()},
                          {"temperature": [25, 24.5], "on": [True], "key1": ["value1"], "key2": [True]})
         self.assertEqual([v["ts"] for v in told["on"]], [1451649600512])
+        rows = stack.run("end-devices", "telemetry", "app1", "meter", "--keys", "on", "--table").stdout.split("\n")
+        self.assertEqual(rows, ["KEY  TIME (UTC)               VALUE", "on   2016-01-01 12:00:00.512  true", ""])
 
 
 class OverHttp(unittest.TestCase):
