@@ -10,6 +10,7 @@ struct pubsub_own {
 	struct mqtt_link *link;      /**< NULL: what it is set to is no good any more, or there is no memory */
 	struct loop_timer *retry;
 	uint64_t serial;             /**< of its link: tokens of an earlier one are void */
+	bool is_settling;            /**< messages wait until what the link before did is on disk */
 	uint64_t offered;            /**< the highest number of a message that any link may have sent */
 	uint64_t connected_us;       /**< since when [mono]; 0: it is not */
 	unsigned failures;           /**< in a row */

@@ -71,7 +71,7 @@ void pubsub_offer(struct pubsub_own *own)
 {
 	const struct spool_entry *e;
 	size_t dropped = 0;
-	while (own->link && mqtt_client_is_connected(mqtt_link_client(own->link)) && (e = spool_next(&own->i->spool, NO_LIMIT))) {
+	while (own->link && !own->is_settling && mqtt_client_is_connected(mqtt_link_client(own->link)) && (e = spool_next(&own->i->spool, NO_LIMIT))) {
 		uint64_t seq = e->seq;
 		int r = send_one(own, e);
 		/* A kind that is not sent any more may fill the whole spool. */
@@ -181,6 +181,41 @@ int pubsub_remember(struct pubsub_own *own)
 	return r < 0 ? r : 0;
 }
 
+struct settling {
+	struct as *as;
+	uint64_t number, connected_us;
+};
+
+static void begin(struct pubsub_own *own)
+{
+	own->is_settling = false;
+	spool_return_all(&own->i->spool);
+	pubsub_offer(own);
+}
+
+static void on_settled(void *ctx)
+{
+	struct settling s = *(struct settling *)ctx;
+	free(ctx);
+	struct pubsub_own *own = own_of(s.as, s.number);
+	if (own && own->connected_us == s.connected_us)
+		begin(own);
+}
+
+/** What an earlier connection was told of messages (PUBREC) must be on disk before this one goes on from there: a PUBREL that leaves
+ * sooner lets a crash send the message a second time. Without memory that is risked. */
+static void settle(struct pubsub_own *own)
+{
+	struct settling *s = malloc(sizeof *s);
+	if (s)
+		*s = (struct settling){ own->i->as, own->i->number, own->connected_us };
+	own->is_settling = true;
+	if (!s || store_after(own->i->as->store, on_settled, s)) {
+		free(s);
+		begin(own);
+	}
+}
+
 static void on_connected(void *ctx, bool has_session)
 {
 	struct pubsub_own *own = ctx;
@@ -189,8 +224,7 @@ static void on_connected(void *ctx, bool has_session)
 	integrations_connected(own->i);
 	if (!has_session)
 		(void)as_store_forget(own->i->as->store, as_store_uid_key(prefix, TABLE_INBOX, own->i->number));
-	spool_return_all(&own->i->spool);
-	pubsub_offer(own);
+	settle(own);
 }
 
 /* ---- from the broker ---- */
