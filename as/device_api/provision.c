@@ -1,4 +1,5 @@
 /** @file Devices without credentials, which ask for some. */
+#include "as/attributes.h"
 #include "as/core/device_api/provision.h"
 #include "as/device_api/rooms.h"
 #include "as/doors.h"
@@ -70,8 +71,28 @@ static int make(struct as *as, struct app *a, const struct provision_request *rq
 	return e;
 }
 
+/** Give a device that is there what it logs in with, once; which it is, its name says, and that it was, a server attribute as with
+ * ThingsBoard. @return 0; REGISTRY_E_*; -errno */
+static int hand_over(struct as *as, const struct app *a, struct provision_request *rq, struct problem *p)
+{
+	static const char name[] = "provisionState", done[] = "provisioned";
+	const struct device *d = registry_device(&as->registry, a, str_of(rq->id));
+	const struct names *names;
+	if (!d)
+		return problem_say(p, REGISTRY_E_NOT_FOUND, "", "device %s is not there, and the application makes no new ones", rq->id);
+	TRY(attributes_get(as, d, ATTRIBUTES_SERVER, &names));
+	if (names_find(names, str_of(name)))
+		return problem_say(p, REGISTRY_E_EXISTS, "", "device %s has been given its credentials (server attribute %s)", rq->id, name);
+	if (credentials_get(&as->credentials, d->entry.uid, &rq->login))
+		TRY(credentials_set(&as->credentials, d, &rq->login, p));
+	if (attributes_set(as, d, ATTRIBUTES_SERVER, &(struct reading){ str_of(name), value_of_text(str_of(done)) }, 1))
+		return -ENOSPC;
+	traces_add(as, EVENT_AS_DEVICE_PROVISION, d, NULL, 0, "");
+	return 0;
+}
+
 /** Key and secret are judged as logins are: too many wrong ones lock the address out. @return 0; -ENOENT; REGISTRY_E_*; -errno */
-static int provision(struct as *as, const struct device_login *l, const struct provision_request *rq, struct problem *p)
+static int provision(struct as *as, const struct device_login *l, struct provision_request *rq, struct problem *p)
 {
 	const struct mqtt_login_request as_login = { .peer = l->peer, .user = { true, str_of(rq->key) }, .password = { true, str_of(rq->secret) } };
 	char locked[100];
@@ -85,7 +106,9 @@ static int provision(struct as *as, const struct device_login *l, const struct p
 		(void)problem_say(p, 0, "", "wrong provisioning key or secret");
 		return -ENOENT;
 	}
-	return store_failing(as->store) ? -EAGAIN : make(as, a, rq, p);
+	if (store_failing(as->store))
+		return -EAGAIN;
+	return profile->only_known ? hand_over(as, a, rq, p) : make(as, a, rq, p);
 }
 
 enum mqtt_verdict device_rooms_provision(struct as *as, struct device_message *m, uint8_t *ret_reason)

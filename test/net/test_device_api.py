@@ -540,6 +540,18 @@ class Claims(World):
         self.assertEqual(topic, "/provision/response")
         return answer
 
+    def given_once_to_those_that_are_there(self):
+        failed = {"errorMsg": "Failed to provision device!", "status": "FAILURE"}
+        self.stack.cli("applications", "provisioning", "set", "app1", "--strategy", "CHECK_PRE_PROVISIONED_DEVICES")
+        self.assertEqual(self.provision(deviceName="Nobody"), failed)
+        token = self.stack.cli("end-devices", "create", "app1", "known")["credentials"]["access_token"]
+        got = self.provision(deviceName="known")
+        self.assertEqual((got["status"], got["credentialsType"], got["credentialsValue"]), ("SUCCESS", "ACCESS_TOKEN", token))
+        self.assertEqual(self.provision(deviceName="known"), failed)
+        self.assertEqual(self.stack.cli("end-devices", "attributes", "get", "app1", "known", "--scope", "server"), {"provisionState": "provisioned"})
+        self.stack.cli("end-devices", "attributes", "delete", "app1", "known", "--scope", "server", "--keys", "provisionState")
+        self.assertEqual(self.provision(deviceName="known")["credentialsValue"], token)
+
     def test_a_device_is_given_credentials(self):
         self.assertEqual(self.provision(deviceName="DEVICE_NAME")["status"], "NOT_FOUND")
         self.stack.cli("applications", "provisioning", "set", "app1", "--key", self.KEY, "--secret", self.SECRET)
@@ -554,6 +566,7 @@ class Claims(World):
         basic = self.provision(deviceName="Basic", credentialsType="MQTT_BASIC", username="pu", password="pp", clientId="pc")
         self.assertEqual(basic["credentialsValue"], {"clientId": "pc", "userName": "pu", "password": "pp"})
         self.assertEqual(self.device("pu", "pp", client_id="pc").code, 0)
+        self.given_once_to_those_that_are_there()
         self.stack.cli("applications", "provisioning", "delete", "app1")
         self.assertEqual(self.provision(deviceName="Late")["status"], "NOT_FOUND")
 

@@ -26,6 +26,14 @@ TYPES = {"PUSH_DATA": 0, "PULL_DATA": 2, "TX_ACK": 5}
 CID_PREFIXES = {1: "gs:conn", 2: "gs:uplink", 4: "rpc uplink", 10: "ns:transmission", 12: "gs:tx_ack", 13: "rpc tx_ack"}
 
 
+def events_of(batch):
+    """Each is a map behind its length in two octets."""
+    while batch:
+        end = 2 + int.from_bytes(batch[:2], "big")
+        yield msgpack.unpackb(batch[2:end], strict_map_key=False)
+        batch = batch[end:]
+
+
 class FakeNs:
     """Listens where the network server would, greets, answers, keeps what it hears."""
 
@@ -376,7 +384,7 @@ class GsTest(Base):
         gw.uplink(bytes.fromhex("4044332211000100") + bytes(6))
         names = []
         while "gs.up.receive" not in names:
-            names += [e[1] for e in ns.wait("GsNs/Event", 5)[1]]
+            names += [e[1] for e in events_of(ns.wait("GsNs/Event", 5)[3])]
         self.assertIn("gs.gateway.connect", names)
         gw.send_json('{"rxpk":[{"tmst":1}]}')
         time.sleep(0.2)

@@ -70,6 +70,22 @@ static int filter_check(const char *filter, const char *name, struct problem *p)
 	return fits ? 0 : problem_say(p, REGISTRY_E_INVALID, name, "must be a topic filter such as sensors/+/data");
 }
 
+/* ThingsBoard's words. */
+static const char *const strategies[] = { "ALLOW_CREATE_NEW_DEVICES", "CHECK_PRE_PROVISIONED_DEVICES" };
+
+static int strategy_read(const struct json *j, json_val v, bool *ret_only_known, struct problem *p)
+{
+	char word[40];
+	if (v < 0)
+		return 0;
+	for (size_t i = 0; !json_string(j, v, word, sizeof word) && i < COUNT(strategies); i++)
+		if (!strcmp(word, strategies[i])) {
+			*ret_only_known = i == 1;
+			return 0;
+		}
+	return problem_say(p, REGISTRY_E_INVALID, "provision_strategy", "must be %s or %s", strategies[0], strategies[1]);
+}
+
 int profile_read(const struct json *j, json_val object, struct device_profile *ret, struct problem *p)
 {
 	const struct {
@@ -88,6 +104,8 @@ int profile_read(const struct json *j, json_val object, struct device_profile *r
 		e = read_text_of(j, json_get(j, object, rows[i].name), rows[i].name, rows[i].to, rows[i].cap, p);
 	if (!e && !ret->key[0] != !ret->secret[0])
 		e = problem_say(p, REGISTRY_E_INVALID, "provision_device_secret", "goes with provision_device_key: give both, or neither");
+	if (!e)
+		e = strategy_read(j, json_get(j, object, "provision_strategy"), &ret->only_known, p);
 	if (!e)
 		e = filter_check(ret->telemetry, "telemetry_topic", p);
 	if (!e)
@@ -115,6 +133,8 @@ void profile_write(struct text *t, const struct device_profile *p, bool secrets)
 	write_word(t, "provision_device_key", p->key);
 	if (secrets)
 		write_word(t, "provision_device_secret", p->secret);
+	if (*p->key)
+		write_word(t, "provision_strategy", strategies[p->only_known]);
 	write_word(t, "telemetry_topic", p->telemetry);
 	write_word(t, "attributes_topic", p->attributes);
 	json_name(t, "number_texts_are_numbers");

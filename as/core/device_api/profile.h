@@ -12,6 +12,7 @@ struct device_profile {
 	char secret[PROFILE_SECRET_MAX + 1]; /**< and its secret */
 	char telemetry[PROFILE_FILTER_MAX + 1], attributes[PROFILE_FILTER_MAX + 1]; /**< further topics that mean these; "": none */
 	bool keeps_texts; /**< "25" stays a text */
+	bool only_known;  /**< credentials are given to devices that are there already, once, and no new ones are made */
 	UT_hash_handle by_app, by_key;
 };
 
@@ -33,7 +34,7 @@ const struct device_profile *profiles_judge(const struct device_profiles *x, str
 /** Let the application's profile be this one; its `app` is set. @return 0; REGISTRY_E_INVALID; REGISTRY_E_EXISTS the key is taken; -errno */
 int profiles_set(struct device_profiles *x, const struct app *a, const struct device_profile *wish, struct problem *p);
 
-/** Change what a body names: {"provision_device_key","provision_device_secret","telemetry_topic","attributes_topic","number_texts_are_numbers"}.
+/** Change what a body names: {"provision_device_key","provision_device_secret","provision_strategy","telemetry_topic","attributes_topic","number_texts_are_numbers"}.
  * @return 0; REGISTRY_E_INVALID */
 int profile_read(const struct json *j, json_val object, struct device_profile *ret, struct problem *p);
 /** @param p  NULL: as usual @param secrets  else the secret is left out */
