@@ -4,7 +4,7 @@
 # make lint        pure code stays pure, includes go one way, functions stay short
 # make fuzz        every fuzz target for FUZZ_SECONDS (5) with libFuzzer
 # make coverage    lines of the cores and formats that the tests run, by folder (gcov)
-# make bench       gateways, devices and a subscriber through the real programs; the MQTT engine beside mosquitto
+# make bench       gateways, devices and a subscriber through the real programs, without traces and with; devices that speak IP; the MQTT engine beside mosquitto
 # make install     programs, systemd units, manual pages and an example configuration (DESTDIR=, prefix=, unitdir=, confdir=)
 # make help        list the targets
 .DEFAULT_GOAL := all
@@ -110,7 +110,8 @@ $(MQTT_LOAD): $(B)/test/bench/mqtt_load.o ; $(link)
 bench: all $(BENCHES) $(MQTT_LOAD)
 	@for b in $(BENCHES); do $$b || exit 1; done
 	@$(S)/test/bench/mqtt $(S) $(B)
-	@$(S)/test/bench/run $(S) $(B)
+	@BENCH_TRACES="$${BENCH_TRACES-off failures all}" $(S)/test/bench/run $(S) $(B)
+	@$(S)/test/bench/devices $(S) $(B)
 
 # One template makes the three units. systemd looks below /usr/lib and /usr/local/lib; units of another prefix are linked by hand.
 unitdir     ?= $(prefix)/lib/systemd/system
