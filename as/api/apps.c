@@ -13,7 +13,7 @@ static void app_create(void *ctx, struct http_request *r)
 	if (api_begin(&c, ctx, r, &need))
 		return;
 	AUTO(app_free) struct app *a = app_new();
-	int e = a ? app_json_read(a, &all, &(struct reading){ .j = &c.body, .root = c.object, .problem = &c.problem })
+	int e = a ? app_json_read(a, &all, &(struct record_source){ .j = &c.body, .root = c.object, .problem = &c.problem })
 		  : -ENOMEM;
 	if (!e && !c.as->settings->link_applications)
 		e = app_unlink(a);
@@ -87,7 +87,7 @@ static void app_update(void *ctx, struct http_request *r)
 	if (!api_mask(&c, &mask)) {
 		AUTO(app_free) struct app *wish = app_clone(c.app);
 		int e = wish ? app_json_read(
-				       wish, &mask, &(struct reading){ .j = &c.body, .root = c.object, .problem = &c.problem })
+				       wish, &mask, &(struct record_source){ .j = &c.body, .root = c.object, .problem = &c.problem })
 			     : -ENOMEM;
 		if (!e)
 			e = registry_app_update(
@@ -203,7 +203,7 @@ static int link_change(struct api_call *c, struct app *wish)
 		.arg = TEXT_FORMATTERS };
 	static const struct field_mask all = { 0 };
 	e = record_read(
-		wish, &formatters, 1, &all, &(struct reading){ .j = &c->body, .root = c->object, .problem = &c->problem });
+		wish, &formatters, 1, &all, &(struct record_source){ .j = &c->body, .root = c->object, .problem = &c->problem });
 	return e ? e : texts_set(&wish->texts, TEXT_LINK, text_str(&t));
 }
 

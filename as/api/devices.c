@@ -37,7 +37,7 @@ static int take_joins(struct api_call *c, const struct device *d, const struct j
 
 static int read_device(struct api_call *c, struct device *d, const struct field_mask *mask)
 {
-	return d ? device_json_read(d, mask, &(struct reading){ .j = &c->body, .root = c->object, .problem = &c->problem })
+	return d ? device_json_read(d, mask, &(struct record_source){ .j = &c->body, .root = c->object, .problem = &c->problem })
 		 : -ENOMEM;
 }
 

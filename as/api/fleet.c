@@ -99,7 +99,7 @@ static int read_onto(struct importing *i, struct device *d)
 	struct api_call *c = i->c;
 	if (!d)
 		return -ENOMEM;
-	int e = device_json_read(d, &all, &(struct reading){ .j = &c->body, .root = c->object, .problem = &c->problem, .is_import = true });
+	int e = device_json_read(d, &all, &(struct record_source){ .j = &c->body, .root = c->object, .problem = &c->problem, .is_import = true });
 	i->is_mute = !e && MSG_HAS(&d->mac, schedule_downlinks) && !d->mac.schedule_downlinks;
 	return e;
 }
@@ -131,7 +131,7 @@ static int read_defaults(struct importing *i, struct device *d)
 	json_close(&t, '}');
 	if (t.failed || json_parse(text_str(&t), tok, COUNT(tok), &j, NULL))
 		return -ENOMEM;
-	return device_json_read(d, &all, &(struct reading){ .j = &j, .root = json_root(&j), .problem = &c->problem });
+	return device_json_read(d, &all, &(struct record_source){ .j = &j, .root = json_root(&j), .problem = &c->problem });
 }
 
 static int take_joins(struct importing *i, const struct device *d)

@@ -24,7 +24,7 @@ static void create_from(struct api_call *c, struct gateway *fresh, bool is_adopt
 {
 	static const struct field_mask all = { 0 };
 	AUTO(gateway_free) struct gateway *g = fresh;
-	int e = g ? gateway_json_read(g, &all, &(struct reading){ .j = &c->body, .root = c->object, .problem = &c->problem })
+	int e = g ? gateway_json_read(g, &all, &(struct record_source){ .j = &c->body, .root = c->object, .problem = &c->problem })
 		  : -ENOMEM;
 	if (!e && is_adopted)
 		e = adopted_check(g, &c->problem);
@@ -202,7 +202,7 @@ static void gateway_update(void *ctx, struct http_request *r)
 	if (!api_mask(&c, &mask)) {
 		AUTO(gateway_free) struct gateway *wish = gateway_clone(c.gateway);
 		int e = wish ? gateway_json_read(
-				       wish, &mask, &(struct reading){ .j = &c.body, .root = c.object, .problem = &c.problem })
+				       wish, &mask, &(struct record_source){ .j = &c.body, .root = c.object, .problem = &c.problem })
 			     : -ENOMEM;
 		if (!e)
 			e = registry_gateway_update(

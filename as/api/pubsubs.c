@@ -99,7 +99,7 @@ static int merge(struct api_call *c, const struct integration *old, const struct
 		TRY(pubsub_json_store(&record, is, &c->as->envelope));
 	if (is)
 		TRY(pubsub_load(p, text_str(&record), &c->as->envelope));
-	int e = pubsub_json_read(p, mask, &(struct reading){ .j = &c->body, .root = c->object, .problem = &c->problem });
+	int e = pubsub_json_read(p, mask, &(struct record_source){ .j = &c->body, .root = c->object, .problem = &c->problem });
 	if (!e)
 		e = name_client(c, p);
 	p->created_unix_us = is ? is->created_unix_us : now_us;

@@ -68,7 +68,7 @@ static int read_over(struct api_call *c, const struct integration *i, const stru
 	uint64_t unix_us = loop_now(c->as->loop)->unix_us;
 	int e = now ? webhook_copy(w, now) : 0;
 	if (!e)
-		e = webhook_read(w, mask, &(struct reading){ .j = &c->body, .root = c->object, .problem = &c->problem });
+		e = webhook_read(w, mask, &(struct record_source){ .j = &c->body, .root = c->object, .problem = &c->problem });
 	w->updated_unix_us = unix_us;
 	if (!w->created_unix_us)
 		w->created_unix_us = unix_us;

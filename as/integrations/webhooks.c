@@ -346,7 +346,7 @@ static int settings_read(struct as *as, struct str record, struct webhook **ret)
 	struct json j;
 	int e = w && tok ? json_parse(record, tok, max, &j, NULL) : -ENOMEM;
 	if (!e)
-		e = webhook_read(w, &all, &(struct reading){ .j = &j, .root = json_root(&j), .envelope = &as->envelope });
+		e = webhook_read(w, &all, &(struct record_source){ .j = &j, .root = json_root(&j), .envelope = &as->envelope });
 	free(tok);
 	if (!e)
 		*ret = TAKE(w);

@@ -115,7 +115,7 @@ static void change_device(struct registry *r, struct app *a)
 	static const struct field_mask all = { 0 };
 	struct json j;
 	(void)json_parse(str_of(device_text), tok, COUNT(tok), &j, NULL);
-	struct reading rd = { .j = &j, .root = json_root(&j) };
+	struct record_source rd = { .j = &j, .root = json_root(&j) };
 	struct device *d = device_new();
 	if (!d || device_json_read(d, &all, &rd) || registry_device_create(r, a, d, &now, NULL)) {
 		device_free(d);

@@ -77,7 +77,7 @@ static void print(struct text *t, const struct registry *r)
 }
 
 static void change(
-	struct registry *r, struct keyring *k, int what, const struct reading *rd, const struct field_mask *m)
+	struct registry *r, struct keyring *k, int what, const struct record_source *rd, const struct field_mask *m)
 {
 	struct app *app = registry_app(r, STR("app1"));
 	char token[API_KEY_TEXT + 1];
@@ -148,7 +148,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	begin(&r, &k);
 	assert(!registry_loaded(&r, &now));
 	furnish(&r);
-	change(&r, &k, data[0] & 3, &(struct reading){ .j = &j, .root = json_root(&j), .problem = &p }, &m);
+	change(&r, &k, data[0] & 3, &(struct record_source){ .j = &j, .root = json_root(&j), .problem = &p }, &m);
 	AUTO(text_done) struct text before = text_growing(1 << 20), after = text_growing(1 << 20);
 	print(&before, &r);
 	keyring_done(&k);

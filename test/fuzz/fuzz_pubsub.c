@@ -33,7 +33,7 @@ static void settings(struct str s)
 		return;
 	AUTO(pubsub_free) struct pubsub *p = pubsub_new(), *back = pubsub_new();
 	AUTO(text_done) struct text kept = text_growing(1 << 20), one = text_growing(1 << 20), two = text_growing(1 << 20);
-	if (pubsub_json_read(p, &all, &(struct reading){ .j = &j, .root = json_root(&j), .problem = &problem }))
+	if (pubsub_json_read(p, &all, &(struct record_source){ .j = &j, .root = json_root(&j), .problem = &problem }))
 		return;
 	show(&one, p);
 	assert(pubsub_json_store(&kept, p, &e) == 0);

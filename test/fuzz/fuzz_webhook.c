@@ -61,7 +61,7 @@ static void through_the_store(const struct webhook *w)
 		envelope.crypto = crypto_new();
 	require(webhook_store(&t, w, &envelope) == 0);
 	require(json_parse(text_str(&t), stored, COUNT(stored), &j, NULL) == 0);
-	require(webhook_read(copy, &all, &(struct reading){ .j = &j, .root = json_root(&j), .envelope = &envelope }) == 0);
+	require(webhook_read(copy, &all, &(struct record_source){ .j = &j, .root = json_root(&j), .envelope = &envelope }) == 0);
 	require(webhook_store(&again, copy, &envelope) == 0);
 	require(str_eq(text_str(&t), text_str(&again)));
 	webhook_free(copy);
@@ -78,7 +78,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		return 0;
 	struct problem p = { 0 };
 	struct webhook *w = webhook_new();
-	int e = webhook_read(w, &all, &(struct reading){ .j = &j, .root = json_root(&j), .problem = &p });
+	int e = webhook_read(w, &all, &(struct record_source){ .j = &j, .root = json_root(&j), .problem = &p });
 	require(e == 0 || (e == REGISTRY_E_INVALID && p.message[0]));
 	if (!e) {
 		struct text shown = text_growing(1 << 20);

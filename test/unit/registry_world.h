@@ -131,7 +131,7 @@ static inline int world_read(struct device *d, const char *json, const char *mas
 	struct field_mask m;
 	ck_assert_msg(json_parse(str_of(json), tok, COUNT(tok), &j, NULL) == 0, "%s", json);
 	ck_assert_int_eq(field_mask_parse(mask, &m, p), 0);
-	return device_json_read(d, &m, &(struct reading){ .j = &j, .root = json_root(&j), .problem = p });
+	return device_json_read(d, &m, &(struct record_source){ .j = &j, .root = json_root(&j), .problem = p });
 }
 
 /** Create a device from a request body. @return what the registry says; *ret_d borrowed */

@@ -143,7 +143,7 @@ static int read_masked(const char *json, const char *paths)
 	struct field_mask m;
 	ck_assert_int_eq(field_mask_parse(paths, &m, &problem), 0);
 	ck_assert_int_eq(json_parse(str_of(json), tok, COUNT(tok), &j, NULL), 0);
-	return pubsub_json_read(p, &m, &(struct reading){ .j = &j, .root = json_root(&j), .problem = &problem });
+	return pubsub_json_read(p, &m, &(struct record_source){ .j = &j, .root = json_root(&j), .problem = &problem });
 }
 
 static int read(const char *json)

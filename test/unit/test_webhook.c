@@ -391,7 +391,7 @@ static int reads(struct webhook *w, const char *json, const char *mask)
 	p = (struct problem){ 0 };
 	ck_assert_int_eq(json_parse(str_of(json), tok, COUNT(tok), &j, NULL), 0);
 	ck_assert_int_eq(field_mask_parse(mask, &m, &p), 0);
-	return webhook_read(w, &m, &(struct reading){ .j = &j, .root = json_root(&j), .problem = &p });
+	return webhook_read(w, &m, &(struct record_source){ .j = &j, .root = json_root(&j), .problem = &p });
 }
 
 static void shows(const struct webhook *w, const char *expected)
@@ -459,7 +459,7 @@ START_TEST(the_store_has_secrets_sealed_only)
 		ck_assert_ptr_null(strstr(t.p, secrets[i]));
 	static const struct field_mask all = { 0 };
 	ck_assert_int_eq(json_parse(text_str(&t), tok, COUNT(tok), &j, NULL), 0);
-	struct reading rd = { .j = &j, .root = json_root(&j), .envelope = &envelope, .problem = &p };
+	struct record_source rd = { .j = &j, .root = json_root(&j), .envelope = &envelope, .problem = &p };
 	ck_assert_int_eq(webhook_read(again, &all, &rd), 0);
 	for (size_t i = 0; i < WEBHOOK_TEXT_N; i++)
 		ck_assert_str_eq(webhook_text_of(again, i), webhook_text_of(w, i));

@@ -72,13 +72,13 @@ static size_t text_max(size_t which)
 	}
 }
 
-static int too_long(const struct record_field *f, const struct reading *rd)
+static int too_long(const struct record_field *f, const struct record_source *rd)
 {
 	return problem_say(rd->problem, REGISTRY_E_INVALID, f->path, "must be at most %zu octets", text_max(f->arg));
 }
 
 /** A text, f->arg says which. */
-static int read_part(void *record, const struct record_field *f, const struct reading *rd, json_val v)
+static int read_part(void *record, const struct record_field *f, const struct record_source *rd, json_val v)
 {
 	size_t cap = text_max(f->arg) + 1;
 	char *text = calloc(1, cap);
@@ -97,7 +97,7 @@ static int read_part(void *record, const struct record_field *f, const struct re
 }
 
 /** PEM: as it is, or in base64, as The Things Stack has it. */
-static int read_pem(void *record, const struct record_field *f, const struct reading *rd, json_val v)
+static int read_pem(void *record, const struct record_field *f, const struct record_source *rd, json_val v)
 {
 	size_t cap = text_max(f->arg) + 1, n = 0;
 	struct str raw = json_raw(rd->j, v);
@@ -119,7 +119,7 @@ static int read_pem(void *record, const struct record_field *f, const struct rea
 }
 
 /** What the store has is sealed. */
-static int read_sealed(void *record, const struct record_field *f, const struct reading *rd, json_val v)
+static int read_sealed(void *record, const struct record_field *f, const struct record_source *rd, json_val v)
 {
 	struct str sealed;
 	if (json_plain(rd->j, v, &sealed))
@@ -132,17 +132,17 @@ static int read_sealed(void *record, const struct record_field *f, const struct 
 	return r;
 }
 
-static int read_password(void *record, const struct record_field *f, const struct reading *rd, json_val v)
+static int read_password(void *record, const struct record_field *f, const struct record_source *rd, json_val v)
 {
 	return (rd->envelope && v >= 0 ? read_sealed : read_part)(record, f, rd, v);
 }
 
-static int read_private_key(void *record, const struct record_field *f, const struct reading *rd, json_val v)
+static int read_private_key(void *record, const struct record_field *f, const struct record_source *rd, json_val v)
 {
 	return (rd->envelope && v >= 0 ? read_sealed : read_pem)(record, f, rd, v);
 }
 
-static int read_qos(void *record, const struct record_field *f, const struct reading *rd, json_val v)
+static int read_qos(void *record, const struct record_field *f, const struct record_source *rd, json_val v)
 {
 	char text[32] = "0";
 	uint64_t n = 0;
@@ -157,7 +157,7 @@ static int read_qos(void *record, const struct record_field *f, const struct rea
 	return 0;
 }
 
-static int read_format(void *record, const struct record_field *f, const struct reading *rd, json_val v)
+static int read_format(void *record, const struct record_field *f, const struct record_source *rd, json_val v)
 {
 	struct str s = STR("json");
 	(void)record;
@@ -166,7 +166,7 @@ static int read_format(void *record, const struct record_field *f, const struct 
 	return 0;
 }
 
-static int read_nobody(void *record, const struct record_field *f, const struct reading *rd, json_val v)
+static int read_nobody(void *record, const struct record_field *f, const struct record_source *rd, json_val v)
 {
 	(void)record;
 	return v < 0 ? 0 : record_bad(rd, f, "is not served here: the provider is mqtt");
@@ -197,7 +197,7 @@ static const struct record_field fields[] = {
 	{ .path = "downlink_replace.topic", .read = read_part, .arg = PUBSUB_DOWN + PUBSUB_REPLACE },
 };
 
-int pubsub_json_read(struct pubsub *p, const struct field_mask *m, const struct reading *rd)
+int pubsub_json_read(struct pubsub *p, const struct field_mask *m, const struct record_source *rd)
 {
 	return record_read(p, fields, COUNT(fields), m, rd);
 }
@@ -325,6 +325,6 @@ int pubsub_load(struct pubsub *p, struct str record, const struct envelope *e)
 	struct json j;
 	if (json_parse(record, tok, COUNT(tok), &j, NULL) || json_type(&j, json_root(&j)) != JSON_OBJECT)
 		return -EPROTO;
-	int r = pubsub_json_read(p, &all, &(struct reading){ .j = &j, .root = json_root(&j), .envelope = e, .problem = &problem });
+	int r = pubsub_json_read(p, &all, &(struct record_source){ .j = &j, .root = json_root(&j), .envelope = e, .problem = &problem });
 	return r > 0 ? -EPROTO : r;
 }

@@ -35,7 +35,7 @@ const char *pubsub_get(const struct pubsub *p, unsigned which); /**< "": not set
 uint32_t pubsub_kinds(const struct pubsub *p);
 
 /** Change it as the object says; with rd->envelope set it is one of the store's. @return 0; REGISTRY_E_INVALID; -ENOMEM */
-int pubsub_json_read(struct pubsub *p, const struct field_mask *m, const struct reading *rd);
+int pubsub_json_read(struct pubsub *p, const struct field_mask *m, const struct record_source *rd);
 /** Is it whole, and does it hold together? The URL and the certificates are looked at by who uses them.
  * @return 0; REGISTRY_E_INVALID */
 int pubsub_check(const struct pubsub *p, struct problem *problem);

@@ -132,7 +132,7 @@ static const char *value_of(const struct json *headers, const char *name, struct
 	return NULL;
 }
 
-static int copy_header(struct text *t, const struct reading *rd, json_val name, const struct json *before, size_t *n)
+static int copy_header(struct text *t, const struct record_source *rd, json_val name, const struct json *before, size_t *n)
 {
 	struct webhook_header h, old;
 	const char *kept, *wrong;
@@ -152,7 +152,7 @@ static int copy_header(struct text *t, const struct reading *rd, json_val name, 
 }
 
 /** Replaced as a whole; what is hidden in it stays as it is. */
-static int read_headers(const struct reading *rd, json_val v, struct text *t, const char *before)
+static int read_headers(const struct record_source *rd, json_val v, struct text *t, const char *before)
 {
 	struct json_tok tok[4 * WEBHOOK_HEADERS_N + 1];
 	struct json old;
@@ -176,7 +176,7 @@ static int read_headers(const struct reading *rd, json_val v, struct text *t, co
 static const struct webhook_variables sample = { "app1", "dev1", "0000000000000001", "70B3D57ED0051234", "260B12AB" };
 
 /** Does a base URL, with a path, come to something that can be asked? */
-static int check_url(const struct reading *rd, const char *field, struct str base, struct str path)
+static int check_url(const struct record_source *rd, const char *field, struct str base, struct str path)
 {
 	struct webhook_target target;
 	const char *why;
@@ -185,14 +185,14 @@ static int check_url(const struct reading *rd, const char *field, struct str bas
 	return e == -EINVAL ? problem_say(rd->problem, REGISTRY_E_INVALID, field, "%s", why) : e;
 }
 
-static int check_pem(const struct reading *rd, struct str s)
+static int check_pem(const struct record_source *rd, struct str s)
 {
 	if (!s.n || memmem(s.p, s.n, "-----BEGIN CERTIFICATE-----", strlen("-----BEGIN CERTIFICATE-----")))
 		return 0;
 	return problem_say(rd->problem, REGISTRY_E_INVALID, "tls_ca", "must be certificates in PEM, or their base64");
 }
 
-static int check_text(const struct reading *rd, enum webhook_text which, struct str s)
+static int check_text(const struct record_source *rd, enum webhook_text which, struct str s)
 {
 	switch (which) {
 	case WEBHOOK_BASE_URL:
@@ -260,7 +260,7 @@ static size_t add_paths(struct text *t, struct str paths, size_t n)
 }
 
 /** {"paths":[…]}, a list or a text, as a text. Not field_mask_read, as these paths are of messages. */
-static int read_mask(const struct reading *rd, json_val v, struct text *t)
+static int read_mask(const struct record_source *rd, json_val v, struct text *t)
 {
 	struct str s;
 	size_t n = 0;
@@ -279,7 +279,7 @@ static int read_mask(const struct reading *rd, json_val v, struct text *t)
 	return n > MASK_MAX ? problem_say(rd->problem, REGISTRY_E_INVALID, "field_mask", "names more than %d paths", MASK_MAX) : 0;
 }
 
-static int read_plain(const struct reading *rd, enum webhook_text which, json_val v, struct text *t)
+static int read_plain(const struct record_source *rd, enum webhook_text which, json_val v, struct text *t)
 {
 	size_t cap = infos[which].max + 1;
 	char *buf = calloc(1, cap);
@@ -297,7 +297,7 @@ static int read_plain(const struct reading *rd, enum webhook_text which, json_va
 }
 
 /** What the outside says of it. */
-static int read_from_outside(struct webhook *w, enum webhook_text which, const struct reading *rd, json_val v, struct text *t)
+static int read_from_outside(struct webhook *w, enum webhook_text which, const struct record_source *rd, json_val v, struct text *t)
 {
 	const struct webhook_text_info *info = &infos[which];
 	if (which == WEBHOOK_HEADERS)
@@ -312,7 +312,7 @@ static int read_from_outside(struct webhook *w, enum webhook_text which, const s
 	return 0;
 }
 
-static int unseal(const struct reading *rd, enum webhook_text which, json_val v, struct text *t)
+static int unseal(const struct record_source *rd, enum webhook_text which, json_val v, struct text *t)
 {
 	struct str sealed;
 	int e = json_plain(rd->j, v, &sealed) ? -EBADMSG : envelope_open_text(rd->envelope, sealed, t);
@@ -321,13 +321,13 @@ static int unseal(const struct reading *rd, enum webhook_text which, json_val v,
 }
 
 /** Was it given back as it is shown? */
-static bool is_hidden(const struct reading *rd, enum webhook_text which, json_val v)
+static bool is_hidden(const struct record_source *rd, enum webhook_text which, json_val v)
 {
 	struct str plain;
 	return !rd->envelope && infos[which].is_secret && json_plain(rd->j, v, &plain) == 0 && str_is(plain, WEBHOOK_HIDDEN);
 }
 
-static int read_member(void *record, const struct record_field *f, const struct reading *rd, json_val v)
+static int read_member(void *record, const struct record_field *f, const struct record_source *rd, json_val v)
 {
 	enum webhook_text which = (enum webhook_text)f->arg;
 	struct webhook *w = record;
@@ -353,7 +353,7 @@ static int read_member(void *record, const struct record_field *f, const struct 
 /* ---- the other members ---- */
 
 /** {"path":"up"}: of that kind, messages are sent; null, or a mask without it: they are not. */
-static int read_kind(void *record, const struct record_field *f, const struct reading *rd, json_val v)
+static int read_kind(void *record, const struct record_field *f, const struct record_source *rd, json_val v)
 {
 	struct webhook *w = record;
 	char buf[WEBHOOK_PATH_MAX + 1] = "";
@@ -372,14 +372,14 @@ static int read_kind(void *record, const struct record_field *f, const struct re
 	return e ? e : set(&w->path[f->arg], &s);
 }
 
-static int read_format(void *record, const struct record_field *f, const struct reading *rd, json_val v)
+static int read_format(void *record, const struct record_field *f, const struct record_source *rd, json_val v)
 {
 	struct str s = STR("json");
 	(void)record;
 	return v < 0 || (!json_plain(rd->j, v, &s) && (!s.n || str_is(s, "json"))) ? 0 : record_bad(rd, f, "must be json");
 }
 
-static int read_connections(void *record, const struct record_field *f, const struct reading *rd, json_val v)
+static int read_connections(void *record, const struct record_field *f, const struct record_source *rd, json_val v)
 {
 	struct webhook *w = record;
 	uint64_t n = CONNECTIONS_DEFAULT;
@@ -409,7 +409,7 @@ static const struct record_field fields[] = {
 #undef KIND
 };
 
-int webhook_read(struct webhook *w, const struct field_mask *m, const struct reading *rd)
+int webhook_read(struct webhook *w, const struct field_mask *m, const struct record_source *rd)
 {
 	int e = record_read(w, fields, COUNT(fields), m, rd);
 	if (!e && !w->text[WEBHOOK_BASE_URL])

@@ -45,7 +45,7 @@ const char *webhook_text_of(const struct webhook *w, enum webhook_text which); /
 uint32_t webhook_kinds(const struct webhook *w);
 
 /** Change it as the object says; with rd->envelope, from the store. @return 0; REGISTRY_E_INVALID; -ENOMEM */
-int webhook_read(struct webhook *w, const struct field_mask *m, const struct reading *rd);
+int webhook_read(struct webhook *w, const struct field_mask *m, const struct record_source *rd);
 /** The members behind `ids`, for people: secrets hidden. Within an object that the caller opens and closes. */
 void webhook_write(struct text *t, const struct webhook *w);
 /** All of it, for the store. @return 0; -EIO it cannot be sealed; -ENOMEM */

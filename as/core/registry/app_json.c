@@ -3,7 +3,7 @@
 #include "as/core/registry/device_json.h"
 #include <string.h>
 
-static int read_app_id(void *record, const struct record_field *f, const struct reading *rd, json_val v)
+static int read_app_id(void *record, const struct record_field *f, const struct record_source *rd, json_val v)
 {
 	struct app *a = record;
 	struct str s, tenant = { "", 0 };
@@ -41,7 +41,7 @@ static const struct record_field fields[] = {
 	{ "godwit_link", read_object, AT(texts), .arg = TEXT_LINK },
 };
 
-int app_json_read(struct app *a, const struct field_mask *m, const struct reading *rd)
+int app_json_read(struct app *a, const struct field_mask *m, const struct record_source *rd)
 {
 	return record_read(a, fields, COUNT(fields) - (rd->envelope ? 0 : 1), m, rd);
 }

@@ -6,7 +6,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-static int read_device_id(void *record, const struct record_field *f, const struct reading *rd, json_val v)
+static int read_device_id(void *record, const struct record_field *f, const struct record_source *rd, json_val v)
 {
 	struct device *d = record;
 	struct str s;
@@ -21,12 +21,12 @@ static int read_device_id(void *record, const struct record_field *f, const stru
 }
 
 /** EUIs may be added to a device, and changed; never taken away by leaving them out of a mask of ids. */
-static int read_device_eui(void *record, const struct record_field *f, const struct reading *rd, json_val v)
+static int read_device_eui(void *record, const struct record_field *f, const struct record_source *rd, json_val v)
 {
 	return v < 0 ? 0 : read_eui(record, f, rd, v);
 }
 
-static int read_mac_version(void *record, const struct record_field *f, const struct reading *rd, json_val v)
+static int read_mac_version(void *record, const struct record_field *f, const struct record_source *rd, json_val v)
 {
 	struct device *d = record;
 	enum mac_version m = LW_NONE;
@@ -37,7 +37,7 @@ static int read_mac_version(void *record, const struct record_field *f, const st
 	return 0;
 }
 
-static int read_phy_version(void *record, const struct record_field *f, const struct reading *rd, json_val v)
+static int read_phy_version(void *record, const struct record_field *f, const struct record_source *rd, json_val v)
 {
 	struct device *d = record;
 	enum phy_version m = RP_NONE;
@@ -50,7 +50,7 @@ static int read_phy_version(void *record, const struct record_field *f, const st
 	return 0;
 }
 
-static int read_dev_addr(void *record, const struct record_field *f, const struct reading *rd, json_val v)
+static int read_dev_addr(void *record, const struct record_field *f, const struct record_source *rd, json_val v)
 {
 	struct device *d = record;
 	char text[16] = "";
@@ -64,7 +64,7 @@ static int read_dev_addr(void *record, const struct record_field *f, const struc
 }
 
 static int read_session_key_id(
-	void *record, const struct record_field *f, const struct reading *rd, json_val v)
+	void *record, const struct record_field *f, const struct record_source *rd, json_val v)
 {
 	struct device *d = record;
 	struct ulid u = { { 0 } };
@@ -78,7 +78,7 @@ static int read_session_key_id(
 	return 0;
 }
 
-static int read_mac_settings(void *record, const struct record_field *f, const struct reading *rd, json_val v)
+static int read_mac_settings(void *record, const struct record_field *f, const struct record_source *rd, json_val v)
 {
 	struct device *d = record;
 	AUTO(text_done) struct text t = text_growing(JSON_TEXT_MAX);
@@ -95,7 +95,7 @@ static int read_mac_settings(void *record, const struct record_field *f, const s
 	return texts_set(&d->texts, TEXT_MAC_SETTINGS, d->mac.has ? text_str(&t) : STR(""));
 }
 
-static int read_started(void *record, const struct record_field *f, const struct reading *rd, json_val v)
+static int read_started(void *record, const struct record_field *f, const struct record_source *rd, json_val v)
 {
 	struct device *d = record;
 	char text[48];
@@ -106,7 +106,7 @@ static int read_started(void *record, const struct record_field *f, const struct
 	return 0;
 }
 
-static int read_net_id(void *record, const struct record_field *f, const struct reading *rd, json_val v)
+static int read_net_id(void *record, const struct record_field *f, const struct record_source *rd, json_val v)
 {
 	struct device *d = record;
 	char text[16] = "";
@@ -118,7 +118,7 @@ static int read_net_id(void *record, const struct record_field *f, const struct 
 }
 
 /** When the device said its status last; it stands beside the MAC state there. */
-static int read_status_time(const struct reading *rd, struct mac_import *m)
+static int read_status_time(const struct record_source *rd, struct mac_import *m)
 {
 	char text[48];
 	uint64_t ns;
@@ -131,7 +131,7 @@ static int read_status_time(const struct reading *rd, struct mac_import *m)
 	return 0;
 }
 
-static int read_mac_state(void *record, const struct record_field *f, const struct reading *rd, json_val v)
+static int read_mac_state(void *record, const struct record_field *f, const struct record_source *rd, json_val v)
 {
 	struct device *d = record;
 	AUTO(text_done) struct text t = text_growing(JSON_TEXT_MAX);
@@ -152,7 +152,7 @@ static int read_mac_state(void *record, const struct record_field *f, const stru
 	return texts_set(&d->texts, TEXT_MAC_STATE, text_str(&t));
 }
 
-static int read_stored_mac_state(void *record, const struct record_field *f, const struct reading *rd, json_val v)
+static int read_stored_mac_state(void *record, const struct record_field *f, const struct record_source *rd, json_val v)
 {
 	struct device *d = record;
 	struct mac_import m;
@@ -165,7 +165,7 @@ static int read_stored_mac_state(void *record, const struct record_field *f, con
 }
 
 /** A registry number or revision: a text of digits, from the store only. */
-static int read_number(void *record, const struct record_field *f, const struct reading *rd, json_val v)
+static int read_number(void *record, const struct record_field *f, const struct record_source *rd, json_val v)
 {
 	uint64_t n;
 	if (!rd->envelope || v < 0)
@@ -176,13 +176,13 @@ static int read_number(void *record, const struct record_field *f, const struct 
 	return 0;
 }
 
-static int read_stored_u32(void *record, const struct record_field *f, const struct reading *rd, json_val v)
+static int read_stored_u32(void *record, const struct record_field *f, const struct record_source *rd, json_val v)
 {
 	return rd->envelope && v >= 0 ? read_u32(record, f, rd, v) : 0;
 }
 
 /** Multicast groups, from the store only. */
-static int read_groups(void *record, const struct record_field *f, const struct reading *rd, json_val v)
+static int read_groups(void *record, const struct record_field *f, const struct record_source *rd, json_val v)
 {
 	struct device *d = record;
 	if (!rd->envelope || v < 0)
@@ -262,7 +262,7 @@ static void counters_settle(struct device_session *s)
 	s->has_n_f_cnt_down = s->has_a_f_cnt_down = true;
 }
 
-int device_json_read(struct device *d, const struct field_mask *m, const struct reading *rd)
+int device_json_read(struct device *d, const struct field_mask *m, const struct record_source *rd)
 {
 	static const struct field_mask all = { 0 };
 	struct device_session was = d->session;

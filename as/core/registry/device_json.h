@@ -6,7 +6,7 @@
 /** Change a device (fresh, or a clone) as the object says. Ids and registry number of an existing device
  * stay.
  * @return 0; REGISTRY_E_INVALID; -ENOMEM */
-int device_json_read(struct device *d, const struct field_mask *m, const struct reading *rd);
+int device_json_read(struct device *d, const struct field_mask *m, const struct record_source *rd);
 
 enum device_json {
 	DEVICE_JSON_KEYS = 1,    /**< with root and session keys */

@@ -2,7 +2,7 @@
 #include "as/core/registry/entity_json.h"
 #include <string.h>
 
-static int read_gateway_id(void *record, const struct record_field *f, const struct reading *rd, json_val v)
+static int read_gateway_id(void *record, const struct record_field *f, const struct record_source *rd, json_val v)
 {
 	struct gateway *g = record;
 	struct str s;
@@ -16,20 +16,20 @@ static int read_gateway_id(void *record, const struct record_field *f, const str
 	return str_copy(s, g->id, sizeof g->id) ? record_bad(rd, f, "is too long") : 0;
 }
 
-static int read_gateway_eui(void *record, const struct record_field *f, const struct reading *rd, json_val v)
+static int read_gateway_eui(void *record, const struct record_field *f, const struct record_source *rd, json_val v)
 {
 	return v < 0 ? 0 : read_eui(record, f, rd, v);
 }
 
 /** The Things Stack's list of plans: the first counts. */
-static int read_plans(void *record, const struct record_field *f, const struct reading *rd, json_val v)
+static int read_plans(void *record, const struct record_field *f, const struct record_source *rd, json_val v)
 {
 	if (v >= 0 && json_type(rd->j, v) == JSON_ARRAY)
 		v = json_first(rd->j, v);
 	return v < 0 ? 0 : read_word(record, f, rd, v);
 }
 
-static int read_location(void *record, const struct record_field *f, const struct reading *rd, json_val v)
+static int read_location(void *record, const struct record_field *f, const struct record_source *rd, json_val v)
 {
 	struct gateway *g = record;
 	int64_t lat = 0, lon = 0, alt = 0;
@@ -56,7 +56,7 @@ static int read_location(void *record, const struct record_field *f, const struc
 	return 0;
 }
 
-static int read_antennas(void *record, const struct record_field *f, const struct reading *rd, json_val v)
+static int read_antennas(void *record, const struct record_field *f, const struct record_source *rd, json_val v)
 {
 	if (v >= 0 && json_type(rd->j, v) != JSON_ARRAY)
 		return record_bad(rd, f, "must be an array");
@@ -65,7 +65,7 @@ static int read_antennas(void *record, const struct record_field *f, const struc
 	return r ? r : read_json(record, f, rd, v);
 }
 
-static int read_duty_cycle(void *record, const struct record_field *f, const struct reading *rd, json_val v)
+static int read_duty_cycle(void *record, const struct record_field *f, const struct record_source *rd, json_val v)
 {
 	if (v < 0) {
 		((struct gateway *)record)->enforce_duty_cycle = true;
@@ -74,7 +74,7 @@ static int read_duty_cycle(void *record, const struct record_field *f, const str
 	return read_bool(record, f, rd, v);
 }
 
-static int read_number(void *record, const struct record_field *f, const struct reading *rd, json_val v)
+static int read_number(void *record, const struct record_field *f, const struct record_source *rd, json_val v)
 {
 	uint64_t n;
 	if (!rd->envelope || v < 0)
@@ -104,7 +104,7 @@ static const struct record_field fields[] = {
 	{ "godwit.revision", read_number, AT(entry.revision) },
 };
 
-int gateway_json_read(struct gateway *g, const struct field_mask *m, const struct reading *rd)
+int gateway_json_read(struct gateway *g, const struct field_mask *m, const struct record_source *rd)
 {
 	return record_read(g, fields, COUNT(fields), m, rd);
 }

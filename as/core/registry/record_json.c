@@ -95,7 +95,7 @@ json_val record_find(const struct json *j, json_val root, const char *path)
 }
 
 int record_read(void *record, const struct record_field *f, size_t n, const struct field_mask *m,
-	const struct reading *rd)
+	const struct record_source *rd)
 {
 	for (size_t i = 0; i < n; i++) {
 		json_val v = record_find(rd->j, rd->root, f[i].path);
@@ -110,7 +110,7 @@ int record_read(void *record, const struct record_field *f, size_t n, const stru
 	return 0;
 }
 
-int record_bad(const struct reading *rd, const struct record_field *f, const char *why)
+int record_bad(const struct record_source *rd, const struct record_field *f, const char *why)
 {
 	return problem_say(rd->problem, REGISTRY_E_INVALID, f->path, "%s", why);
 }
@@ -132,7 +132,7 @@ static json_val unwrap(const struct json *j, json_val v)
 	return v >= 0 && json_type(j, v) == JSON_OBJECT ? json_get(j, v, "value") : v;
 }
 
-int read_bool(void *record, const struct record_field *f, const struct reading *rd, json_val v)
+int read_bool(void *record, const struct record_field *f, const struct record_source *rd, json_val v)
 {
 	bool b = false;
 	v = unwrap(rd->j, v);
@@ -142,7 +142,7 @@ int read_bool(void *record, const struct record_field *f, const struct reading *
 	return 0;
 }
 
-int read_eui(void *record, const struct record_field *f, const struct reading *rd, json_val v)
+int read_eui(void *record, const struct record_field *f, const struct record_source *rd, json_val v)
 {
 	uint64_t eui = 0;
 	char text[32] = "";
@@ -153,7 +153,7 @@ int read_eui(void *record, const struct record_field *f, const struct reading *r
 	return 0;
 }
 
-int read_u32(void *record, const struct record_field *f, const struct reading *rd, json_val v)
+int read_u32(void *record, const struct record_field *f, const struct record_source *rd, json_val v)
 {
 	uint64_t n = 0;
 	v = unwrap(rd->j, v);
@@ -164,7 +164,7 @@ int read_u32(void *record, const struct record_field *f, const struct reading *r
 	return 0;
 }
 
-int read_word(void *record, const struct record_field *f, const struct reading *rd, json_val v)
+int read_word(void *record, const struct record_field *f, const struct record_source *rd, json_val v)
 {
 	struct str s = { "", 0 };
 	if (v >= 0 && json_plain(rd->j, v, &s))
@@ -178,7 +178,7 @@ int read_word(void *record, const struct record_field *f, const struct reading *
 }
 
 static int open_sealed(
-	const struct reading *rd, const struct record_field *f, json_val sealed, struct key *ret)
+	const struct record_source *rd, const struct record_field *f, json_val sealed, struct key *ret)
 {
 	uint8_t wrapped[WRAPPED_KEY];
 	size_t n;
@@ -193,7 +193,7 @@ static int open_sealed(
 	return 0;
 }
 
-int read_key(void *record, const struct record_field *f, const struct reading *rd, json_val v)
+int read_key(void *record, const struct record_field *f, const struct record_source *rd, json_val v)
 {
 	struct key k = { 0 };
 	char text[64] = "";
@@ -219,7 +219,7 @@ int read_key(void *record, const struct record_field *f, const struct reading *r
 	return 0;
 }
 
-int read_time(void *record, const struct record_field *f, const struct reading *rd, json_val v)
+int read_time(void *record, const struct record_field *f, const struct record_source *rd, json_val v)
 {
 	char text[48];
 	uint64_t ns = 0;
@@ -231,7 +231,7 @@ int read_time(void *record, const struct record_field *f, const struct reading *
 	return 0;
 }
 
-int read_text(void *record, const struct record_field *f, const struct reading *rd, json_val v)
+int read_text(void *record, const struct record_field *f, const struct record_source *rd, json_val v)
 {
 	char text[DESCRIPTION_TEXT_MAX + 1] = "";
 	size_t max = f->arg == TEXT_NAME ? NAME_TEXT_MAX : DESCRIPTION_TEXT_MAX;
@@ -244,7 +244,7 @@ int read_text(void *record, const struct record_field *f, const struct reading *
 	return texts_set(at(record, f->off), (enum record_text)f->arg, str_of(text));
 }
 
-int read_json(void *record, const struct record_field *f, const struct reading *rd, json_val v)
+int read_json(void *record, const struct record_field *f, const struct record_source *rd, json_val v)
 {
 	AUTO(text_done) struct text t = text_growing(JSON_TEXT_MAX);
 	json_copy(&t, rd->j, v);
@@ -255,7 +255,7 @@ int read_json(void *record, const struct record_field *f, const struct reading *
 	return texts_set(at(record, f->off), (enum record_text)f->arg, str_is(s, "{}") || str_is(s, "[]") ? STR("") : s);
 }
 
-int read_object(void *record, const struct record_field *f, const struct reading *rd, json_val v)
+int read_object(void *record, const struct record_field *f, const struct record_source *rd, json_val v)
 {
 	if (v >= 0 && json_type(rd->j, v) != JSON_OBJECT)
 		return record_bad(rd, f, "must be an object");
@@ -263,7 +263,7 @@ int read_object(void *record, const struct record_field *f, const struct reading
 }
 
 /** A formatter is one of The Things Stack's. */
-static int formatter_check(const struct record_field *f, const struct reading *rd, json_val formatters, const char *member)
+static int formatter_check(const struct record_field *f, const struct record_source *rd, json_val formatters, const char *member)
 {
 	static const char *const names[] = { "NONE", "REPOSITORY", "GRPC_SERVICE", "JAVASCRIPT", "CAYENNELPP" };
 	char text[64] = "", field[64];
@@ -281,7 +281,7 @@ static int formatter_check(const struct record_field *f, const struct reading *r
 	return problem_say(rd->problem, REGISTRY_E_INVALID, field, "must be FORMATTER_NONE, _REPOSITORY, _GRPC_SERVICE, _JAVASCRIPT or _CAYENNELPP");
 }
 
-int read_formatters(void *record, const struct record_field *f, const struct reading *rd, json_val v)
+int read_formatters(void *record, const struct record_field *f, const struct record_source *rd, json_val v)
 {
 	int e = 0;
 	if (v >= 0 && json_type(rd->j, v) == JSON_OBJECT)

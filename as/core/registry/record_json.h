@@ -24,8 +24,8 @@ int field_mask_parse(const char *text, struct field_mask *ret, struct problem *p
 /** Is the field, one above it or one below it named? */
 bool field_mask_covers(const struct field_mask *m, const char *path);
 
-/** How a record is read. */
-struct reading {
+/** Where a record is read from, and how. */
+struct record_source {
 	const struct json *j;
 	json_val root;
 	const struct envelope *envelope; /**< set: from the store, with sealed keys; NULL: from outside */
@@ -36,7 +36,7 @@ struct reading {
 struct record_field;
 /** Read a field into the record. v is absent when it is to be cleared. @return 0; REGISTRY_E_INVALID; -ENOMEM
  */
-typedef int record_reader(void *record, const struct record_field *f, const struct reading *rd, json_val v);
+typedef int record_reader(void *record, const struct record_field *f, const struct record_source *rd, json_val v);
 
 /** A field: where it stands, and who reads it. */
 struct record_field {
@@ -49,11 +49,11 @@ struct record_field {
 /** Read every field of the table that is there (or, with a mask, that is covered).
  * @return 0; REGISTRY_E_INVALID; -ENOMEM */
 int record_read(void *record, const struct record_field *f, size_t n, const struct field_mask *m,
-	const struct reading *rd);
+	const struct record_source *rd);
 /** The value at a dotted path below root; negative: absent. */
 json_val record_find(const struct json *j, json_val root, const char *path);
 /** Complain about a field. @return REGISTRY_E_INVALID */
-int record_bad(const struct reading *rd, const struct record_field *f, const char *why);
+int record_bad(const struct record_source *rd, const struct record_field *f, const char *why);
 
 /* Readers. Those of members need `off`. */
 record_reader read_bool;

@@ -24,7 +24,7 @@ static int load_meta(struct registry *r, struct str key, struct slice value)
 	return 0;
 }
 
-static int load_app(struct registry *r, const struct reading *rd)
+static int load_app(struct registry *r, const struct record_source *rd)
 {
 	AUTO(app_free) struct app *a = app_new();
 	if (!a)
@@ -41,7 +41,7 @@ static int load_app(struct registry *r, const struct reading *rd)
 	return e;
 }
 
-static int load_device(struct registry *r, const struct reading *rd)
+static int load_device(struct registry *r, const struct record_source *rd)
 {
 	AUTO(device_free) struct device *d = device_new();
 	struct str app;
@@ -67,7 +67,7 @@ static int load_device(struct registry *r, const struct reading *rd)
 	return 0;
 }
 
-static int load_gateway(struct registry *r, const struct reading *rd)
+static int load_gateway(struct registry *r, const struct record_source *rd)
 {
 	AUTO(gateway_free) struct gateway *g = gateway_new();
 	if (!g)
@@ -111,7 +111,7 @@ int registry_load(struct registry *r, enum registry_table table, struct slice ke
 {
 	static const struct {
 		enum registry_table table;
-		int (*fn)(struct registry *r, const struct reading *rd);
+		int (*fn)(struct registry *r, const struct record_source *rd);
 	} tables[] = {
 		{ REGISTRY_APPS, load_app },
 		{ REGISTRY_DEVICES, load_device },
@@ -132,7 +132,7 @@ int registry_load(struct registry *r, enum registry_table table, struct slice ke
 	else
 		for (size_t i = 0; i < COUNT(tables); i++)
 			if (tables[i].table == table)
-				e = tables[i].fn(r, &(struct reading){ .j = &j, .root = json_root(&j), .envelope = r->envelope, .problem = p });
+				e = tables[i].fn(r, &(struct record_source){ .j = &j, .root = json_root(&j), .envelope = r->envelope, .problem = p });
 	free(tok);
 	return e;
 }
