@@ -76,7 +76,7 @@ static void failed(struct dial *d, const char *how)
 	if (how)
 		say(d, "no connection to %s (%s): %s", d->host, shown, how);
 	else if (!d->why[0])
-		say(d, "%s is at %s, which is no public address (as.webhook-private-addresses)", d->host, shown);
+		say(d, "%s is at %s, which is no public address (as.private-addresses)", d->host, shown);
 	d->at++;
 	loop_timer_in(d->timer, 0);
 }

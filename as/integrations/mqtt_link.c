@@ -1,6 +1,8 @@
 /** @file The wire of one MQTT client: step by step to the broker, and what is said when a step fails. */
 #include "as/integrations/mqtt_link.h"
+#include "as/core/integration/address.h"
 #include "as/core/integration/websocket_answer.h"
+#include "as/mqtt_listener.h"
 #include "as/websocket.h"
 #include "common/net_tls.h"
 #include <event2/buffer.h>
@@ -37,6 +39,7 @@ struct mqtt_link {
 	SSL_CTX *tls; /**< NULL: plain */
 	struct rng rng;
 	uint64_t connect_us;
+	bool is_public_only;
 	struct loop_timer *timer;
 
 	enum step step;
@@ -427,6 +430,10 @@ static void try_address(struct mqtt_link *k)
 	uint64_t brief_us = NEXT_ADDRESS_S * SEC_US;
 	bool is_last = k->address + 1 == k->addresses.n;
 	step_begin(k, STEP_CONNECT, !is_last && brief_us < k->connect_us ? brief_us : k->connect_us);
+	if (k->is_public_only && !address_is_public(mqtt_listener_ip(a).octets)) {
+		address_failed(k, "it is no public address (as.private-addresses)");
+		return;
+	}
 	k->fd = socket(a->sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (k->fd < 0 || (connect(k->fd, (const struct sockaddr *)&a->sa, a->len) && errno != EINPROGRESS)) {
 		address_failed(k, strerror(errno));
@@ -503,6 +510,7 @@ int mqtt_link_new(struct loop *l, struct resolver *r, const struct mqtt_link_opt
 	k->user = *user;
 	k->rng = loop_rng();
 	k->fd = -1;
+	k->is_public_only = o->is_public_only;
 	k->connect_us = o->connect_us ? o->connect_us : CONNECT_S * SEC_US;
 	co.answer_us = co.answer_us ? co.answer_us : CONNECT_S * SEC_US;
 	co.ack_us = co.ack_us ? co.ack_us : ACK_S * SEC_US;

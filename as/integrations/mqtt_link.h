@@ -15,6 +15,7 @@ struct mqtt_link_options {
 	struct broker_url url;
 	struct tls_client_options tls;     /**< looked at if url.is_tls */
 	struct mqtt_client_options client; /**< packet_max, answer_us, ack_us: 0 stands for what is usual */
+	bool is_public_only;               /**< addresses of this host and of private networks are passed over, as in dial.h */
 	uint64_t connect_us;               /**< for each of look-up, connection and handshake [us]; 0: 10 s */
 };
 

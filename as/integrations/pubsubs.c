@@ -150,6 +150,7 @@ static int make_link(struct pubsub_own *own)
 	for (enum pubsub_down d = 0; d < PUBSUB_DOWN_N; d++)
 		if (own->settings->v[PUBSUB_DOWN + d])
 			own->downs[own->n_downs++] = d;
+	plan->o.is_public_only = !as->settings->private_addresses;
 	if (!r)
 		r = mqtt_link_new(as->loop, as->pubsubs->resolver, &plan->o, &user, &own->link, &t);
 	free(plan);

@@ -137,7 +137,7 @@ static int post(struct hook *h, struct call *c, const struct webhook_target *to)
 {
 	struct webhooks *x = h->room;
 	struct as *as = x->as;
-	const struct http_post_options o = { as->settings->webhook_timeout, IDLE_S * SEC_US, !as->settings->webhook_private_addresses };
+	const struct http_post_options o = { as->settings->webhook_timeout, IDLE_S * SEC_US, !as->settings->private_addresses };
 	if (!c->post)
 		c->post = http_post_new(as->loop, x->resolver, &o, done, c);
 	if (!c->post)

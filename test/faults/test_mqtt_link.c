@@ -192,7 +192,7 @@ static void on_limit(void *ctx)
 	ck_abort_msg("nothing happened");
 }
 
-static void begin(const char *url, enum manners manners)
+static void begin_within(const char *url, enum manners manners, bool is_public_only)
 {
 	struct sockaddr_in any = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	struct net_address bound;
@@ -208,13 +208,18 @@ static void begin(const char *url, enum manners manners)
 	text_printf(&u, "%s:%u", url, net_port(&bound));
 	/* What is waited for in vain is not waited for long. */
 	uint64_t limit_us = manners == SILENT ? 300 * MS_US : 50 * SEC_US;
-	struct mqtt_link_options o = { .connect_us = limit_us,
+	struct mqtt_link_options o = { .connect_us = limit_us, .is_public_only = is_public_only,
 		.client = { .level = MQTT_311, .client_id = STR("c"), .keep_alive_s = 60, .answer_us = limit_us } };
 	ck_assert_int_eq(broker_url_parse(str_of(full), false, &o.url, &why), 0);
 	const struct mqtt_link_user user = { { NULL, on_connected, ignore, on_outcome, NULL, NULL, NULL }, on_ended };
 	ck_assert_int_eq(mqtt_link_new(t.loop, t.resolver, &o, &user, &t.link, &why), 0);
 	t.limit = loop_timer_new(t.loop, on_limit, NULL);
 	loop_timer_in(t.limit, 60 * SEC_US);
+}
+
+static void begin(const char *url, enum manners manners)
+{
+	begin_within(url, manners, false);
 }
 
 static void run(void)
@@ -290,6 +295,16 @@ START_TEST(who_closes_is_told_apart_by_step)
 }
 END_TEST
 
+START_TEST(nobody_is_there_who_must_not_be_reached)
+{
+	static const char *const urls[] = { "mqtt://127.0.0.1", "mqtt://localhost", "ws://[::ffff:127.0.0.1]" };
+	for (size_t i = 0; i < COUNT(urls); i++) {
+		begin_within(urls[i], ACCEPTS, true);
+		ends(MQTT_FAULT_AWAY, "it is no public address (as.private-addresses)");
+	}
+}
+END_TEST
+
 START_TEST(messages_go_through_plainly_and_in_frames)
 {
 	static const struct { const char *url; enum manners manners; } rows[] = { { "mqtt://localhost", ACCEPTS }, { "ws://127.0.0.1", WEBSOCKET } };
@@ -337,6 +352,7 @@ int main(void)
 	tcase_add_test(c, who_is_away_is_told_with_every_address);
 	tcase_add_test(c, who_is_silent_is_told_apart_by_step);
 	tcase_add_test(c, who_closes_is_told_apart_by_step);
+	tcase_add_test(c, nobody_is_there_who_must_not_be_reached);
 	tcase_add_test(c, messages_go_through_plainly_and_in_frames);
 	tcase_add_test(c, its_owner_may_open_close_and_free_it);
 	suite_add_tcase(s, c);

@@ -397,7 +397,7 @@ class Crash(unittest.TestCase):
             self.assertEqual(h.headers["X-Hub-Signature-256"], "sha256=" + hmac.new(b"0123456789abcdef", h.body, hashlib.sha256).hexdigest())
         # Names that stand for this host are of no help where it may not be reached.
         stack.kill()
-        stack.settings.append("--as.webhook-private-addresses=false")
+        stack.settings.append("--as.private-addresses=false")
         stack.start()
         before = len(r.heard)
         for base in (r.url, "http://localhost:%d" % r.port, "http://[::ffff:127.0.0.1]:%d" % r.port):
