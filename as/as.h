@@ -28,7 +28,7 @@ struct as_settings {
 #undef SETTING
 };
 
-enum { AS_INTEGRATION_KINDS = 2 }; /**< as enum integration_kind */
+enum { AS_INTEGRATION_KINDS = 2, AS_LINE_WAYS = 2 }; /**< as enum integration_kind; as enum line_way */
 
 struct as_metrics {
 #define METRIC(member, kind, name, help) METRIC_MEMBER_##kind member;

@@ -3,6 +3,7 @@
 #include "as/api/routes.h"
 #include "as/applications.h"
 #include "as/doors.h"
+#include "as/formatters/lines.h"
 #include "as/integrations/integrations.h"
 #include "as/replica.h"
 #include "as/telemetry.h"
@@ -24,6 +25,12 @@ static const char *as_integration_label(unsigned i)
 {
 	static const char *const kinds[AS_INTEGRATION_KINDS] = { [INTEGRATION_PUBSUB] = "pubsub", [INTEGRATION_WEBHOOK] = "webhook" };
 	return kinds[i];
+}
+
+static const char *as_line_label(unsigned i)
+{
+	static const char *const ways[AS_LINE_WAYS] = { [LINE_UP] = "up", [LINE_DOWN] = "down" };
+	return ways[i];
 }
 
 static const struct metric metrics[] = {
