@@ -25,7 +25,7 @@ include $(B)/config.mk
 endif
 
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 $(WARN) $(HARDEN) -MMD -MP -I$(S) $(PC_CFLAGS) -DVERSION='"$(VERSION)"' $(CPPFLAGS) $(CFLAGS)
-ALL_LIBS = $(EVENT_LIBS) $(SSL_LIBS) $(MSGPACK_LIBS) $(LMDB_LIBS) $(WSLAY_LIBS) $(LZ4_LIBS) -lpthread
+ALL_LIBS = $(EVENT_LIBS) $(SSL_LIBS) $(MSGPACK_LIBS) $(LMDB_LIBS) $(WSLAY_LIBS) $(LZ4_LIBS) $(DUKTAPE_LIBS) $(SECCOMP_LIBS) -lm -lpthread
 
 # One static library per folder; every .c in it and in the folders below belongs to it, except main.c.
 lib_src = $(filter-out %/main.c,$(wildcard $(S)/$1/*.c $(S)/$1/*/*.c $(S)/$1/*/*/*.c))
@@ -55,6 +55,12 @@ $(B)/godwit-as: $(B)/as/main.o $(B)/libas.a $(LIBS_proto) ; $(link)
 $(B)/godwit: $(B)/as/cli/main.o $(B)/libas.a $(LIBS_proto) ; $(link)
 $(B)/godwit-sim: $(call objs,$(wildcard $(S)/test/sim/*.c)) $(LIBS_proto) ; $(link)
 $(B)/test/mqtt_broker/mqtt-broker: $(B)/test/mqtt_broker/main.o $(B)/libas.a $(LIBS_proto) ; $(link)
+# What runs before every script of a payload formatter, as an initializer of octets.
+$(B)/as/scripts/prelude.inc: $(S)/as/scripts/prelude.js
+	@mkdir -p $(@D)
+	@od -An -v -tu1 $< | sed 's/[0-9][0-9]*/&,/g' > $@
+$(B)/as/scripts/prelude.o: $(B)/as/scripts/prelude.inc
+$(B)/as/scripts/prelude.o: CPPFLAGS += -I$(B)
 $(B)/%.o: $(S)/%.c
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -c -o $@ $<
