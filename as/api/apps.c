@@ -2,6 +2,7 @@
 #include "as/api/lists.h"
 #include "as/api/routes.h"
 #include "as/core/registry/entity_json.h"
+#include "as/core/registry/formatters_json.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -130,10 +131,7 @@ static void write_link(struct text *t, const struct app *a)
 	struct json_tok tok[512];
 	struct json j;
 	json_open(t, '{');
-	if (a->texts.v[TEXT_FORMATTERS]) {
-		json_name(t, "default_formatters");
-		json_raw_out(t, str_of(a->texts.v[TEXT_FORMATTERS]));
-	}
+	formatters_write(t, "default_formatters", &a->formatters);
 	struct str link = str_of(texts_get(&a->texts, TEXT_LINK));
 	if (link.n && !json_parse(link, tok, COUNT(tok), &j, NULL)) {
 		json_val v = json_get(&j, json_root(&j), "skip_payload_crypto");
@@ -181,7 +179,7 @@ static int link_key_check(struct api_call *c)
 	return 0;
 }
 
-static int link_change(struct api_call *c, struct app *wish)
+static int link_change(struct api_call *c, struct app *wish, const struct field_mask *mask)
 {
 	char kept[64];
 	struct text t = text_fixed(kept, sizeof kept);
@@ -197,13 +195,8 @@ static int link_change(struct api_call *c, struct app *wish)
 		return problem_say(&c->problem, REGISTRY_E_INVALID, "skip_payload_crypto",
 			"cannot be true: payloads are always decrypted here; leave it out");
 	text_puts(&t, "{\"skip_payload_crypto\":false}");
-	static const struct record_field formatters = { .path = "default_formatters",
-		.read = read_formatters,
-		.off = offsetof(struct app, texts),
-		.arg = TEXT_FORMATTERS };
-	static const struct field_mask all = { 0 };
-	e = record_read(
-		wish, &formatters, 1, &all, &(struct record_source){ .j = &c->body, .root = c->object, .problem = &c->problem });
+	e = formatters_read(&wish->formatters, "default_formatters", mask,
+		&(struct record_source){ .j = &c->body, .root = c->object, .problem = &c->problem });
 	return e ? e : texts_set(&wish->texts, TEXT_LINK, text_str(&t));
 }
 
@@ -228,10 +221,13 @@ static void link_set(void *ctx, struct http_request *r)
 	static const struct api_need need = { API_APP | API_BODY | API_CHANGE | API_NO_BODY_OK,
 		RIGHT_APPLICATION_LINK, "link" };
 	struct api_call c;
+	struct field_mask mask;
 	if (api_begin(&c, ctx, r, &need))
 		return;
-	AUTO(app_free) struct app *wish = app_clone(c.app);
-	link_store(&c, wish ? link_change(&c, wish) : -ENOMEM, &wish);
+	if (!api_mask(&c, &mask)) {
+		AUTO(app_free) struct app *wish = app_clone(c.app);
+		link_store(&c, wish ? link_change(&c, wish, &mask) : -ENOMEM, &wish);
+	}
 	api_done(&c);
 }
 
@@ -245,7 +241,7 @@ static void link_delete(void *ctx, struct http_request *r)
 	AUTO(app_free) struct app *wish = app_clone(c.app);
 	int e = wish ? app_unlink(wish) : -ENOMEM;
 	if (!e)
-		e = texts_set(&wish->texts, TEXT_FORMATTERS, STR(""));
+		formatters_done(&wish->formatters);
 	link_store(&c, e, &wish);
 	api_done(&c);
 }

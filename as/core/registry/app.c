@@ -18,6 +18,7 @@ struct app *app_clone(const struct app *a)
 	memcpy(c->tenant, a->tenant, sizeof c->tenant);
 	c->created_unix_us = a->created_unix_us;
 	c->updated_unix_us = a->updated_unix_us;
+	formatters_copy(&c->formatters, &a->formatters);
 	if (texts_copy(&c->texts, &a->texts) < 0) {
 		app_free(c);
 		return NULL;
@@ -30,6 +31,7 @@ void app_free(struct app *a)
 	if (!a)
 		return;
 	texts_done(&a->texts);
+	formatters_done(&a->formatters);
 	free(a);
 }
 

@@ -1,6 +1,6 @@
 /** @file An application: a name space of devices and of API keys. */
 #pragma once
-#include "as/core/hash.h"
+#include "as/core/formatters/formatter.h"
 #include "as/core/registry/record.h"
 
 struct device;
@@ -12,7 +12,8 @@ struct app {
 	char id[ID_MAX + 1];       /**< "app1" */
 	char tenant[ID_MAX + 1];   /**< "tenant1" or "" */
 	uint64_t created_unix_us, updated_unix_us;
-	struct record_texts texts; /**< name, description, attributes, formatters (the default ones), link */
+	struct record_texts texts; /**< name, description, attributes, link */
+	struct formatters formatters; /**< the default ones, of devices that have none of their own */
 	/* Kept by the registry and the keyring: */
 	struct device *devices;    /**< in the order of creation, linked by next_of_app */
 	size_t n_devices;

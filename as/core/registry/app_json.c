@@ -1,6 +1,7 @@
 /** @file Applications as JSON. */
 #include "as/core/registry/entity_json.h"
 #include "as/core/registry/device_json.h"
+#include "as/core/registry/formatters_json.h"
 #include <string.h>
 
 static int read_app_id(void *record, const struct record_field *f, const struct record_source *rd, json_val v)
@@ -37,22 +38,24 @@ static const struct record_field fields[] = {
 	{ "name", read_text, AT(texts), .arg = TEXT_NAME },
 	{ "description", read_text, AT(texts), .arg = TEXT_DESCRIPTION },
 	{ "attributes", read_object, AT(texts), .arg = TEXT_ATTRIBUTES },
-	{ "default_formatters", read_formatters, AT(texts), .arg = TEXT_FORMATTERS },
 	{ "godwit_link", read_object, AT(texts), .arg = TEXT_LINK },
 };
 
 int app_json_read(struct app *a, const struct field_mask *m, const struct record_source *rd)
 {
-	return record_read(a, fields, COUNT(fields) - (rd->envelope ? 0 : 1), m, rd);
+	int e = record_read(a, fields, COUNT(fields) - (rd->envelope ? 0 : 1), m, rd);
+	return e ? e : formatters_read(&a->formatters, "default_formatters", m, rd);
 }
 
-static void write_members(struct text *t, const struct app *a, const char *const names[TEXT_N])
+static void write_members(struct text *t, const struct app *a, const char *const names[TEXT_N], bool store)
 {
 	json_open(t, '{');
 	json_name(t, "ids");
 	app_json_ids(t, a);
 	write_times(t, a->created_unix_us, a->updated_unix_us);
 	write_texts(t, &a->texts, names);
+	if (store)
+		formatters_write(t, "default_formatters", &a->formatters);
 	json_close(t, '}');
 }
 
@@ -61,14 +64,14 @@ void app_json_write(struct text *t, const struct app *a)
 	static const char *const names[TEXT_N] = {
 		[TEXT_NAME] = "name", [TEXT_DESCRIPTION] = "description", [TEXT_ATTRIBUTES] = "attributes",
 	};
-	write_members(t, a, names);
+	write_members(t, a, names, false);
 }
 
 void app_json_store(struct text *t, const struct app *a)
 {
 	static const char *const names[TEXT_N] = {
 		[TEXT_NAME] = "name", [TEXT_DESCRIPTION] = "description", [TEXT_ATTRIBUTES] = "attributes",
-		[TEXT_FORMATTERS] = "default_formatters", [TEXT_LINK] = "godwit_link",
+		[TEXT_LINK] = "godwit_link",
 	};
-	write_members(t, a, names);
+	write_members(t, a, names, true);
 }

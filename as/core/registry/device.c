@@ -26,6 +26,7 @@ struct device *device_clone(const struct device *d)
 	memset(&c->by_id, 0, sizeof c->by_id);
 	memset(&c->by_uid, 0, sizeof c->by_uid);
 	memset(&c->by_eui, 0, sizeof c->by_eui);
+	formatters_copy(&c->formatters, &d->formatters);
 	if (texts_copy(&c->texts, &d->texts) < 0) {
 		device_free(c);
 		return NULL;
@@ -38,6 +39,7 @@ void device_free(struct device *d)
 	if (!d)
 		return;
 	texts_done(&d->texts);
+	formatters_done(&d->formatters);
 	crypto_forget(&d->app_key, sizeof d->app_key);
 	crypto_forget(&d->nwk_key, sizeof d->nwk_key);
 	crypto_forget(&d->session, sizeof d->session);

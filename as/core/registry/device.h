@@ -47,6 +47,7 @@ struct device {
 	uint32_t rejoin;         /**< and by `end-devices rejoin` */
 	uint64_t created_unix_us, updated_unix_us;
 	struct record_texts texts;
+	struct formatters formatters; /**< its own; unless they are set, its application's are in force: formatters_of */
 	/* Kept by the registry: */
 	struct device *prev_of_app, *next_of_app;
 	UT_hash_handle by_id, by_uid, by_eui;

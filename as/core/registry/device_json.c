@@ -1,5 +1,6 @@
 /** @file Devices as JSON: the table of their fields, and the writer. */
 #include "as/core/registry/device_json.h"
+#include "as/core/registry/formatters_json.h"
 #include "as/core/registry/mac_settings.h"
 #include "as/core/registry/mac_state.h"
 #include "proto/lorawan/version.h"
@@ -208,7 +209,6 @@ static const struct record_field fields[] = {
 	{ "attributes", read_object, AT(texts), .arg = TEXT_ATTRIBUTES },
 	{ "version_ids", read_object, AT(texts), .arg = TEXT_VERSION_IDS },
 	{ "locations", read_object, AT(texts), .arg = TEXT_LOCATIONS },
-	{ "formatters", read_formatters, AT(texts), .arg = TEXT_FORMATTERS },
 	{ .path = "lorawan_version", .read = read_mac_version },
 	{ .path = "lorawan_phy_version", .read = read_phy_version },
 	{ "frequency_plan_id", read_word, AT(plan), .arg = sizeof((struct device *)0)->plan },
@@ -268,6 +268,8 @@ int device_json_read(struct device *d, const struct field_mask *m, const struct 
 	struct device_session was = d->session;
 	bool had = was.present;
 	int r = record_read(d, fields, COUNT(fields), m, rd);
+	if (!r)
+		r = formatters_read(&d->formatters, "formatters", m, rd);
 	if (!r && record_find(rd->j, rd->root, nwk_s_key.path) >= 0 &&
 	    record_find(rd->j, rd->root, "session.keys.f_nwk_s_int_key") < 0)
 		r = record_read(d, &nwk_s_key, 1, &all, rd);
@@ -419,7 +421,6 @@ void device_json_members(
 		[TEXT_ATTRIBUTES] = "attributes",
 		[TEXT_VERSION_IDS] = "version_ids",
 		[TEXT_LOCATIONS] = "locations",
-		[TEXT_FORMATTERS] = "formatters",
 		[TEXT_MAC_SETTINGS] = "mac_settings",
 	};
 	const struct envelope *e = what & DEVICE_JSON_STORE ? envelope : NULL;
@@ -428,6 +429,7 @@ void device_json_members(
 	device_json_ids(t, d, d->session.present ? &d->session.dev_addr : NULL);
 	write_times(t, d->created_unix_us, d->updated_unix_us);
 	write_texts(t, &d->texts, texts);
+	formatters_write(t, "formatters", &d->formatters);
 	write_word(t, "lorawan_version", mac_version_json(d->mac_version));
 	write_word(t, "lorawan_phy_version", phy_version_json(d->phy_version));
 	write_word(t, "frequency_plan_id", d->plan);

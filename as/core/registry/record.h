@@ -31,7 +31,6 @@ enum record_text {
 	TEXT_NAME,
 	TEXT_DESCRIPTION,
 	TEXT_ATTRIBUTES,   /**< JSON object of strings */
-	TEXT_FORMATTERS,   /**< JSON object: up_formatter, up_formatter_parameter, down_formatter, ... */
 	TEXT_MAC_SETTINGS, /**< JSON object as the operator gave it, of which device.mac is what the ns is
 			      told */
 	TEXT_LOCATIONS,    /**< JSON object of locations by service; a gateway's antennas (array) */

@@ -262,35 +262,6 @@ int read_object(void *record, const struct record_field *f, const struct record_
 	return read_json(record, f, rd, v);
 }
 
-/** A formatter is one of The Things Stack's. */
-static int formatter_check(const struct record_field *f, const struct record_source *rd, json_val formatters, const char *member)
-{
-	static const char *const names[] = { "NONE", "REPOSITORY", "GRPC_SERVICE", "JAVASCRIPT", "CAYENNELPP" };
-	char text[64] = "", field[64];
-	struct text t = text_fixed(field, sizeof field);
-	json_val v = json_get(rd->j, formatters, member);
-	if (v < 0 || json_type(rd->j, v) == JSON_NULL)
-		return 0;
-	if (!json_string(rd->j, v, text, sizeof text) && str_starts(str_of(text), "FORMATTER_"))
-		for (size_t i = 0; i < COUNT(names); i++)
-			if (!strcmp(text + strlen("FORMATTER_"), names[i]))
-				return 0;
-	text_puts(&t, f->path);
-	text_putc(&t, '.');
-	text_puts(&t, member);
-	return problem_say(rd->problem, REGISTRY_E_INVALID, field, "must be FORMATTER_NONE, _REPOSITORY, _GRPC_SERVICE, _JAVASCRIPT or _CAYENNELPP");
-}
-
-int read_formatters(void *record, const struct record_field *f, const struct record_source *rd, json_val v)
-{
-	int e = 0;
-	if (v >= 0 && json_type(rd->j, v) == JSON_OBJECT)
-		e = formatter_check(f, rd, v, "up_formatter");
-	if (!e && v >= 0 && json_type(rd->j, v) == JSON_OBJECT)
-		e = formatter_check(f, rd, v, "down_formatter");
-	return e ? e : read_object(record, f, rd, v);
-}
-
 void write_texts(struct text *t, const struct record_texts *x, const char *const names[TEXT_N])
 {
 	for (size_t i = 0; i < TEXT_N; i++) {

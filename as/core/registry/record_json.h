@@ -66,7 +66,6 @@ record_reader read_time; /**< uint64_t us; from the store only */
 record_reader read_text;   /**< name or description */
 record_reader read_json;   /**< any JSON value, kept */
 record_reader read_object; /**< a JSON object, replaced */
-record_reader read_formatters; /**< likewise, with formatters that The Things Stack has; none runs here, so their names are kept */
 
 /* Writers; each leaves out what is empty, as The Things Stack does. */
 void write_texts(struct text *t, const struct record_texts *x,

@@ -35,6 +35,7 @@ void registry_done(struct registry *r)
 		HASH_DEL(r->apps, a);
 		app_free(a);
 	}
+	scripts_done(&r->scripts);
 	*r = (struct registry){ 0 };
 }
 

@@ -44,6 +44,7 @@ struct registry {
 	const struct envelope *envelope; /**< for the keys in the records */
 	struct rng rng;
 	char default_tenant[ID_MAX + 1];
+	struct scripts scripts;                       /**< texts of formatters, each kept once */
 	struct app *apps;                             /**< by key */
 	struct device *by_id, *by_uid, *by_eui;
 	struct gateway *gtw_by_id, *gtw_by_uid, *gtw_by_eui;

@@ -121,6 +121,7 @@ int registry_app_create(struct registry *r, struct app *a, const struct now *now
 		return problem_say(
 			p, REGISTRY_E_FULL, "", "there are %d applications, more are not allowed", APPS_MAX);
 	a->created_unix_us = a->updated_unix_us = now->unix_us;
+	TRY(formatters_intern(&r->scripts, &a->formatters));
 	TRY(index_app(r, a));
 	int e = put_app(r, a);
 	if (e) {
@@ -138,11 +139,15 @@ int registry_app_update(
 		return problem_say(p, REGISTRY_E_INVALID, "ids.application_id", "cannot be changed");
 	wish->created_unix_us = a->created_unix_us;
 	wish->updated_unix_us = now->unix_us;
+	TRY(formatters_intern(&r->scripts, &wish->formatters));
 	TRY(put_app(r, wish));
 	struct record_texts old = a->texts;
+	struct formatters before = a->formatters;
 	a->texts = wish->texts;
+	a->formatters = wish->formatters;
 	a->updated_unix_us = wish->updated_unix_us;
 	wish->texts = old;
+	wish->formatters = before;
 	app_free(wish);
 	tell_app(r, a, CHANGE_UPDATED);
 	return 0;
@@ -267,6 +272,7 @@ int registry_device_create(
 	d->entry.uid = r->next_uid;
 	d->entry.revision = r->revision + 1;
 	session_begin(r, d, NULL, now);
+	TRY(formatters_intern(&r->scripts, &d->formatters));
 	e = index_device(r, d);
 	if (!e)
 		e = put_number(r, "uid", r->next_uid + 1);
@@ -299,6 +305,7 @@ static void device_exchange(struct device *d, struct device *wish)
 	memcpy(d->path, was.path, sizeof d->path);
 	memcpy(d->euis, was.euis, sizeof d->euis);
 	wish->texts = was.texts;
+	wish->formatters = was.formatters;
 	crypto_forget(&was, sizeof was);
 }
 
@@ -326,6 +333,7 @@ int registry_device_update(
 	wish->entry.uid = d->entry.uid;
 	wish->entry.revision = r->revision + 1;
 	session_begin(r, wish, d, now);
+	TRY(formatters_intern(&r->scripts, &wish->formatters));
 	TRY(put_device(r, wish));
 	bool moved = wish->has_dev_eui != d->has_dev_eui || wish->dev_eui != d->dev_eui ||
 		     wish->join_eui != d->join_eui;

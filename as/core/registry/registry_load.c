@@ -35,7 +35,9 @@ static int load_app(struct registry *r, const struct record_source *rd)
 	if (!a->key[0] || registry_app(r, str_of(a->key)))
 		return problem_say(
 			rd->problem, REGISTRY_E_INVALID, "ids.application_id", "is missing or twice");
-	e = index_app(r, a);
+	e = formatters_intern(&r->scripts, &a->formatters);
+	if (!e)
+		e = index_app(r, a);
 	if (!e)
 		(void)TAKE(a);
 	return e;
@@ -58,7 +60,9 @@ static int load_device(struct registry *r, const struct record_source *rd)
 		return e;
 	if (registry_device(r, d->app, str_of(d->id)) || registry_device_by_uid(r, d->entry.uid))
 		return problem_say(rd->problem, REGISTRY_E_INVALID, "ids.device_id", "is there twice");
-	e = index_device(r, d);
+	e = formatters_intern(&r->scripts, &d->formatters);
+	if (!e)
+		e = index_device(r, d);
 	if (e)
 		return e;
 	app_adopt(d->app, d);
