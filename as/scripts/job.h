@@ -1,11 +1,9 @@
 /** @file What is asked of a script, and what comes of it: the words that pool.h (in the application server) and once.h (in the command line) share. */
 #pragma once
-#include "common/core/text.h"
+#include "as/core/formatters/script.h" /* and SCRIPT_TEXT_MAX */
 
-struct script; /* as/core/formatters/script.h */
-
-/** Largest text of a script, and of a JSON value that goes to one or comes from one. */
-enum { SCRIPT_TEXT_MAX = 65536, SCRIPT_JSON_MAX = 16384, SCRIPT_BYTES_MAX = 255, SCRIPT_WORDS_MAX = 1024 };
+/** Largest JSON value that goes to a script or comes from one, and other bounds. */
+enum { SCRIPT_JSON_MAX = 16384, SCRIPT_BYTES_MAX = 255, SCRIPT_WORDS_MAX = 1024 };
 
 enum script_call { SCRIPT_DECODE_UPLINK, SCRIPT_ENCODE_DOWNLINK, SCRIPT_DECODE_DOWNLINK, SCRIPT_CALL_N };
 
