@@ -436,6 +436,27 @@ START_TEST(a_disk_that_has_room_again_takes_what_waited)
 }
 END_TEST
 
+/** LMDB forbids a process to open twice what it has open (from 0.9.26 on, the one that is closed takes the other's locks with it):
+ * as in the program, another process copies.
+ * @return what store_copy returned: 0 or the errno; all that was copied, in c */
+static int copy_elsewhere(struct store_copy *c)
+{
+	int fd[2], status;
+	ck_assert_int_eq(pipe(fd), 0);
+	pid_t child = fork();
+	if (child == 0) {
+		struct text err = text_fixed((char[256]){ 0 }, 256);
+		int rc = -store_copy(c, 1, &err);
+		_exit(write(fd[1], c, sizeof *c) == sizeof *c ? rc : 255);
+	}
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert(WIFEXITED(status));
+	ck_assert_int_eq(read(fd[0], c, sizeof *c), sizeof *c);
+	close(fd[0]);
+	close(fd[1]);
+	return WEXITSTATUS(status);
+}
+
 START_TEST(a_copy_is_a_store_as_it_stood_at_one_moment)
 {
 	char line[256];
@@ -447,10 +468,9 @@ START_TEST(a_copy_is_a_store_as_it_stood_at_one_moment)
 	struct store_copy copy = { .from = own, .to = to, .is_live = true }, again = { .from = to, .to = third };
 	struct store_copy none = { .from = scratch_file(&dir, "none"), .to = scratch_file(&dir, "other") };
 	ck_assert(store_is_there(own) && !store_is_there(none.from));
-	ck_assert_int_eq(store_copy(&copy, 1, &err), 0);
+	ck_assert_int_eq(copy_elsewhere(&copy), 0);
 	ck_assert_uint_eq(copy.ret_records, 2); /* and the schema */
-	ck_assert_int_eq(store_copy(&copy, 1, &err), -EEXIST);
-	text_reset(&err);
+	ck_assert_int_eq(copy_elsewhere(&copy), EEXIST);
 	ck_assert_int_eq(store_copy(&none, 1, &err), -ENOENT);
 	ck_assert_ptr_nonnull(strstr(line, "none"));
 	ck_assert(!store_is_there(none.to));
