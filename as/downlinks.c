@@ -1,6 +1,7 @@
 /** @file Taking pushes and replaces: what can be queued is queued, what cannot is answered with its reason.
  */
 #include "as/downlinks.h"
+#include "as/core/registry/json_copy.h"
 #include "as/device_api/push.h"
 #include "as/device_api/rpc_told.h"
 #include "as/device_api/rooms.h"
@@ -30,10 +31,11 @@ struct request {
 	struct device *device; /**< NULL: unknown */
 	struct notice *notice;
 	struct downlinks_result *result;
+	struct text values; /**< scratch: decoded_payload of the item at work */
 };
 
 /* A request of 1 MiB holds 350000 bad items at worst: so many are told of each by itself, the rest in one. */
-enum { NOTICE_MAX = 64 << 20, REFUSALS_TOLD = 1000 };
+enum { NOTICE_MAX = 64 << 20, REFUSALS_TOLD = 1000, VALUES_MAX = 16384 };
 
 void downlinks_explain(struct text *t, const struct tts_error *e)
 {
@@ -219,7 +221,21 @@ static struct tts_downlink show_wish(const struct tts_item *wish)
 		.class_b_c = wish->has_class_b_c ? wish->class_b_c : NULL,
 		.own_cids = wish->own_cids,
 		.own_cids_n = wish->own_cids_n,
+		.decoded_payload = wish->decoded_payload,
+		.decoded_warnings = wish->decoded_warnings,
 	};
+}
+
+/** The values that an item came with, to be shown with it. */
+static void copy_values(struct request *rq, const struct json *j, json_val item, struct tts_item *wish)
+{
+	json_val v = json_get(j, item, "decoded_payload");
+	text_reset(&rq->values);
+	if (v < 0 || json_type(j, v) != JSON_OBJECT)
+		return;
+	json_copy(&rq->values, j, v);
+	if (!rq->values.failed && utf8_valid(text_str(&rq->values)))
+		wish->decoded_payload = rq->values.p;
 }
 
 static int take_item(struct request *rq, struct device_traffic *t, const struct json *j, json_val v)
@@ -227,7 +243,8 @@ static int take_item(struct request *rq, struct device_traffic *t, const struct 
 	struct tts_item wish;
 	struct tts_class_b_c place;
 	struct tts_error e;
-	int r = tts_request_item(j, v, &wish, &e);
+	int r = tts_request_item(j, v, NULL, &wish, &e);
+	copy_values(rq, j, v, &wish);
 	if (!r && !traffic_has_session(rq->as, rq->device->entry.uid)) {
 		e.row = down_error_find(STR("no_device_session"));
 		r = TTS_E_REFUSED;
@@ -347,11 +364,12 @@ int downlinks_request(struct as *as, const struct app *a, const char *device_id,
 	struct notice *n = calloc(1, sizeof *n);
 	if (!n)
 		return -ENOMEM;
-	struct request rq = { as, a, device_id, registry_device(&as->registry, a, str_of(device_id)), n,
-		ret_result };
+	struct request rq = { .as = as, .app = a, .device_id = device_id, .device = registry_device(&as->registry, a, str_of(device_id)),
+		.notice = n, .result = ret_result, .values = text_growing(VALUES_MAX) };
 	*n = (struct notice){as, rq.device ? rq.device->entry.uid : 0, loop_now(as->loop)->mono_us, text_growing(NOTICE_MAX), text_growing(NOTICE_MAX)};
 	int r = take_body(&rq, body, is_replace);
 	sum_up(&rq);
+	text_done(&rq.values);
 	/* Also after a failure: what was queued before it is announced all the same. */
 	int after = rq.device ? store_after(as->store, announce, n) : -ENODEV;
 	if (after) {

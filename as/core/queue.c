@@ -6,9 +6,21 @@
 
 /* An item without its octets: what an attempt changes. */
 enum { ITEM_HEAD = offsetof(struct item, bytes) };
-enum { RECORD_VERSION = 1, FLAG_CONFIRMED = 1, FLAG_RECALLED = 2, FLAG_SENT = 4, FLAG_OFFERED = 8 };
+enum { RECORD_VERSION = 2, RECORD_WITHOUT_DECODED = 1 };
+enum { FLAG_CONFIRMED = 1, FLAG_RECALLED = 2, FLAG_SENT = 4, FLAG_OFFERED = 8 };
 enum { OFFER_BEFORE = 1 }; /* number of offers that were on disk at the start */
-enum { RECORD_MAX = 64 + TTS_PAYLOAD_MAX + TTS_OWN_CIDS * (TTS_OWN_CID + 1) + TTS_CLASS_B_C_MAX + 1 };
+enum { RECORD_MAX = 68 + TTS_PAYLOAD_MAX + TTS_OWN_CIDS * (TTS_OWN_CID + 1) + TTS_CLASS_B_C_MAX + 1 + QUEUE_DECODED_MAX + 1 +
+		    QUEUE_WARNINGS_MAX + 1 };
+
+/** How long the parts of an item are that stand one behind another. */
+struct parts {
+	size_t payload_n, cids_n, class_n, decoded_n, warnings_n;
+};
+
+static size_t parts_n(const struct parts *p)
+{
+	return p->payload_n + p->cids_n + p->class_n + p->decoded_n + p->warnings_n;
+}
 
 struct slice item_payload(const struct item *i)
 {
@@ -25,13 +37,23 @@ const char *item_class_b_c(const struct item *i)
 	return i->class_b_c_n ? (const char *)i->bytes + i->payload_n + i->own_cids_n : NULL;
 }
 
+const char *item_decoded(const struct item *i)
+{
+	return i->decoded_n ? (const char *)i->bytes + i->payload_n + i->own_cids_n + i->class_b_c_n : NULL;
+}
+
+const char *item_warnings(const struct item *i)
+{
+	return i->warnings_n ? (const char *)i->bytes + i->payload_n + i->own_cids_n + i->class_b_c_n + i->decoded_n : NULL;
+}
+
 struct tts_downlink item_show(const struct item *i, bool as_sent)
 {
 	return (struct tts_downlink){
 		.has_session = as_sent, .has_f_cnt = as_sent, .session_key_id = i->session_key_id, .f_cnt = i->f_cnt, .f_port = i->f_port,
 		.priority = i->priority, .payload = item_payload(i), .confirmed = i->confirmed, .attempt = i->attempt,
 		.max_attempts = i->max_attempts, .class_b_c = item_class_b_c(i), .item = &i->id, .own_cids = item_own_cids(i),
-		.own_cids_n = i->own_cids_n,
+		.own_cids_n = i->own_cids_n, .decoded_payload = item_decoded(i), .decoded_warnings = item_warnings(i),
 	};
 }
 
@@ -40,15 +62,22 @@ void item_free(struct item *i)
 	free(i);
 }
 
-static struct item *item_new(size_t payload_n, size_t cids_n, size_t class_n)
+static struct item *item_new(const struct parts *p)
 {
-	struct item *i = calloc(1, sizeof *i + payload_n + cids_n + class_n);
+	struct item *i = calloc(1, sizeof *i + parts_n(p));
 	if (i) {
-		i->payload_n = (uint8_t)payload_n;
-		i->own_cids_n = (uint16_t)cids_n;
-		i->class_b_c_n = (uint16_t)class_n;
+		i->payload_n = (uint8_t)p->payload_n;
+		i->own_cids_n = (uint16_t)p->cids_n;
+		i->class_b_c_n = (uint16_t)p->class_n;
+		i->decoded_n = (uint16_t)p->decoded_n;
+		i->warnings_n = (uint16_t)p->warnings_n;
 	}
 	return i;
+}
+
+static struct parts parts_of(const struct item *i)
+{
+	return (struct parts){ i->payload_n, i->own_cids_n, i->class_b_c_n, i->decoded_n, i->warnings_n };
 }
 
 static void read_place(struct item *i)
@@ -64,7 +93,9 @@ static int save(const struct queue_sink *sink, uint64_t uid, const struct item *
 {
 	uint8_t record[RECORD_MAX];
 	struct writer w = writer_of(record, sizeof record);
-	writer_u8(&w, RECORD_VERSION);
+	struct parts p = parts_of(i);
+	bool has_decoded = p.decoded_n || p.warnings_n;
+	writer_u8(&w, has_decoded ? RECORD_VERSION : RECORD_WITHOUT_DECODED);
 	writer_u8(&w, i->state);
 	writer_u8(&w, (uint8_t)((i->confirmed ? FLAG_CONFIRMED : 0) | (i->is_recalled ? FLAG_RECALLED : 0) | (i->was_sent ? FLAG_SENT : 0) |
 		(i->offer ? FLAG_OFFERED : 0)));
@@ -80,7 +111,11 @@ static int save(const struct queue_sink *sink, uint64_t uid, const struct item *
 	writer_u8(&w, i->payload_n);
 	writer_be16(&w, i->own_cids_n);
 	writer_be16(&w, i->class_b_c_n);
-	writer_put(&w, i->bytes, (size_t)i->payload_n + i->own_cids_n + i->class_b_c_n);
+	if (has_decoded) {
+		writer_be16(&w, i->decoded_n);
+		writer_be16(&w, i->warnings_n);
+	}
+	writer_put(&w, i->bytes, parts_n(&p));
 	return w.failed ? -ENOSPC : sink->put(sink->ctx, uid, i->seq, (struct slice){ record, w.len });
 }
 
@@ -128,48 +163,81 @@ static void take_out(struct queue *q, struct item *i)
 }
 
 /** Is every member within the bounds that a push keeps? */
-static bool is_sound(const struct item *head, size_t payload_n, size_t cids_n, size_t class_n)
+static bool is_sound(const struct item *head, const struct parts *p)
 {
 	return head->state <= ITEM_AWAITED && head->priority < QUEUE_PRIORITIES && head->f_port >= 1 &&
-	       head->f_port <= TTS_PORT_MAX && payload_n <= TTS_PAYLOAD_MAX &&
-	       cids_n <= TTS_OWN_CIDS * (TTS_OWN_CID + 1) && class_n <= TTS_CLASS_B_C_MAX + 1;
+	       head->f_port <= TTS_PORT_MAX && p->payload_n <= TTS_PAYLOAD_MAX &&
+	       p->cids_n <= TTS_OWN_CIDS * (TTS_OWN_CID + 1) && p->class_n <= TTS_CLASS_B_C_MAX + 1 &&
+	       p->decoded_n <= QUEUE_DECODED_MAX + 1 && p->warnings_n <= QUEUE_WARNINGS_MAX + 1;
+}
+
+/** Is each text terminated? */
+static bool are_whole(struct slice bytes, const struct parts *p)
+{
+	size_t texts[] = { p->cids_n, p->class_n, p->decoded_n, p->warnings_n }, at = p->payload_n;
+	for (size_t k = 0; k < COUNT(texts); k++) {
+		at += texts[k];
+		if (texts[k] && bytes.p[at - 1])
+			return false;
+	}
+	return true;
+}
+
+/** What stands before the texts. @return the flags */
+static uint8_t read_head(struct reader *r, struct item *ret)
+{
+	ret->state = reader_u8(r);
+	uint8_t flags = reader_u8(r);
+	ret->f_port = reader_u8(r);
+	ret->priority = reader_u8(r);
+	ret->attempt = reader_u8(r);
+	ret->max_attempts = reader_u8(r);
+	ret->misses = reader_u8(r);
+	struct slice id = reader_take(r, sizeof ret->id.b), session = reader_take(r, sizeof ret->session_key_id.b);
+	ret->f_cnt = reader_be32(r);
+	ret->queued_unix_us = reader_be64(r);
+	if (r->failed)
+		return 0;
+	memcpy(ret->id.b, id.p, id.n);
+	memcpy(ret->session_key_id.b, session.p, session.n);
+	return flags;
+}
+
+static void take_flags(struct item *i, uint8_t flags)
+{
+	i->confirmed = flags & FLAG_CONFIRMED;
+	i->is_recalled = flags & FLAG_RECALLED;
+	i->was_sent = flags & FLAG_SENT;
+	i->is_doubtful = flags & FLAG_OFFERED && i->state == ITEM_WAITING;
+	i->offer = i->is_doubtful ? OFFER_BEFORE : 0;
 }
 
 int queue_load(struct queue *q, uint64_t seq, struct slice record)
 {
 	struct reader r = reader_of(record.p, record.n);
-	if (reader_u8(&r) != RECORD_VERSION)
-		return -EPROTO;
 	struct item head = { .seq = seq };
-	head.state = reader_u8(&r);
-	uint8_t flags = reader_u8(&r);
-	head.f_port = reader_u8(&r);
-	head.priority = reader_u8(&r);
-	head.attempt = reader_u8(&r);
-	head.max_attempts = reader_u8(&r);
-	head.misses = reader_u8(&r);
-	struct slice id = reader_take(&r, sizeof head.id.b), session = reader_take(&r, sizeof head.session_key_id.b);
-	head.f_cnt = reader_be32(&r);
-	head.queued_unix_us = reader_be64(&r);
-	size_t payload_n = reader_u8(&r), cids_n = reader_be16(&r), class_n = reader_be16(&r);
-	struct slice bytes = reader_take(&r, payload_n + cids_n + class_n);
-	bool ends = !cids_n || (bytes.p && !bytes.p[payload_n + cids_n - 1]);
-	bool ends_too = !class_n || (bytes.p && !bytes.p[payload_n + cids_n + class_n - 1]);
-	if (r.failed || !is_sound(&head, payload_n, cids_n, class_n) || !ends || !ends_too)
+	uint8_t version = reader_u8(&r), flags = read_head(&r, &head);
+	struct parts p = { .payload_n = reader_u8(&r) };
+	p.cids_n = reader_be16(&r);
+	p.class_n = reader_be16(&r);
+	if (version == RECORD_VERSION) {
+		p.decoded_n = reader_be16(&r);
+		p.warnings_n = reader_be16(&r);
+	} else if (version != RECORD_WITHOUT_DECODED) {
 		return -EPROTO;
-	struct item *i = item_new(payload_n, cids_n, class_n);
+	}
+	struct slice bytes = reader_take(&r, parts_n(&p));
+	if (r.failed || !is_sound(&head, &p) || !are_whole(bytes, &p))
+		return -EPROTO;
+	struct item *i = item_new(&p);
 	if (!i)
 		return -ENOMEM;
+	take_flags(&head, flags);
 	head.payload_n = i->payload_n;
 	head.own_cids_n = i->own_cids_n;
 	head.class_b_c_n = i->class_b_c_n;
-	head.confirmed = flags & FLAG_CONFIRMED;
-	head.is_recalled = flags & FLAG_RECALLED;
-	head.was_sent = flags & FLAG_SENT;
-	head.is_doubtful = flags & FLAG_OFFERED && head.state == ITEM_WAITING;
-	head.offer = head.is_doubtful ? OFFER_BEFORE : 0;
-	memcpy(head.id.b, id.p, id.n);
-	memcpy(head.session_key_id.b, session.p, session.n);
+	head.decoded_n = i->decoded_n;
+	head.warnings_n = i->warnings_n;
 	memcpy(i, &head, ITEM_HEAD);
 	if (bytes.n)
 		memcpy(i->bytes, bytes.p, bytes.n);
@@ -189,13 +257,34 @@ void queue_done(struct queue *q)
 	*q = (struct queue){ .list = q->list };
 }
 
+/** With its terminator, if it is no longer than `max`; 0: it is not kept. */
+static size_t kept_n(const char *json, size_t max)
+{
+	size_t n = json ? strlen(json) : 0;
+	return n && n <= max ? n + 1 : 0;
+}
+
+static struct item *item_of_wish(const struct tts_item *wish)
+{
+	struct parts p = { .payload_n = wish->payload_n, .cids_n = wish->own_cids_n,
+		.class_n = wish->has_class_b_c ? strlen(wish->class_b_c) + 1 : 0,
+		.decoded_n = kept_n(wish->decoded_payload, QUEUE_DECODED_MAX),
+		.warnings_n = kept_n(wish->decoded_warnings, QUEUE_WARNINGS_MAX) };
+	const void *const from[] = { wish->payload, wish->own_cids, wish->class_b_c, wish->decoded_payload, wish->decoded_warnings };
+	const size_t n[] = { p.payload_n, p.cids_n, p.class_n, p.decoded_n, p.warnings_n };
+	struct item *i = item_new(&p);
+	for (size_t k = 0, at = 0; i && k < COUNT(n); at += n[k++])
+		if (n[k])
+			memcpy(i->bytes + at, from[k], n[k]);
+	return i;
+}
+
 int queue_push(struct queue *q, const struct queue_sink *sink, uint64_t uid, uint64_t seq, const struct tts_item *wish, struct ulid id,
 	const struct now *now, const struct item **ret)
 {
 	if (q->n >= QUEUE_MAX)
 		return QUEUE_E_FULL;
-	size_t class_n = wish->has_class_b_c ? strlen(wish->class_b_c) + 1 : 0;
-	struct item *i = item_new(wish->payload_n, wish->own_cids_n, class_n);
+	struct item *i = item_of_wish(wish);
 	if (!i)
 		return -ENOMEM;
 	i->seq = seq;
@@ -206,9 +295,6 @@ int queue_push(struct queue *q, const struct queue_sink *sink, uint64_t uid, uin
 	i->confirmed = wish->confirmed;
 	i->attempt = wish->confirmed ? 1 : 0;
 	i->max_attempts = wish->max_attempts;
-	memcpy(i->bytes, wish->payload, wish->payload_n);
-	memcpy(i->bytes + wish->payload_n, wish->own_cids, wish->own_cids_n);
-	memcpy(i->bytes + wish->payload_n + wish->own_cids_n, wish->class_b_c, class_n);
 	read_place(i);
 	int r = save(sink, uid, i);
 	if (r < 0) {

@@ -15,6 +15,8 @@
 #include <sys/queue.h>
 
 enum { QUEUE_MAX = 10000, QUEUE_ATTEMPTS = 8, QUEUE_WINDOWS = 8 };
+/** Longest decoded_payload, and decoded_payload_warnings, that are kept with an item; longer ones are not. */
+enum { QUEUE_DECODED_MAX = 2048, QUEUE_WARNINGS_MAX = 1024 };
 #define QUEUE_LEASE_US (30 * SEC_US)
 #define QUEUE_LEASE_LONG_US (1200 * SEC_US) /* of a device that listens always: the ns may hold it for ns.class-c-max-delay */
 #define QUEUE_AHEAD_US (3 * SEC_US) /* what is to be sent at a given time is handed out no sooner before it */
@@ -42,12 +44,15 @@ struct item {
 	uint64_t at_unix_us; /**< when it is to be sent; 0: as soon as possible. As its class_b_c says */
 	uint8_t payload_n;
 	uint16_t own_cids_n, class_b_c_n; /**< class_b_c with terminator; 0: none */
-	uint8_t bytes[];    /**< payload, own correlation ids, class_b_c */
+	uint16_t decoded_n, warnings_n;   /**< likewise */
+	uint8_t bytes[];    /**< payload, own correlation ids, class_b_c, decoded_payload, its warnings */
 };
 
 struct slice item_payload(const struct item *i);
 const char *item_own_cids(const struct item *i);
 const char *item_class_b_c(const struct item *i); /**< NULL: none */
+const char *item_decoded(const struct item *i);   /**< decoded_payload as JSON; NULL: none */
+const char *item_warnings(const struct item *i);  /**< decoded_payload_warnings as JSON; NULL: none */
 /** As applications see it; borrows from the item. @param as_sent  with the session and counter of its last emission */
 struct tts_downlink item_show(const struct item *i, bool as_sent);
 void item_free(struct item *i);

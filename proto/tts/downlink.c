@@ -49,6 +49,7 @@ static void write_members(struct text *t, const struct tts_downlink *d)
 	if (d->payload.n)
 		tts_bytes(t, "frm_payload", d->payload.p, d->payload.n);
 	tts_raw(t, "decoded_payload", d->decoded_payload);
+	tts_raw(t, "decoded_payload_warnings", d->decoded_warnings);
 	if (d->confirmed) {
 		json_name(t, "confirmed");
 		json_truth(t, true);

@@ -69,7 +69,8 @@ struct tts_downlink {
 	bool confirmed;
 	unsigned attempt, max_attempts; /**< 0: not shown */
 	const char *class_b_c;          /**< JSON object, or NULL */
-	const char *decoded_payload;    /**< of a device that speaks IP: JSON object; NULL: none */
+	const char *decoded_payload;    /**< JSON object; NULL: none */
+	const char *decoded_warnings;   /**< JSON array; NULL: none */
 	const struct ulid *item;        /**< as:downlink */
 	const char *own_cids;
 	size_t own_cids_n;

@@ -89,20 +89,44 @@ int tts_request_cids(const struct json *j, json_val object, struct tts_item *ret
 	return 0;
 }
 
-static int read_port(const struct json *j, json_val item, struct tts_item *ret, struct tts_error *err)
+static int check_port(uint64_t port, struct tts_item *ret, struct tts_error *err)
 {
-	json_val v = json_get(j, item, "f_port");
+	ret->f_port = (uint8_t)(port <= UINT8_MAX ? port : 0);
+	return port < 1 || port > TTS_PORT_MAX ? refuse_nums(err, "invalid_f_port", "f_port", port, NULL, 0) : 0;
+}
+
+unsigned tts_request_f_port(const struct json *j, json_val item)
+{
+	uint64_t port;
+	return !json_u64(j, json_get(j, item, "f_port"), &port) && port <= TTS_PORT_MAX ? (unsigned)port : 0;
+}
+
+/** What the item says of its f_port. @return 0; TTS_E_REFUSED */
+static int read_named_port(const struct json *j, json_val v, struct tts_item *ret, struct tts_error *err)
+{
 	uint64_t port;
 	if (v < 0 || json_type(j, v) == JSON_NULL)
 		return refuse(err, "no_f_port");
-	if (json_u64(j, v, &port)) {
-		struct str raw = json_raw(j, v);
-		str_copy(raw.n < sizeof ret->refused ? raw : STR("?"), ret->refused, sizeof ret->refused);
-		return refuse_text(err, "invalid_f_port", "f_port", ret->refused);
-	}
-	ret->f_port = (uint8_t)(port <= UINT8_MAX ? port : 0);
-	return port < 1 || port > TTS_PORT_MAX ? refuse_nums(err, "invalid_f_port", "f_port", port, NULL, 0)
-					       : 0;
+	if (!json_u64(j, v, &port))
+		return check_port(port, ret, err);
+	struct str raw = json_raw(j, v);
+	str_copy(raw.n < sizeof ret->refused ? raw : STR("?"), ret->refused, sizeof ret->refused);
+	return refuse_text(err, "invalid_f_port", "f_port", ret->refused);
+}
+
+static int read_port(const struct json *j, json_val item, const struct tts_encoded *encoded, struct tts_item *ret, struct tts_error *err)
+{
+	json_val v = json_get(j, item, "f_port");
+	uint64_t port;
+	bool is_named = v >= 0 && json_type(j, v) != JSON_NULL && (json_u64(j, v, &port) || port);
+	int r = !encoded || is_named ? read_named_port(j, v, ret, err) : 0;
+	if (r || !encoded || encoded->refusal)
+		return r;
+	if (encoded->has_f_port)
+		return check_port(encoded->f_port, ret, err);
+	if (!is_named)
+		ret->f_port = encoded->f_port_else;
+	return ret->f_port ? 0 : refuse(err, "no_f_port");
 }
 
 static int read_priority(const struct json *j, json_val item, struct tts_item *ret, struct tts_error *err)
@@ -124,15 +148,40 @@ static int read_priority(const struct json *j, json_val item, struct tts_item *r
 	return refuse_text(err, "invalid_priority", "priority", ret->refused);
 }
 
-static int read_payload(const struct json *j, json_val item, struct tts_item *ret, struct tts_error *err)
+json_val tts_request_values(const struct json *j, json_val item)
+{
+	json_val frm = json_get(j, item, "frm_payload"), decoded = json_get(j, item, "decoded_payload");
+	bool has_octets = frm >= 0 && json_type(j, frm) != JSON_NULL && json_raw(j, frm).n;
+	return has_octets || decoded < 0 || json_type(j, decoded) == JSON_NULL ? -1 : decoded;
+}
+
+/** What the formatter made of its values. */
+static int read_encoded(const struct tts_encoded *encoded, struct tts_item *ret, struct tts_error *err)
+{
+	if (encoded->refusal) {
+		err->num_attribute[0] = encoded->line ? "line" : NULL;
+		err->num_value[0] = encoded->line;
+		return refuse_text(err, encoded->refusal, "reason", encoded->reason);
+	}
+	if (encoded->bytes.n > TTS_PAYLOAD_MAX)
+		return refuse_nums(err, "payload_too_long", "length", encoded->bytes.n, "max", TTS_PAYLOAD_MAX);
+	if (encoded->bytes.n)
+		memcpy(ret->payload, encoded->bytes.p, encoded->bytes.n);
+	ret->payload_n = encoded->bytes.n;
+	return 0;
+}
+
+static int read_payload(const struct json *j, json_val item, const struct tts_encoded *encoded, struct tts_item *ret, struct tts_error *err)
 {
 	uint8_t all[1024];
-	json_val frm = json_get(j, item, "frm_payload"), decoded = json_get(j, item, "decoded_payload");
-	bool has_decoded = decoded >= 0 && json_type(j, decoded) != JSON_NULL;
+	json_val frm = json_get(j, item, "frm_payload");
 	size_t n = 0;
+	if (tts_request_values(j, item) >= 0)
+		return encoded ? read_encoded(encoded, ret, err)
+			       : refuse_text(err, "no_encoder", "reason", "the device has no downlink formatter");
 	int r = json_base64(j, frm, all, sizeof all, &n);
-	if (r == -ENOENT || (!r && !n && has_decoded))
-		return refuse(err, has_decoded ? "no_encoder" : "no_payload");
+	if (r == -ENOENT)
+		return refuse(err, "no_payload");
 	if (r == -ENOSPC || n > TTS_PAYLOAD_MAX)
 		return refuse_nums(err, "payload_too_long", "length", r ? json_raw(j, frm).n * 3 / 4 : n, "max", TTS_PAYLOAD_MAX);
 	if (r)
@@ -283,36 +332,51 @@ static int read_confirmed(const struct json *j, json_val item, struct tts_item *
 	return 0;
 }
 
-int tts_request_item(const struct json *j, json_val item, struct tts_item *ret, struct tts_error *err)
+/** Of several things that are wrong, the first is told. @return true: it is this one */
+static bool is_first(int r, int *refusal)
 {
-	/* All are read even after one was refused, so that what goes back is what was asked for. */
-	static int (*const readers[])(
-		const struct json *, json_val, struct tts_item *, struct tts_error *) = {
-		tts_request_cids,
-		read_port,
-		read_payload,
-		read_priority,
-		read_retry,
-		read_class_b_c,
-		read_confirmed,
+	bool is = r && !*refusal;
+	if (is)
+		*refusal = r;
+	return is;
+}
+
+/** What stands beside the payload. */
+static int read_rest(const struct json *j, json_val item, struct tts_item *ret, struct tts_error *err)
+{
+	static int (*const readers[])(const struct json *, json_val, struct tts_item *, struct tts_error *) = {
+		read_priority, read_retry, read_class_b_c, read_confirmed,
 	};
 	int refusal = 0;
+	for (size_t i = 0; i < COUNT(readers); i++) {
+		struct tts_error e = { 0 };
+		if (is_first(readers[i](j, item, ret, &e), &refusal))
+			*err = e;
+	}
+	return refusal;
+}
+
+int tts_request_item(
+	const struct json *j, json_val item, const struct tts_encoded *encoded, struct tts_item *ret, struct tts_error *err)
+{
+	struct tts_error in_port = { 0 }, in_payload = { 0 }, in_rest = { 0 };
 	/* Not all of it: zeroing 4 KiB a hundred thousand times is most of what a request full of nothing
 	 * costs. */
 	ret->f_port = ret->priority = ret->max_attempts = 0;
 	ret->confirmed = ret->has_class_b_c = false;
 	ret->payload_n = ret->own_cids_n = 0;
 	ret->own_cids[0] = ret->class_b_c[0] = ret->refused[0] = '\0';
+	ret->decoded_payload = ret->decoded_warnings = NULL;
 	*err = (struct tts_error){ 0 };
 	if (json_type(j, item) != JSON_OBJECT)
 		return refuse_text(err, "invalid_json", "reason", "an item of `downlinks` is not an object");
-	for (size_t i = 0; i < COUNT(readers); i++) {
-		struct tts_error e = {0};
-		int r = readers[i](j, item, ret, &e);
-		if (r && !refusal) {
-			refusal = r;
-			*err = e;
-		}
-	}
+	/* All are read even after one was refused, so that what goes back is what was asked for. */
+	int refusal = tts_request_cids(j, item, ret, err);
+	if (is_first(read_port(j, item, encoded, ret, &in_port), &refusal))
+		*err = in_port;
+	if (is_first(read_payload(j, item, encoded, ret, &in_payload), &refusal))
+		*err = in_payload;
+	if (is_first(read_rest(j, item, ret, &in_rest), &refusal))
+		*err = in_rest;
 	return refusal;
 }

@@ -22,6 +22,19 @@ struct tts_item {
 	size_t own_cids_n;
 	char class_b_c[TTS_CLASS_B_C_MAX + 1];
 	char refused[32]; /**< the word that an error is about */
+	/* For who reads the item to fill in: JSON, borrowed; NULL: none. */
+	const char *decoded_payload, *decoded_warnings;
+};
+
+/** What a downlink formatter made of an item's decoded_payload. */
+struct tts_encoded {
+	const char *refusal;  /**< row of proto/errors.def; NULL: it is encoded */
+	const char *reason;   /**< of the refusal, in words */
+	unsigned line;        /**< of the script that the reason is about; 0: not known */
+	struct slice bytes;
+	bool has_f_port;      /**< takes the place of the item's */
+	uint8_t f_port;
+	uint8_t f_port_else;  /**< of an item that names none, if the formatter does not either; 0: that is refused */
 };
 
 /** A class_b_c as it was kept: where and when to send. */
@@ -47,9 +60,16 @@ int tts_request_device(const struct json *j, char *ret_application, char *ret_de
 /** The application's own correlation ids: the object's correlation_ids, if it has any, are added to ret->own_cids.
  * @return 0; TTS_E_REFUSED */
 int tts_request_cids(const struct json *j, json_val object, struct tts_item *ret, struct tts_error *err);
+/** The values that a formatter is to make an item's octets of.
+ * @return its decoded_payload, whatever it is; negative: it has none, or has frm_payload, which counts then */
+json_val tts_request_values(const struct json *j, json_val item);
+/** The f_port that an item names; 0: none, or nothing that is one. */
+unsigned tts_request_f_port(const struct json *j, json_val item);
 /** Read one item.
+ * @param encoded  what came of its values; NULL: the device has no formatter that makes octets of them
  * @param ret  also set, as far as it could be read, when the item is refused: its correlation ids go back with the error
  * @param err  row set on refusal: what is wrong; its texts are static or borrowed from *ret
  * @return 0; TTS_E_REFUSED */
 enum { TTS_E_REFUSED = 1 };
-int tts_request_item(const struct json *j, json_val item, struct tts_item *ret, struct tts_error *err);
+int tts_request_item(
+	const struct json *j, json_val item, const struct tts_encoded *encoded, struct tts_item *ret, struct tts_error *err);

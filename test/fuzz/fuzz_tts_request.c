@@ -19,7 +19,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	assert(items >= 0 || reason);
 	for (json_val v = items < 0 ? -1 : json_first(&j, items); v >= 0; v = json_next(&j, v)) {
 		struct tts_error e;
-		int r = tts_request_item(&j, v, &item, &e);
+		/* Every other one has a formatter, which makes something of the text itself. */
+		struct tts_encoded made = { .bytes = { data, n < 255 ? n : 255 }, .has_f_port = n & 1, .f_port = n ? data[n - 1] : 0, .f_port_else = n & 2 };
+		int r = tts_request_item(&j, v, v & 1 ? &made : NULL, &item, &e);
 		assert(r == 0 || (r == TTS_E_REFUSED && e.row));
 		assert(item.payload_n <= TTS_PAYLOAD_MAX && item.own_cids_n <= sizeof item.own_cids);
 		if (r)

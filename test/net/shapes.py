@@ -186,7 +186,8 @@ downlink = members(*downlink_members, *about, attributes)
 # google.golang.org/grpc/codes, by what went wrong.
 CODES = {
     "invalid_json": 3, "no_f_port": 3, "invalid_f_port": 3, "no_payload": 3, "invalid_payload": 3, "payload_too_long": 3, "invalid_priority": 3,
-    "invalid_correlation_ids": 3, "invalid_confirmed_retry": 3, "invalid_class_b_c": 3, "no_encoder": 9, "device_not_found": 5,
+    "invalid_correlation_ids": 3, "invalid_confirmed_retry": 3, "invalid_class_b_c": 3, "no_encoder": 9, "invalid_decoded_payload": 3, "encoder_failed": 3,
+    "formatter_busy": 8, "device_not_found": 5,
     "no_device_session": 9, "queue_full": 8, "downlink_expired": 9, "application_downlink_too_long": 3, "no_downlink_path": 5,
     "gateway_not_found": 5, "confirmed_multicast_downlink": 3, "duty_cycle": 8, "transmission": 2, "max_retries_reached": 10, "more_refused": 8,
     "store_unavailable": 14}

@@ -53,7 +53,7 @@ ROWS = (
     (item('"fPort":"7","frmPayload":"_-8"'), {"f_port": 7, "frm_payload": "/+8="}), (item('"f_port":1,"frm_payload":"AQ"'), ONE),
     (item('"f_port":1e2,"frm_payload":"AQ=="'), {**ONE, "f_port": 100}), (item('"f_port":2.0,"frm_payload":"AQ=="'), {**ONE, "f_port": 2}),
     (item(GOOD, '"f_port":2'), {**ONE, "f_port": 2}), ('{"downlinks":[],"downlinks":[{%s}]}' % GOOD, ONE),
-    (item(GOOD, '"session_key_id":"AQ==","f_cnt":7'), ONE), (item(GOOD, '"decoded_payload":{"a":[1,{"b":null}]}'), ONE),
+    (item(GOOD, '"session_key_id":"AQ==","f_cnt":7'), ONE), (item(GOOD, '"decoded_payload":{"a":[1,{"b":null}]}'), {**ONE, "decoded_payload": {"a": [1, {"b": None}]}}),
     (item(GOOD, '"priority":null,"confirmed":null,"class_b_c":null,"correlation_ids":null,"confirmed_retry":null'), ONE),
     (item(GOOD, '"priority":"6"'), {**ONE, "priority": "HIGHEST"}), (item(GOOD, '"priority":0'), ONE), (item(GOOD, '"priority":"LOWEST"'), ONE),
     (item(GOOD, '"confirmed":"true"'), {**ONE, "confirmed": True, "confirmed_retry": {"attempt": 1}}),

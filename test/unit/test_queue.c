@@ -51,6 +51,18 @@ static int del(void *ctx, uint64_t uid, uint64_t seq)
 	return 0;
 }
 
+static int put_nothing(void *ctx, uint64_t uid, uint64_t seq, struct slice record)
+{
+	(void)ctx, (void)uid, (void)seq, (void)record;
+	return 0;
+}
+
+static int del_nothing(void *ctx, uint64_t uid, uint64_t seq)
+{
+	(void)ctx, (void)uid, (void)seq;
+	return 0;
+}
+
 static const struct queue_sink sink = { put, del, NULL };
 static struct queue q;
 static struct now now = { .mono_us = 1000, .unix_us = 2000 };
@@ -265,6 +277,74 @@ START_TEST(everything_is_there_again_after_a_restart)
 }
 END_TEST
 
+/** Push an item with values, as a formatter has encoded them. */
+static const struct item *push_decoded(uint64_t seq, const char *decoded, const char *warnings)
+{
+	struct tts_item wish = { .f_port = 1, .payload_n = 3, .decoded_payload = decoded, .decoded_warnings = warnings };
+	const struct item *i = NULL;
+	memcpy(wish.own_cids, "mine", 5);
+	wish.own_cids_n = 5;
+	wish.has_class_b_c = true;
+	snprintf(wish.class_b_c, sizeof wish.class_b_c, "{\"absolute_time\":\"1970-01-01T00:00:09Z\"}");
+	ck_assert_int_eq(queue_push(&q, &sink, 1, seq, &wish, ulid_make(now.unix_us, &rng), &now, &i), 0);
+	return i;
+}
+
+START_TEST(values_of_an_item_are_kept_with_it)
+{
+	const struct item *i = push_decoded(1, "{\"led\":\"on\"}", "[\"dim\"]");
+	ck_assert_str_eq(item_show(i, true).decoded_payload, "{\"led\":\"on\"}");
+	queue_done(&q);
+	ck_assert_int_eq(queue_load(&q, 1, (struct slice){ kept[0].bytes, kept[0].n }), 0);
+	ck_assert_str_eq(item_own_cids(q.first), "mine");
+	ck_assert_str_eq(item_class_b_c(q.first), "{\"absolute_time\":\"1970-01-01T00:00:09Z\"}");
+	ck_assert_str_eq(item_decoded(q.first), "{\"led\":\"on\"}");
+	ck_assert_str_eq(item_show(q.first, false).decoded_warnings, "[\"dim\"]");
+	/* Cut anywhere, or a text that is not ended, it is damaged. */
+	for (size_t cut = 0; cut < kept[0].n; cut++)
+		ck_assert_int_eq(queue_load(&q, 9, (struct slice){ kept[0].bytes, cut }), -EPROTO);
+	kept[0].bytes[kept[0].n - 1] = 'x';
+	ck_assert_int_eq(queue_load(&q, 9, (struct slice){ kept[0].bytes, kept[0].n }), -EPROTO);
+}
+END_TEST
+
+START_TEST(items_of_older_stores_have_no_values_and_stay_readable)
+{
+	/* As the version before wrote it: no lengths of values. */
+	uint8_t record[512];
+	push(1, 5, 2, true, 4);
+	ck_assert_uint_eq(kept[0].bytes[0], 1);
+	memcpy(record, kept[0].bytes, kept[0].n);
+	size_t n = kept[0].n;
+	queue_done(&q);
+	ck_assert_int_eq(queue_load(&q, 1, (struct slice){ record, n }), 0);
+	ck_assert_ptr_null(item_decoded(q.first));
+	ck_assert_ptr_null(item_warnings(q.first));
+	ck_assert_str_eq(item_own_cids(q.first), "mine");
+	record[0] = 3;
+	ck_assert_int_eq(queue_load(&q, 2, (struct slice){ record, n }), -EPROTO);
+}
+END_TEST
+
+START_TEST(values_that_are_too_long_are_not_kept_and_cost_nothing_else)
+{
+	static const struct queue_sink nowhere = { put_nothing, del_nothing, NULL };
+	static char longest[QUEUE_DECODED_MAX + 1], longer[QUEUE_DECODED_MAX + 2], words[QUEUE_WARNINGS_MAX + 2];
+	struct tts_item wish = { .f_port = 1, .payload_n = 3, .decoded_payload = longest, .decoded_warnings = words };
+	const struct item *i;
+	memset(longest, ' ', QUEUE_DECODED_MAX);
+	memset(longer, ' ', QUEUE_DECODED_MAX + 1);
+	memset(words, ' ', QUEUE_WARNINGS_MAX + 1);
+	ck_assert_int_eq(queue_push(&q, &nowhere, 1, 1, &wish, ulid_make(now.unix_us, &rng), &now, &i), 0);
+	ck_assert_str_eq(item_decoded(i), longest);
+	ck_assert_ptr_null(item_warnings(i));
+	wish.decoded_payload = longer;
+	ck_assert_int_eq(queue_push(&q, &nowhere, 1, 2, &wish, ulid_make(now.unix_us, &rng), &now, &i), 0);
+	ck_assert_ptr_null(item_decoded(i));
+	ck_assert_uint_eq(i->payload_n, 3);
+}
+END_TEST
+
 START_TEST(the_queue_is_full_at_its_limit)
 {
 	struct tts_item wish = { .f_port = 1 };
@@ -398,7 +478,7 @@ START_TEST(a_damaged_record_is_refused_before_it_can_overrun_anything)
 		size_t at;
 		uint8_t bad;
 	} rows[] = {
-		{0, 2},
+		{0, 3},
 		{1, 3},
 		{3, 0},
 		{3, 234},
@@ -435,18 +515,6 @@ START_TEST(an_item_that_awaits_another_sessions_acknowledgement_is_found)
 	ck_assert_ptr_null(queue_stranded(&q, &(struct ulid){{8}}));
 }
 END_TEST
-
-static int put_nothing(void *ctx, uint64_t uid, uint64_t seq, struct slice record)
-{
-	(void)ctx, (void)uid, (void)seq, (void)record;
-	return 0;
-}
-
-static int del_nothing(void *ctx, uint64_t uid, uint64_t seq)
-{
-	(void)ctx, (void)uid, (void)seq;
-	return 0;
-}
 
 START_TEST(a_full_queue_keeps_its_order_through_all_that_is_taken_out)
 {
@@ -615,6 +683,9 @@ int main(void)
 	tcase_add_test(t, what_is_out_when_the_queue_is_cleared_does_not_come_back);
 	tcase_add_test(t, everything_is_there_again_after_a_restart);
 	tcase_add_test(t, the_queue_is_full_at_its_limit);
+	tcase_add_test(t, values_of_an_item_are_kept_with_it);
+	tcase_add_test(t, items_of_older_stores_have_no_values_and_stay_readable);
+	tcase_add_test(t, values_that_are_too_long_are_not_kept_and_cost_nothing_else);
 	tcase_add_test(t, a_failing_store_changes_nothing);
 	tcase_add_test(t, what_cannot_be_told_has_not_happened);
 	tcase_add_test(t, a_damaged_record_is_refused_before_it_can_overrun_anything);

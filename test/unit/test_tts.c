@@ -125,8 +125,8 @@ START_TEST(a_device_status_says_percent_and_external_power)
 }
 END_TEST
 
-/** Read the first item of a request. */
-static int read_item(const char *body, struct tts_item *ret, struct tts_error *err)
+/** Read the first item of a request. @param encoded  what a formatter made of its values; NULL: there is none */
+static int read_encoded(const char *body, const struct tts_encoded *encoded, struct tts_item *ret, struct tts_error *err)
 {
 	static struct json_tok tok[256];
 	struct json j;
@@ -134,7 +134,12 @@ static int read_item(const char *body, struct tts_item *ret, struct tts_error *e
 	ck_assert_int_eq(json_parse(str_of(body), tok, COUNT(tok), &j, NULL), 0);
 	json_val items = tts_request_items(&j, &reason);
 	ck_assert_int_ge(items, 0);
-	return tts_request_item(&j, json_first(&j, items), ret, err);
+	return tts_request_item(&j, json_first(&j, items), encoded, ret, err);
+}
+
+static int read_item(const char *body, struct tts_item *ret, struct tts_error *err)
+{
+	return read_encoded(body, NULL, ret, err);
 }
 
 START_TEST(their_examples_of_a_push_are_taken)
@@ -255,6 +260,76 @@ START_TEST(an_empty_payload_is_one_and_not_what_a_formatter_would_make)
 }
 END_TEST
 
+START_TEST(what_an_encoder_made_takes_the_place_of_the_values)
+{
+	static const struct {
+		const char *body;
+		struct tts_encoded encoded;
+		int port;         /* of the item; negative: it is refused */
+		const char *name; /* of the error */
+	} rows[] = {
+		{ "{\"downlinks\":[{\"f_port\":5,\"decoded_payload\":{\"a\":1}}]}", { .bytes = { (const uint8_t *)"\1\2", 2 } }, 5, NULL },
+		{ "{\"downlinks\":[{\"f_port\":5,\"decoded_payload\":{}}]}", { .has_f_port = true, .f_port = 9 }, 9, NULL },
+		{ "{\"downlinks\":[{\"decoded_payload\":{}}]}", { .has_f_port = true, .f_port = 9, .f_port_else = 1 }, 9, NULL },
+		{ "{\"downlinks\":[{\"f_port\":0,\"decoded_payload\":{}}]}", { .f_port_else = 1 }, 1, NULL },
+		{ "{\"downlinks\":[{\"f_port\":null,\"decoded_payload\":{}}]}", { .f_port_else = 0 }, -1, "no_f_port" },
+		{ "{\"downlinks\":[{\"f_port\":5,\"decoded_payload\":{}}]}", { .has_f_port = true, .f_port = 0 }, -1, "invalid_f_port" },
+		{ "{\"downlinks\":[{\"f_port\":5,\"decoded_payload\":{}}]}", { .has_f_port = true, .f_port = 234 }, -1, "invalid_f_port" },
+		{ "{\"downlinks\":[{\"f_port\":240,\"decoded_payload\":{}}]}", { .has_f_port = true, .f_port = 9 }, -1, "invalid_f_port" },
+		{ "{\"downlinks\":[{\"f_port\":\"x\",\"decoded_payload\":{}}]}", { .has_f_port = true, .f_port = 9 }, -1, "invalid_f_port" },
+		{ "{\"downlinks\":[{\"decoded_payload\":{}}]}", { .refusal = "encoder_failed", .reason = "line 3: no", .line = 3 }, -1, "encoder_failed" },
+		{ "{\"downlinks\":[{\"f_port\":5,\"decoded_payload\":{},\"priority\":\"SOON\"}]}", { .bytes = { (const uint8_t *)"", 0 } }, -1, "invalid_priority" },
+	};
+	for (size_t k = 0; k < COUNT(rows); k++) {
+		struct tts_item i;
+		struct tts_error e;
+		int r = read_encoded(rows[k].body, &rows[k].encoded, &i, &e);
+		ck_assert_msg(r == (rows[k].port < 0 ? TTS_E_REFUSED : 0), "row %zu", k);
+		if (r)
+			ck_assert_str_eq(e.row->name, rows[k].name);
+		else
+			ck_assert_int_eq(i.f_port, rows[k].port);
+		ck_assert_uint_eq(i.payload_n, rows[k].encoded.bytes.n);
+	}
+}
+END_TEST
+
+START_TEST(an_encoder_is_told_its_error_and_its_length)
+{
+	struct tts_item i;
+	struct tts_error e;
+	static const uint8_t zeros[255];
+	struct tts_encoded failed = { .refusal = "encoder_failed", .reason = "line 3: no", .line = 3 }, longest = { .bytes = { zeros, 242 } },
+		too_long = { .bytes = { zeros, 243 } };
+	static const char body[] = "{\"downlinks\":[{\"f_port\":5,\"decoded_payload\":{}}]}";
+	ck_assert_int_eq(read_encoded(body, &failed, &i, &e), TTS_E_REFUSED);
+	ck_assert_str_eq(e.text_value, "line 3: no");
+	ck_assert_str_eq(e.num_attribute[0], "line");
+	ck_assert_uint_eq(e.num_value[0], 3);
+	ck_assert_uint_eq(i.f_port, 5);
+	ck_assert_int_eq(read_encoded(body, &longest, &i, &e), 0);
+	ck_assert_uint_eq(i.payload_n, 242);
+	ck_assert_int_eq(read_encoded(body, &too_long, &i, &e), TTS_E_REFUSED);
+	ck_assert_str_eq(e.row->name, "payload_too_long");
+	ck_assert_uint_eq(e.num_value[0], 243);
+	/* frm_payload wins. */
+	ck_assert_int_eq(read_encoded("{\"downlinks\":[{\"f_port\":5,\"frm_payload\":\"vu8=\",\"decoded_payload\":{}}]}", NULL, &i, &e), 0);
+	ck_assert_mem_eq(i.payload, "\xbe\xef", 2);
+}
+END_TEST
+
+START_TEST(values_are_shown_behind_the_octets_that_they_became)
+{
+	struct tts_downlink d = { .f_port = 5, .payload = { (const uint8_t *)"\xbe\xef", 2 }, .decoded_payload = "{\"led\":\"on\"}",
+		.decoded_warnings = "[\"dim\"]", .confirmed = true };
+	struct text t = text_fixed(out, sizeof out);
+	tts_downlink_object(&t, &d);
+	/* The order of members is The Things Stack's. */
+	ck_assert_str_eq(out, "{\"f_port\":5,\"frm_payload\":\"vu8=\",\"decoded_payload\":{\"led\":\"on\"},"
+		"\"decoded_payload_warnings\":[\"dim\"],\"confirmed\":true}");
+}
+END_TEST
+
 START_TEST(class_b_c_leaves_as_strict_json_however_it_came)
 {
 	struct tts_item i;
@@ -311,6 +386,9 @@ int main(void)
 	tcase_add_test(t, a_refused_item_goes_back_as_it_was_asked_for);
 	tcase_add_test(t, what_is_empty_is_left_out_of_a_downlink);
 	tcase_add_test(t, an_empty_payload_is_one_and_not_what_a_formatter_would_make);
+	tcase_add_test(t, what_an_encoder_made_takes_the_place_of_the_values);
+	tcase_add_test(t, an_encoder_is_told_its_error_and_its_length);
+	tcase_add_test(t, values_are_shown_behind_the_octets_that_they_became);
 	tcase_add_test(t, class_b_c_leaves_as_strict_json_however_it_came);
 	tcase_add_test(t, own_ids_have_a_hundred_characters_of_any_script);
 	suite_add_tcase(s, t);
