@@ -43,12 +43,16 @@ struct tts_battery {
 /** What is made of an uplink's payload: JSON, or NULL; and what was known before it. */
 struct tts_extras {
 	const char *decoded_payload, *decoded_warnings;
+	const char *normalized_payload, *normalized_warnings; /**< JSON arrays: of measurements, of texts */
 	const struct tts_battery *battery; /**< NULL: nothing */
 };
 
 /** uplink_message.
  * @param payload  decrypted FRMPayload */
 void tts_uplink(struct text *t, const struct tts_up *u, const struct up_data *d, struct slice payload, const struct tts_extras *x);
+/** uplink_normalized: one measurement.
+ * @param measurement  JSON object @param warnings  JSON array of texts, NULL or "": none */
+void tts_normalized(struct text *t, const struct tts_up *u, const struct up_data *d, struct str measurement, const char *warnings);
 /** join_accept */
 void tts_join(struct text *t, const struct tts_up *u, const struct up_join *j);
 /** service_data of a DevStatusAns: service `lorawan-device-status` */
@@ -58,6 +62,16 @@ void tts_status(struct text *t, const struct tts_up *u, const struct up_status *
 void tts_ip_uplink(struct text *t, const struct tts_up *u, const char *decoded_payload, const uint64_t *time_unix_ms);
 /** service_data of any service. @param data  JSON object */
 void tts_service(struct text *t, const struct tts_up *u, const char *service, const char *data);
+
+/** Where a device is. */
+struct tts_location {
+	int64_t latitude_e9, longitude_e9;
+	int32_t altitude_m, accuracy_m; /**< 0: not known */
+};
+/** `{"latitude":…,"longitude":…,"altitude":…,"accuracy":…,"source":"SOURCE_GPS"}`, as it stands in `locations` too. */
+void tts_location_object(struct text *t, const struct tts_location *l);
+/** location_solved. @param service  "frm-payload": out of a decoded payload */
+void tts_location_solved(struct text *t, const struct tts_up *u, const char *service, const struct tts_location *l);
 
 /** An application downlink as it is shown; also one element of `downlinks`. */
 struct tts_downlink {

@@ -1,4 +1,4 @@
-/** @file uplink_message, join_accept and service_data in The Things Stack's JSON. */
+/** @file uplink_message, uplink_normalized, join_accept and service_data in The Things Stack's JSON. */
 #include "common/core/json_out.h"
 #include "common/core/clock.h"
 #include "proto/tts/parts.h"
@@ -170,20 +170,19 @@ static void write_settings(struct text *t, const struct up_data *d)
 	json_close(t, '}');
 }
 
-void tts_uplink(struct text *t, const struct tts_up *u, const struct up_data *d, struct slice payload, const struct tts_extras *x)
+/** The first members: session, port and counter. */
+static void write_frame(struct text *t, const struct tts_up *u, const struct up_data *d)
 {
-	tts_envelope(t, u);
-	json_name(t, "uplink_message");
-	json_open(t, '{');
 	if (!u->is_simulated || !ulid_is_none(&d->session_key_id))
 		tts_bytes(t, "session_key_id", d->session_key_id.b, sizeof d->session_key_id.b);
 	if (MSG_HAS(d, f_port))
 		write_nonzero(t, "f_port", d->f_port);
 	write_nonzero(t, "f_cnt", d->f_cnt);
-	if (payload.n)
-		tts_bytes(t, "frm_payload", payload.p, payload.n);
-	tts_raw(t, "decoded_payload", x->decoded_payload);
-	tts_raw(t, "decoded_payload_warnings", x->decoded_warnings);
+}
+
+/** How it was received. */
+static void write_reception(struct text *t, const struct tts_up *u, const struct up_data *d)
+{
 	json_name(t, "rx_metadata");
 	json_open(t, '[');
 	for (size_t i = 0; i < d->rx.len; i++)
@@ -200,11 +199,41 @@ void tts_uplink(struct text *t, const struct tts_up *u, const struct up_data *d,
 		json_name(t, "consumed_airtime");
 		tts_duration(t, d->airtime_us);
 	}
+}
+
+void tts_uplink(struct text *t, const struct tts_up *u, const struct up_data *d, struct slice payload, const struct tts_extras *x)
+{
+	tts_envelope(t, u);
+	json_name(t, "uplink_message");
+	json_open(t, '{');
+	write_frame(t, u, d);
+	if (payload.n)
+		tts_bytes(t, "frm_payload", payload.p, payload.n);
+	tts_raw(t, "decoded_payload", x->decoded_payload);
+	tts_raw(t, "decoded_payload_warnings", x->decoded_warnings);
+	tts_raw(t, "normalized_payload", x->normalized_payload);
+	tts_raw(t, "normalized_payload_warnings", x->normalized_warnings);
+	write_reception(t, u, d);
 	if (MSG_HAS(d, per_e4) && d->per_e4) {
 		json_name(t, "packet_error_rate");
 		json_dec(t, d->per_e4, 4);
 	}
 	tts_about(t, u, x->battery);
+	json_close(t, '}');
+	tts_envelope_end(t, u);
+}
+
+void tts_normalized(struct text *t, const struct tts_up *u, const struct up_data *d, struct str measurement, const char *warnings)
+{
+	tts_envelope(t, u);
+	json_name(t, "uplink_normalized");
+	json_open(t, '{');
+	write_frame(t, u, d);
+	json_name(t, "normalized_payload");
+	json_raw_out(t, measurement);
+	tts_raw(t, "normalized_payload_warnings", warnings);
+	write_reception(t, u, d);
+	tts_about(t, u, NULL);
 	json_close(t, '}');
 	tts_envelope_end(t, u);
 }
