@@ -65,7 +65,7 @@ int forwards_publish(struct as *as, const struct device *d, const char *suffix, 
 	if (r < 0)
 		return r;
 	bool waits = r == UNLINKED_E_WAITS;
-	forwards_tell(as, events[waits], &(struct traces_of){ .device = d }, u->cids, u->n_cids,
+	forwards_tell(as, events[waits], &(struct traces_of){ .device = d, .own = u->own_cids, .own_n = u->own_cids_n }, u->cids, u->n_cids,
 		&(struct forward){ .since_unix_us = received_unix_us, .waits = waits });
 	return 0;
 }

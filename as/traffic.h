@@ -13,6 +13,7 @@ struct device_traffic {
 	struct queue queue;
 	struct heap_node lease; /**< of the first item that is out or offered */
 	uint64_t heard_us;      /**< monotonic: its last uplink; 0: none since the start */
+	uint8_t told_unserved;  /**< of which kind of formatter it was told that it does not run: enum formatter_kind; 0: none */
 	bool has_battery;
 	struct tts_battery battery; /**< as it last said */
 	UT_hash_handle hh;

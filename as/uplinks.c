@@ -1,17 +1,9 @@
-/** @file Messages of the ns's outbox: decrypted, published, and acknowledged once it is durable that they
+/** @file Messages of the ns's outbox: handed on to be decoded and published, and acknowledged once it is durable that they
  * were taken. */
 #include "as/core/intake.h"
 #include "as/downlinks.h"
-#include "as/forwards.h"
+#include "as/formatters/decode.h"
 #include "as/store.h"
-#include "as/telemetry.h"
-#include "as/traces.h"
-#include "as/unlinked.h"
-#include "common/core/json_out.h"
-#include "common/log.h"
-#include "proto/bus/event_log.h"
-#include "proto/lorawan/frame.h"
-#include "proto/lorawan/security.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,123 +49,30 @@ static struct intake *intake_of(struct as *as, const struct ulid *store_id)
 	return &u->v[u->n++];
 }
 
-/** FRMPayload under AppSKey becomes plain, in place. @return 0; -ENOKEY the session is not known here; -EIO
- */
-static int decrypt(struct as *as, const struct device *d, struct up_data *up)
+static int take_outcome(struct as *as, struct device *d, const struct ns_up *m)
 {
-	struct device_traffic *t = traffic_of(as, d->entry.uid, false);
-	struct session *s = t ? sessions_find(&t->sessions, &up->session_key_id) : NULL;
-	if (!MSG_HAS(up, frm) || !up->frm.len)
-		return 0;
-	if (!s)
-		return -ENOKEY;
-	struct frame_id id = { .dev_addr = up->dev_addr, .f_cnt = up->f_cnt, .is_up = true };
-	return cipher_frm(as->crypto, &s->app_s_key, &id, up->frm.p, up->frm.len);
-}
-
-/** The first event of a message: how long it took to come here. */
-static void tell_received(struct as *as, enum event_id e, const struct device *d, uint64_t received_unix_us,
-	const struct up_data *up, const struct tts_up *u)
-{
-	char data[128];
-	struct text t = text_fixed(data, sizeof data);
-	uint64_t now_us = loop_now(as->loop)->unix_us;
-	if (!traces_wants(as, e, d))
-		return;
-	json_open(&t, '{');
-	if (up) {
-		json_name(&t, "f_cnt");
-		json_unum(&t, up->f_cnt);
-	}
-	if (up && MSG_HAS(up, f_port)) {
-		json_name(&t, "f_port");
-		json_unum(&t, up->f_port);
-	}
-	if (up && MSG_HAS(up, frm)) {
-		json_name(&t, "size");
-		json_unum(&t, up->frm.len);
-	}
-	if (received_unix_us && received_unix_us <= now_us) {
-		json_name(&t, "duration_us");
-		json_unum(&t, now_us - received_unix_us);
-	}
-	json_close(&t, '}');
-	traces_add(as, e, d, u->cids, u->n_cids, data);
-}
-
-/** One that cannot be decrypted is dropped. @return 0; -errno of the store */
-static int publish_data(struct as *as, const struct device *d, struct up_data *up, struct tts_up *u)
-{
-	struct tts_extras x = { .battery = traffic_battery(as, d->entry.uid) };
-	u->device.has_dev_addr = true;
-	u->device.dev_addr = up->dev_addr; /* of the session that sent it, which may be an older one */
-	int r = decrypt(as, d, up);
-	tell_received(as, EVENT_AS_UP_DATA_RECEIVE, d, up->received_unix_us, up, u);
-	if (r) {
-		as->metrics.uplinks_undecrypted++;
-		const char *why =
-			r == -ENOKEY ? "{\"reason\":\"unknown_session\"}" : "{\"reason\":\"decrypt\"}";
-		char cid[CID_TEXT_MAX];
-		LOG(LOG_ERROR, "uplink_not_decrypted", KV_Z("cid", event_log_cid(u->cids, u->n_cids, cid)), KV_Z("device", d->path), KV_U("fcnt", up->f_cnt),
-			KV_Z("error", strerror(-r)));
-		traces_add(as, EVENT_AS_UP_DATA_DROP, d, u->cids, u->n_cids, why);
-		return 0;
-	}
-	TRY(telemetry_keep_uplink(as, d, up, NULL));
-	tts_uplink(traffic_json(as), u, up, (struct slice){ up->frm.p, MSG_HAS(up, frm) ? up->frm.len : 0 }, &x);
-	as->metrics.uplinks++;
-	histogram_add(&as->metrics.uplink_age, us_since(up->received_unix_us, loop_now(as->loop)->unix_us));
-	return forwards_publish(as, d, "up", u, (const enum event_id[]){ EVENT_AS_UP_DATA_FORWARD, EVENT_AS_UP_DATA_WAIT },
-		up->received_unix_us);
-}
-
-static int publish_join(struct as *as, const struct device *d, const struct up_join *j, struct tts_up *u)
-{
-	u->device.has_dev_addr = true;
-	u->device.dev_addr = j->dev_addr;
-	tell_received(as, EVENT_AS_UP_JOIN_RECEIVE, d, j->received_unix_us, NULL, u);
-	tts_join(traffic_json(as), u, j);
-	as->metrics.joins++;
-	return forwards_publish(as, d, "join", u, (const enum event_id[]){ EVENT_AS_UP_JOIN_FORWARD, EVENT_AS_UP_JOIN_WAIT },
-		j->received_unix_us);
-}
-
-static int publish_status(struct as *as, const struct device *d, const struct up_status *s, const struct tts_up *u)
-{
-	struct tts_battery b = { .level = (uint8_t)s->battery, .f_cnt = s->f_cnt,
-		.received_unix_us = MSG_HAS(s, received_unix_us) ? s->received_unix_us : u->received_unix_ns / 1000 };
-	TRY(traffic_keep_battery(as, d->entry.uid, &b));
-	TRY(telemetry_keep_status(as, d, s));
-	tts_status(traffic_json(as), u, s);
-	return forwards_publish(as, d, "service/data", u, (const enum event_id[]){ EVENT_AS_UP_SERVICE_FORWARD, EVENT_AS_UP_SERVICE_WAIT }, 0);
+	struct { uint16_t len; struct cid v[CIDS_SHOWN]; } list = { 0 };
+	cids_add_all(&list.len, list.v, COUNT(list.v), m->cids.v, m->cids.len);
+	return downlinks_outcome(as, d, list.v, list.len, &m->outcome);
 }
 
 /** @return 0; -errno of the store: not taken */
 static int take(struct as *as, struct ns_up *m)
 {
 	struct device *d = registry_device_by_uid(&as->registry, m->device);
-	struct { uint16_t len; struct cid v[CIDS_SHOWN]; } list = { 0 };
-	cids_add_all(&list.len, list.v, COUNT(list.v), m->cids.v, m->cids.len);
 	if (MSG_HAS(m, restarted))
 		return downlinks_ns_restarted(as);
 	if (!d)
 		return 0; /* deleted meanwhile */
 	if (MSG_HAS(m, outcome))
-		return downlinks_outcome(as, d, list.v, list.len, &m->outcome);
-	CIDS_ADD(&list, CID_AS_UP, ulid_make(loop_now(as->loop)->unix_us, &as->rng));
-	struct tts_up u = traffic_envelope(as, d);
-	u.cids = list.v;
-	u.n_cids = list.len;
-	u.has_net_id = MSG_HAS(m, net_id);
-	u.net_id = m->net_id;
+		return take_outcome(as, d, m);
 	if (MSG_HAS(m, data)) {
 		TRY(downlinks_session(as, d, &m->data.session_key_id, m->cids.v, m->cids.len));
 		downlinks_heard(as, d);
-		return publish_data(as, d, &m->data, &u);
 	}
-	if (MSG_HAS(m, join))
-		return publish_join(as, d, &m->join, &u);
-	return MSG_HAS(m, status) ? publish_status(as, d, &m->status, &u) : 0;
+	uint64_t now_us = loop_now(as->loop)->unix_us;
+	struct kept k = { .m = m, .id = ulid_make(now_us, &as->rng), .taken_unix_us = now_us, .decoded = "" };
+	return decode_take(as, d, &k);
 }
 
 static void acknowledge(void *request)

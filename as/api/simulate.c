@@ -2,13 +2,10 @@
 #include "as/api/api.h"
 #include "as/api/routes.h"
 #include "as/core/simulated.h"
-#include "as/forwards.h"
-#include "as/telemetry.h"
-#include "as/traces.h"
+#include "as/formatters/decode.h"
 #include "as/traffic.h"
-#include "as/unlinked.h"
-#include "proto/cids.h"
 #include <stdlib.h>
+#include <string.h>
 
 /** Publish it to the application's clients; nothing of the device changes by it. @return 0; -errno of the store */
 static int publish(struct api_call *c, struct simulated *s)
@@ -16,26 +13,23 @@ static int publish(struct api_call *c, struct simulated *s)
 	struct as *as = c->as;
 	const struct device *d = c->device;
 	const struct device_traffic *traffic = traffic_of(as, d->entry.uid, false);
-	struct cid cid = { .kind = CID_AS_UP, .id = ulid_make(loop_now(as->loop)->unix_us, &as->rng) };
-	struct traces_of of = { .device = d, .own = s->item.own_cids, .own_n = s->item.own_cids_n };
-	struct tts_up u = traffic_envelope(as, d);
-	struct tts_extras x = { .decoded_payload = s->decoded, .battery = traffic_battery(as, d->entry.uid) };
-	u.is_simulated = true;
-	u.cids = &cid;
-	u.n_cids = 1;
-	u.own_cids = s->item.own_cids;
-	u.own_cids_n = s->item.own_cids_n;
+	uint64_t now_us = loop_now(as->loop)->unix_us;
+	struct kept k = { .id = ulid_make(now_us, &as->rng), .taken_unix_us = now_us, .is_simulated = true, .own_cids = s->item.own_cids,
+		.own_cids_n = s->item.own_cids_n, .decoded = s->decoded };
 	if (ulid_is_none(&s->data.session_key_id) && traffic && traffic->sessions.n)
 		s->data.session_key_id = traffic->sessions.v[0].id;
-	struct text *t = traffic_json(as);
-	tts_uplink(t, &u, &s->data, (struct slice){ s->item.payload, s->item.payload_n }, &x);
-	TRY(telemetry_keep_uplink(as, d, &s->data, s->decoded));
-	int waits = unlinked_publish(as, d, "up", text_str(t));
-	if (waits < 0)
-		return waits;
-	traces_note(as, EVENT_AS_UP_DATA_RECEIVE, &of, &cid, 1, "{\"simulated\":true}");
-	forwards_tell(as, waits ? EVENT_AS_UP_DATA_WAIT : EVENT_AS_UP_DATA_FORWARD, &of, &cid, 1, &(struct forward){ .waits = waits });
-	return 0;
+	k.m = calloc(1, sizeof *k.m);
+	if (!k.m)
+		return -ENOMEM;
+	k.m->device = d->entry.uid;
+	k.m->data = s->data;
+	MSG_MARK(k.m, data);
+	memcpy(k.m->data.frm.p, s->item.payload, s->item.payload_n);
+	k.m->data.frm.len = (uint16_t)s->item.payload_n;
+	MSG_MARK(&k.m->data, frm);
+	int e = decode_take(as, d, &k);
+	free(k.m);
+	return e;
 }
 
 static void simulate(void *ctx, struct http_request *r)
