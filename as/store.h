@@ -27,6 +27,7 @@ enum as_table {
 	TABLE_INBOX = 0x29,      /**< number of an integration (8), packet id (2) -> "": a message of QoS 2 that its broker has not released */
 	TABLE_LINES_UP = 0x2a,   /**< uid, number (8) -> what waits for a payload formatter: an uplink, a join or a status, as/formatters/lines.h */
 	TABLE_LINES_DOWN = 0x2b, /**< likewise -> a push or replace */
+	TABLE_LOCATIONS = 0x2c,  /**< uid -> where its payload said that it is, if that is newer than its record in TABLE_DEVICES */
 	TABLE_MQTT = 0x30,       /**< the engine's key -> session, subscription or message */
 	TABLE_SERIES = 0x40,       /**< uid, last times first: ~ms (8) -> chunk, as/core/series/rows.h */
 	TABLE_SERIES_HEADS = 0x41, /**< uid -> octets of its chunks, newest values, as/core/series/series.h */

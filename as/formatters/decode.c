@@ -1,5 +1,6 @@
 /** @file Uplinks and their payload formatters. */
 #include "as/formatters/decode.h"
+#include "as/core/formatters/cayenne.h"
 #include "as/formatters/lines.h"
 #include "as/formatters/publish.h"
 #include "as/formatters/told.h"
@@ -14,12 +15,14 @@ struct asked {
 	uint64_t uid, ticket;
 };
 
-enum { WORDS = 4, WORDS_MAX = 1 << 17 };
+enum { WORDS = 2, WORDS_MAX = 1 << 17, WHY_MAX = 512 };
 
 struct decode {
 	struct ns_up m;           /**< scratch: of a record that was read */
 	uint8_t record[KEPT_MAX]; /**< likewise: of one that is written */
 	struct text words[WORDS]; /**< likewise: results, terminated */
+	struct normalized normalized;
+	struct tts_location location;
 };
 
 /** Is there a payload that a formatter may look at? With FPort 0 and none there are MAC commands. */
@@ -42,7 +45,28 @@ static struct slice payload_of(const struct kept *k)
 	return (struct slice){ up->frm.p, MSG_HAS(up, frm) ? up->frm.len : 0 };
 }
 
+/** What stands in what was decoded: a location. @return its text, terminated */
+static const char *take_payload(struct as *as, struct str payload, struct decoded *ret)
+{
+	struct text *t = &as->decode->words[0];
+	if (location_find(payload, &as->decode->location))
+		ret->location = &as->decode->location;
+	return t->failed || !payload.n ? "" : t->p;
+}
+
 /* ---- without asking anybody ---- */
+
+static void take_cayenne(struct as *as, const struct device *d, const struct kept *k, struct decoded *ret)
+{
+	struct text *t = &as->decode->words[0];
+	char words[WHY_MAX];
+	struct text why = text_fixed(words, sizeof words);
+	text_reset(t);
+	if (cayenne_decode(t, payload_of(k), &why))
+		told_undecoded(as, d, k, "cayenne", 0, text_str(&why));
+	else
+		ret->payload = take_payload(as, text_str(t), ret);
+}
 
 /** Publish it with what can be said of it at once. @return 0; -errno of the store */
 static int publish_now(struct as *as, const struct device *d, struct kept *k)
@@ -54,7 +78,9 @@ static int publish_now(struct as *as, const struct device *d, struct kept *k)
 		return 0;
 	}
 	enum formatter_kind kind = is_payload(k) ? formatter_of(d).kind : FORMATTER_NONE;
-	if (kind != FORMATTER_CAYENNELPP)
+	if (kind == FORMATTER_CAYENNELPP)
+		take_cayenne(as, d, k, &x);
+	else
 		told_unserved(as, d, k, kind, (struct str){ 0 });
 	return publish_kept(as, d, k, &x);
 }
@@ -80,7 +106,23 @@ static const char *terminated(struct text *t, struct str s)
 {
 	text_reset(t);
 	text_put(t, s);
-	return t->failed ? "" : t->p;
+	return t->failed || !s.n ? "" : t->p;
+}
+
+/** Without normalizeUplink, data that happen to be measurements count as such. */
+static void take_normalized(struct as *as, const struct device *d, const struct kept *k, const struct script_result *r, struct decoded *ret)
+{
+	struct normalized *n = &as->decode->normalized;
+	char words[WHY_MAX];
+	struct text why = text_fixed(words, sizeof words);
+	if (r->normalized_error.n)
+		told_undecoded(as, d, k, "normalize", 0, r->normalized_error);
+	else if (!r->normalized.n)
+		return;
+	else if (!normalized_check(n, r->normalized, r->normalized_warnings, &why))
+		ret->normalized = n;
+	else if (r->has_normalizer)
+		told_undecoded(as, d, k, "normalize", 0, text_str(&why));
 }
 
 static void take_result(struct as *as, const struct device *d, const struct kept *k, const struct script_result *r, struct decoded *ret)
@@ -95,9 +137,11 @@ static void take_result(struct as *as, const struct device *d, const struct kept
 		told_undecoded(as, d, k, script_outcome_word(r->outcome), r->line, r->message);
 		return;
 	}
-	ret->payload = terminated(&w[0], r->data);
+	(void)terminated(&w[0], r->data);
+	ret->payload = take_payload(as, r->data, ret);
 	ret->warnings = terminated(&w[1], r->warnings);
 	told_warnings(as, d, k, r->warnings);
+	take_normalized(as, d, k, r, ret);
 }
 
 /** The record that is at work, plain. @return 0; -errno, -EPROTO there is none that can be read */
@@ -216,6 +260,7 @@ void decode_stop(struct as *as)
 		return;
 	for (size_t i = 0; i < WORDS; i++)
 		text_done(&as->decode->words[i]);
+	normalized_done(&as->decode->normalized);
 	free(as->decode);
 	as->decode = NULL;
 }

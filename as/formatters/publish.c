@@ -2,6 +2,7 @@
 #include "as/formatters/publish.h"
 #include "as/formatters/told.h"
 #include "as/forwards.h"
+#include "as/locations.h"
 #include "as/telemetry.h"
 #include "as/traces.h"
 #include "as/traffic.h"
@@ -95,23 +96,60 @@ void publish_undecrypted(struct as *as, const struct device *d, const struct kep
 	traces_add(as, EVENT_AS_UP_DATA_DROP, d, list.v, list.len, why);
 }
 
+static const char *text_of(const struct text *t)
+{
+	return t->len ? t->p : NULL;
+}
+
+/** A message for each measurement. @return 0; -errno of the store */
+static int publish_measurements(struct as *as, const struct device *d, const struct up_data *up, const struct tts_up *u, const struct normalized *n)
+{
+	for (size_t i = 0; n && i < n->n; i++) {
+		tts_normalized(traffic_json(as), u, up, normalized_at(n, i), text_of(&n->warnings));
+		TRY(forwards_publish(as, d, "up/normalized", u, (const enum event_id[]){ EVENT_AS_UP_NORMALIZED_FORWARD, EVENT_AS_UP_NORMALIZED_WAIT }, 0));
+	}
+	return 0;
+}
+
+/** Where the payload says that the device is: kept with its other locations, if nobody made it up. @return 0; -errno of the store */
+static int keep_location(struct as *as, const struct device *d, const struct kept *k, struct tts_up *u, const struct decoded *x)
+{
+	if (!x->location || k->is_simulated)
+		return 0;
+	TRY(locations_keep(as, d->entry.uid, x->location));
+	u->locations = texts_get(&d->texts, TEXT_LOCATIONS);
+	return 0;
+}
+
+static int publish_location(struct as *as, const struct device *d, const struct tts_up *u, const struct decoded *x)
+{
+	if (!x->location || u->is_simulated)
+		return 0;
+	tts_location_solved(traffic_json(as), u, LOCATION_SERVICE, x->location);
+	return forwards_publish(as, d, "location/solved", u, (const enum event_id[]){ EVENT_AS_UP_LOCATION_FORWARD, EVENT_AS_UP_LOCATION_WAIT }, 0);
+}
+
 static int publish_data(struct as *as, const struct device *d, const struct kept *k, struct tts_up *u, const struct decoded *x)
 {
 	const struct up_data *up = &k->m->data;
-	struct tts_extras extras = { .decoded_payload = x->payload, .decoded_warnings = x->warnings, .normalized_payload = x->normalized,
-		.normalized_warnings = x->normalized_warnings, .battery = traffic_battery(as, d->entry.uid) };
+	struct tts_extras extras = { .decoded_payload = x->payload, .decoded_warnings = x->warnings,
+		.normalized_payload = x->normalized ? text_of(&x->normalized->valid) : NULL,
+		.normalized_warnings = x->normalized ? text_of(&x->normalized->warnings) : NULL, .battery = traffic_battery(as, d->entry.uid) };
 	if (!k->is_simulated) {
 		u->device.has_dev_addr = true;
 		u->device.dev_addr = up->dev_addr; /* of the session that sent it, which may be an older one */
 	}
 	TRY(telemetry_keep_uplink(as, d, up, x->payload));
+	TRY(keep_location(as, d, k, u, x));
 	tts_uplink(traffic_json(as), u, up, (struct slice){ up->frm.p, MSG_HAS(up, frm) ? up->frm.len : 0 }, &extras);
 	if (!k->is_simulated) {
 		as->metrics.uplinks++;
 		histogram_add(&as->metrics.uplink_age, us_since(up->received_unix_us, loop_now(as->loop)->unix_us));
 	}
-	return forwards_publish(as, d, "up", u, (const enum event_id[]){ EVENT_AS_UP_DATA_FORWARD, EVENT_AS_UP_DATA_WAIT },
-		k->is_simulated ? 0 : up->received_unix_us);
+	TRY(forwards_publish(as, d, "up", u, (const enum event_id[]){ EVENT_AS_UP_DATA_FORWARD, EVENT_AS_UP_DATA_WAIT },
+		k->is_simulated ? 0 : up->received_unix_us));
+	TRY(publish_measurements(as, d, up, u, x->normalized));
+	return publish_location(as, d, u, x);
 }
 
 static int publish_join(struct as *as, const struct device *d, const struct up_join *j, struct tts_up *u)

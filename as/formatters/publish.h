@@ -1,12 +1,15 @@
 /** @file What devices sent, on its last steps: decrypted, published with what a formatter made of it, kept as telemetry. */
 #pragma once
 #include "as/as.h"
+#include "as/core/formatters/location.h"
+#include "as/core/formatters/normalized.h"
 #include "as/formatters/kept.h"
 
 /** What a formatter made of an uplink's payload: JSON; NULL, "": none. */
 struct decoded {
 	const char *payload, *warnings;
-	const char *normalized, *normalized_warnings; /**< array of measurements; array of texts */
+	const struct normalized *normalized; /**< NULL: none */
+	const struct tts_location *location; /**< NULL: none */
 };
 
 /** Tell that it came. */

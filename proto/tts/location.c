@@ -31,9 +31,6 @@ void tts_location_solved(struct text *t, const struct tts_up *u, const char *ser
 	json_puts(t, service);
 	json_name(t, "location");
 	tts_location_object(t, l);
-	json_name(t, "attributes");
-	json_open(t, '{');
-	json_close(t, '}');
 	json_close(t, '}');
 	tts_envelope_end(t, u);
 }

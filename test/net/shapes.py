@@ -9,7 +9,7 @@ import re
 FRACTION = r"(\.(?!000)\d{3}|\.\d{3}(?!000)\d{3}|\.\d{6}(?!000)\d{3})?"
 TIME = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d" + FRACTION + "Z")
 DURATION = re.compile(r"(0|[1-9]\d*)" + FRACTION + "s")
-MESSAGE_TOPIC = re.compile(r"v3/[a-z0-9@-]+/devices/([^/]+)/(join|up|down/(?:queued|sent|ack|nack|failed)|service/data|location/solved)")
+MESSAGE_TOPIC = re.compile(r"v3/[a-z0-9@-]+/devices/([^/]+)/(join|up(?:/normalized)?|down/(?:queued|sent|ack|nack|failed)|service/data|location/solved)")
 
 
 class Wrong(AssertionError):
@@ -170,8 +170,13 @@ settings = members(
 
 uplink_message = members(
     ("session_key_id", octets(16)), ("f_port", uint(255)), ("f_cnt", uint32), ("frm_payload", octets()), ("decoded_payload", any_object),
-    ("decoded_payload_warnings", list_of(text)), ("rx_metadata", list_of(rx_metadata, 0, 50)), ("settings", settings), ("received_at!", times),
+    ("decoded_payload_warnings", list_of(text)), ("normalized_payload", list_of(any_object)), ("normalized_payload_warnings", list_of(text)),
+    ("rx_metadata", list_of(rx_metadata, 0, 50)), ("settings", settings), ("received_at!", times),
     ("confirmed", true), ("consumed_airtime", duration), ("packet_error_rate", number(0, 1)), *about, ("last_battery_percentage", battery), attributes)
+uplink_normalized = members(
+    ("session_key_id", octets(16)), ("f_port!", uint(255)), ("f_cnt", uint32), ("normalized_payload!", any_object),
+    ("normalized_payload_warnings", list_of(text)), ("rx_metadata", list_of(rx_metadata, 0, 50)), ("settings", settings), ("received_at!", times),
+    ("confirmed", true), ("consumed_airtime", duration), *about, attributes)
 join_accept = members(("session_key_id!", octets(16)), ("received_at!", times), *about, attributes)
 class_b_c = members(
     ("gateways", list_of(members(("gateway_ids!", gateway_ids), ("antenna_index", uint32), ("group_index", uint32)))), ("absolute_time", times),
@@ -210,13 +215,13 @@ downlink_failed = members(("downlink", members(*downlink_members)), ("error!", e
 service_data = members(("service!", text), ("data", any_object), *about, attributes)
 location_solved = members(("service!", text), ("location!", location), ("attributes", map_of(text)))
 PAYLOADS = (
-    ("uplink_message", uplink_message), ("join_accept", join_accept), ("downlink_ack", downlink), ("downlink_nack", downlink),
+    ("uplink_message", uplink_message), ("uplink_normalized", uplink_normalized), ("join_accept", join_accept), ("downlink_ack", downlink), ("downlink_nack", downlink),
     ("downlink_sent", downlink), ("downlink_failed", downlink_failed), ("downlink_queued", downlink), ("location_solved", location_solved),
     ("service_data", service_data))
 message = members(
     ("end_device_ids!", end_device_ids), ("correlation_ids!", correlation_ids), ("received_at!", times), *PAYLOADS, ("simulated", true),
     one_of=[name for name, _ in PAYLOADS])
-OF_TOPIC = {"join": "join_accept", "up": "uplink_message", "service/data": "service_data", "location/solved": "location_solved",
+OF_TOPIC = {"join": "join_accept", "up": "uplink_message", "up/normalized": "uplink_normalized", "service/data": "service_data", "location/solved": "location_solved",
             **{"down/" + word: "downlink_" + word for word in ("queued", "sent", "ack", "nack", "failed")}}
 
 

@@ -409,7 +409,7 @@ static void shows(const struct webhook *w, const char *expected)
 
 #define SETTINGS                                                                                                                      \
 	"{\"base_url\":\"https://example.com/{appID}\",\"headers\":{\"Authorization\":\"Bearer abc\",\"X-Site\":\"roof\"},\"format\":\"json\"," \
-	"\"downlink_api_key\":\"NNSXS.KEY.SECRET\",\"uplink_message\":{\"path\":\"up\"},\"join_accept\":{},\"uplink_normalized\":{\"path\":\"n\"}," \
+	"\"downlink_api_key\":\"NNSXS.KEY.SECRET\",\"uplink_message\":{\"path\":\"up\"},\"join_accept\":{},\"downlink_queue_invalidated\":{\"path\":\"n\"}," \
 	"\"field_mask\":{\"paths\":[\"end_device_ids\",\"up.uplink_message.frm_payload\"]},\"signature_secret\":\"sixteen or more letters\"," \
 	"\"template_ids\":{\"template_id\":\"x\"},\"template_fields\":{\"token\":\"deep secret\"},\"paused\":true,\"connections\":4}"
 
