@@ -25,10 +25,12 @@ include $(B)/config.mk
 endif
 
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 $(WARN) $(HARDEN) -MMD -MP -I$(S) $(PC_CFLAGS) -DVERSION='"$(VERSION)"' $(CPPFLAGS) $(CFLAGS)
-ALL_LIBS = $(EVENT_LIBS) $(SSL_LIBS) $(MSGPACK_LIBS) $(LMDB_LIBS) $(WSLAY_LIBS) $(LZ4_LIBS) $(DUKTAPE_LIBS) $(SECCOMP_LIBS) -lm -lpthread
+ALL_LIBS = $(EVENT_LIBS) $(SSL_LIBS) $(MSGPACK_LIBS) $(LMDB_LIBS) $(WSLAY_LIBS) $(LZ4_LIBS) $(SCRIPT_LIBS) $(SECCOMP_LIBS) -lm -lpthread
 
-# One static library per folder; every .c in it and in the folders below belongs to it, except main.c.
-lib_src = $(filter-out %/main.c,$(wildcard $(S)/$1/*.c $(S)/$1/*/*.c $(S)/$1/*/*/*.c))
+# One static library per folder; every .c in it and in the folders below belongs to it, except main.c and the engines of scripts
+# that configure did not choose.
+no_engine = $(addprefix $(S)/as/scripts/,$(addsuffix .c,$(filter-out $(SCRIPT_ENGINE),duktape quickjs)))
+lib_src = $(filter-out %/main.c $(no_engine),$(wildcard $(S)/$1/*.c $(S)/$1/*/*.c $(S)/$1/*/*/*.c))
 objs    = $(patsubst $(S)/%.c,$(B)/%.o,$1)
 LIBS_common := $(B)/libcommon.a
 LIBS_proto  := $(B)/libproto.a $(B)/libcommon.a
