@@ -21,11 +21,13 @@ NOT_SERVED = {
     "rssi_standard_deviation": "Semtech UDP has none", "hopping_width": "of LR-FHSS gateways", "frequency_drift": "of LR-FHSS gateways",
     "lrfhss": "of LR-FHSS gateways", "downlink_path_constraint": "a gateway has none here", "enable_crc": "the CRC was right, or there would be no message",
     "ns_id": "the network has no EUI-64", "cluster_id": "there is one cluster", "cluster_address": "there is one cluster",
-    "tenant_address": "tenants share the address", "accuracy": "of an antenna; what the registry holds of a device has it", "location_solved": "nothing solves locations",
+    "tenant_address": "tenants share the address", "accuracy": "of an antenna; what the registry holds of a device has it", "uplink_normalized": "made by scripts: test_formatters",
+    "normalized_payload": "likewise", "normalized_payload_warnings": "likewise",
     "cause": "an error here has one cause, in its message", "details": "they are in the attributes",
 }
 # Members that other kinds of messages have, but not this one.
 NOT_THERE = (
+    ".location_solved.attributes", ".location_solved.attributes.*", ".uplink_normalized.locations.*.accuracy",
     ".join_accept.network_ids.tenant_id", ".service_data.network_ids.tenant_id",  # of an application that has a tenant
     ".downlink_queued.session_key_id", ".downlink_queued.f_cnt", ".downlink_failed.downlink.f_cnt",
     ".downlink_ack.class_b_c.absolute_time", ".downlink_nack.class_b_c.absolute_time")  # of an item that is sent once
@@ -98,6 +100,12 @@ class Shapes(Stories):
         self.assertEqual(sorted(up["uplink_message"]["settings"]["data_rate"]), ["fsk"])
         g.uplink(d.uplink())  # nothing in it
         s.wait(d, "up", 2)
+        self.check(s.sub)
+
+    def story_a_payload_has_a_location(self, s):
+        g, d = s.gateway(), s.abp("--formatters.up-formatter", "FORMATTER_CAYENNELPP")
+        g.uplink(d.uplink(1, bytes.fromhex("018806765ff2960a0003e8")))
+        s.wait(d, "location/solved")
         self.check(s.sub)
 
     def story_downlinks_live_and_die(self, s):
