@@ -274,8 +274,8 @@ static enum mqtt_verdict take_push(struct applications *m, const struct login *l
 	char device_id[DEVICE_NAME_MAX + 1];
 	if (!a || str_copy(device, device_id, sizeof device_id))
 		return MQTT_DROP;
-	int r = downlinks_request(m->as, a, device_id, body, is_replace, &result);
-	if (r) {
+	int r = downlinks_request(m->as, a, device_id, body, is_replace, NULL, &result);
+	if (r < 0) {
 		LOG(LOG_ERROR, "push_not_taken", KV_Z("application", a->key), KV_Z("device", device_id),
 			KV_Z("error", strerror(-r)));
 		*ret_reason = REASON_UNAVAILABLE;

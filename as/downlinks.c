@@ -5,6 +5,8 @@
 #include "as/device_api/push.h"
 #include "as/device_api/rpc_told.h"
 #include "as/device_api/rooms.h"
+#include "as/formatters/encode.h"
+#include "as/formatters/lines.h"
 #include "as/forwards.h"
 #include "as/integrations/integrations.h"
 #include "as/placing.h"
@@ -31,7 +33,9 @@ struct request {
 	struct device *device; /**< NULL: unknown */
 	struct notice *notice;
 	struct downlinks_result *result;
-	struct text values; /**< scratch: decoded_payload of the item at work */
+	struct text values;              /**< scratch: decoded_payload of the item at work */
+	const struct made *made;         /**< what a formatter made of that; NULL: nothing */
+	const struct downlinks_waiter *waiter;
 };
 
 /* A request of 1 MiB holds 350000 bad items at worst: so many are told of each by itself, the rest in one. */
@@ -55,9 +59,10 @@ void downlinks_explain(struct text *t, const struct tts_error *e)
 	}
 }
 
-/** What an event says of a refusal. */
-static void write_refusal(struct text *t, const struct request *rq, const char *error, const char *why)
+/** What an event says of a refusal. @param n  octets of `why` */
+static void write_refusal(struct text *t, const struct request *rq, const char *error, const char *why, size_t n)
 {
+	text_reset(t);
 	json_open(t, '{');
 	if (!rq->device) {
 		json_name(t, "device_id");
@@ -66,8 +71,21 @@ static void write_refusal(struct text *t, const struct request *rq, const char *
 	json_name(t, "error");
 	json_puts(t, error);
 	json_name(t, "message");
-	json_puts(t, why);
+	json_str(t, (struct str){ why, n });
 	json_close(t, '}');
+}
+
+static void tell_refused(const struct request *rq, const char *error, const char *why, const struct traces_of *of, const struct cid *cid)
+{
+	char data[TRACES_DATA_MAX];
+	struct text t = text_fixed(data, sizeof data);
+	size_t n = strlen(why);
+	write_refusal(&t, rq, error, why, n);
+	while (t.failed && n) {
+		n /= 2;
+		write_refusal(&t, rq, error, why, n);
+	}
+	traces_note(rq->as, EVENT_AS_DOWN_DATA_DROP, of, cid, 1, t.failed ? "" : data);
 }
 
 /** Publish a down/failed. @param d  NULL: the request as a whole */
@@ -81,8 +99,7 @@ static void publish_refusal(
 	struct traces_of of = {rq->device, rq->app, shown.own_cids, shown.own_cids_n};
 	struct tts_up u = { .device = { .device_id = rq->device_id, .application_id = rq->app->id },
 		.received_unix_ns = now->unix_us * 1000 };
-	char data[TRACES_DATA_MAX];
-	struct text about = text_fixed(data, sizeof data), *t = traffic_json(as);
+	struct text *t = traffic_json(as);
 	if (rq->device)
 		u = traffic_envelope(as, rq->device);
 	e->id = ulid_make(now->unix_us, &as->rng);
@@ -90,8 +107,8 @@ static void publish_refusal(
 	u.n_cids = 1;
 	u.own_cids = of.own;
 	u.own_cids_n = of.own_n;
-	write_refusal(&about, rq, e->row->name, why);
-	traces_note(as, EVENT_AS_DOWN_DATA_DROP, &of, &id, 1, about.failed ? "" : data);
+	made_tell(as, rq->made, &of, &id, shown.f_port);
+	tell_refused(rq, e->row->name, why, &of, &id);
 	shown.item = &id.id;
 	tts_down(t, &u, TTS_FAILED, d ? &shown : NULL, e);
 	(void)traffic_publish(as, rq->app, rq->device_id, tts_down_topic(TTS_FAILED), text_str(t));
@@ -204,6 +221,7 @@ static int enqueue(struct request *rq, struct device_traffic *t, const struct tt
 		(void)integrations_publish(as, rq->app, rq->device->id, KIND_DOWNLINK_QUEUED, str_of(rq->notice->messages.p + at));
 	text_putc(&rq->notice->messages, '\0');
 	tell_taken(rq, t, item, &of, &cid);
+	made_tell(as, rq->made, &of, &cid, item->f_port);
 	text_put(&rq->notice->ids, (struct str){ (const char *)id.b, sizeof id.b });
 	rq->result->queued++;
 	as->metrics.downlinks_queued++;
@@ -226,10 +244,15 @@ static struct tts_downlink show_wish(const struct tts_item *wish)
 	};
 }
 
-/** The values that an item came with, to be shown with it. */
-static void copy_values(struct request *rq, const struct json *j, json_val item, struct tts_item *wish)
+/** The values that an item came with, or that a formatter made of its octets, to be shown with it. */
+static void take_values(struct request *rq, const struct json *j, json_val item, struct tts_item *wish)
 {
 	json_val v = json_get(j, item, "decoded_payload");
+	wish->decoded_warnings = rq->made ? rq->made->warnings : NULL;
+	if (rq->made && rq->made->decoded) {
+		wish->decoded_payload = rq->made->decoded;
+		return;
+	}
 	text_reset(&rq->values);
 	if (v < 0 || json_type(j, v) != JSON_OBJECT)
 		return;
@@ -238,23 +261,28 @@ static void copy_values(struct request *rq, const struct json *j, json_val item,
 		wish->decoded_payload = rq->values.p;
 }
 
+/** Read an item, and look whether it may be queued. @return 0; TTS_E_REFUSED */
+static int check_item(struct request *rq, const struct json *j, json_val v, struct tts_item *wish, struct tts_error *e)
+{
+	struct tts_class_b_c place;
+	int r = tts_request_item(j, v, rq->made && !rq->made->is_of_octets ? &rq->made->encoded : NULL, wish, e);
+	take_values(rq, j, v, wish);
+	if (!r && !traffic_has_session(rq->as, rq->device->entry.uid)) {
+		e->row = down_error_find(STR("no_device_session"));
+		r = TTS_E_REFUSED;
+	}
+	if (!r && rq->device->multicast && wish->confirmed) {
+		e->row = down_error_find(STR("confirmed_multicast_downlink"));
+		r = TTS_E_REFUSED;
+	}
+	return r ? r : placing_check(rq->as, rq->device, wish, &place, e);
+}
+
 static int take_item(struct request *rq, struct device_traffic *t, const struct json *j, json_val v)
 {
 	struct tts_item wish;
-	struct tts_class_b_c place;
 	struct tts_error e;
-	int r = tts_request_item(j, v, NULL, &wish, &e);
-	copy_values(rq, j, v, &wish);
-	if (!r && !traffic_has_session(rq->as, rq->device->entry.uid)) {
-		e.row = down_error_find(STR("no_device_session"));
-		r = TTS_E_REFUSED;
-	}
-	if (!r && rq->device->multicast && wish.confirmed) {
-		e.row = down_error_find(STR("confirmed_multicast_downlink"));
-		r = TTS_E_REFUSED;
-	}
-	if (!r)
-		r = placing_check(rq->as, rq->device, &wish, &place, &e);
+	int r = check_item(rq, j, v, &wish, &e);
 	if (!r) {
 		r = enqueue(rq, t, &wish);
 		if (r == QUEUE_E_FULL) {
@@ -312,25 +340,54 @@ static void tell_cleared(const struct request *rq, const struct queue *q)
 	}
 }
 
-static int take_all(struct request *rq, const struct json *j, json_val items, bool is_replace)
+/** An item with what was made of it before, or is made at once. @return 0; -errno */
+static int take_made(struct request *rq, struct device_traffic *t, const struct downlinks_part *p, json_val v)
+{
+	struct made *at_once = NULL;
+	if (!p->made)
+		TRY(encode_now(rq->device, p->j, v, &at_once));
+	rq->made = p->made ? p->made[p->taken] : at_once;
+	int r = take_item(rq, t, p->j, v);
+	rq->made = NULL;
+	free(at_once);
+	return r;
+}
+
+static int take_all(struct request *rq, struct downlinks_part *p)
 {
 	struct device_traffic *t = traffic_of(rq->as, rq->device->entry.uid, true);
+	size_t n = 0;
 	if (!t)
 		return -ENOMEM;
-	if (json_first(j, items) >= 0 && store_failing(rq->as->store))
+	if (json_first(p->j, p->items) >= 0 && store_failing(rq->as->store))
 		return -EAGAIN;
-	if (is_replace)
+	if (p->is_replace) {
 		tell_cleared(rq, &t->queue);
-	if (is_replace)
 		TRY(queue_clear(&t->queue, &rq->as->traffic->queue_sink, t->uid));
-	for (json_val v = json_first(j, items); v >= 0; v = json_next(j, v))
-		TRY(take_item(rq, t, j, v));
+		p->is_replace = false;
+	}
+	for (json_val v = json_first(p->j, p->items); v >= 0; v = json_next(p->j, v))
+		if (n++ == p->taken) {
+			TRY(take_made(rq, t, p, v));
+			p->taken++;
+		}
 	downlinks_added(rq->as, rq->device);
 	return 0;
 }
 
-/** Look at the body; what is wrong with it as a whole is said at once. @return 0; -errno of the store or of
- * memory */
+/** @return as downlinks_request */
+static int take_downlinks(struct request *rq, const struct json *j, json_val items, bool is_replace)
+{
+	struct downlinks_part all = { .j = j, .items = items, .is_replace = is_replace };
+	if (!encode_must_wait(rq->as, rq->device, j, items))
+		return take_all(rq, &all);
+	int r = encode_later(rq->as, rq->device, j, items, is_replace, rq->waiter);
+	if (r == LINES_E_FULL)
+		fail_whole(rq, "formatter_busy", NULL, NULL);
+	return r == LINES_E_FULL ? 0 : r ? r : DOWNLINKS_E_LATER;
+}
+
+/** Look at the body; what is wrong with it as a whole is said at once. @return as downlinks_request */
 static int take_body(struct request *rq, struct str body, bool is_replace)
 {
 	size_t max = body.n / 2 + 16, at = 0;
@@ -350,32 +407,57 @@ static int take_body(struct request *rq, struct str body, bool is_replace)
 	else if (!device_is_lorawan(rq->device))
 		r = take_calls(rq, &j, items, is_replace);
 	else
-		r = take_all(rq, &j, items, is_replace);
+		r = take_downlinks(rq, &j, items, is_replace);
 	free(tok);
 	return items < 0 ? 0 : r;
 }
 
+/** What is to be told once all is on disk. @return NULL: no memory */
+static struct notice *notice_new(struct as *as, const struct device *d, uint64_t since_us)
+{
+	struct notice *n = malloc(sizeof *n);
+	if (n)
+		*n = (struct notice){ as, d ? d->entry.uid : 0, since_us, text_growing(NOTICE_MAX), text_growing(NOTICE_MAX) };
+	return n;
+}
+
+/** Also after a failure: what was queued before it is announced all the same. @return r, or -errno of the store */
+static int finish(struct request *rq, int r, bool is_last)
+{
+	if (is_last)
+		sum_up(rq);
+	text_done(&rq->values);
+	int after = rq->device ? store_after(rq->as->store, announce, rq->notice) : -ENODEV;
+	if (after)
+		notice_free(rq->notice);
+	return r || !rq->device ? r : after;
+}
+
 int downlinks_request(struct as *as, const struct app *a, const char *device_id, struct str body,
-	bool is_replace, struct downlinks_result *ret_result)
+	bool is_replace, const struct downlinks_waiter *w, struct downlinks_result *ret_result)
 {
 	*ret_result = (struct downlinks_result){ 0 };
 	if (!is_replace && store_failing(as->store))
 		return -EAGAIN; /* an empty replace makes room */
-	struct notice *n = calloc(1, sizeof *n);
-	if (!n)
-		return -ENOMEM;
 	struct request rq = { .as = as, .app = a, .device_id = device_id, .device = registry_device(&as->registry, a, str_of(device_id)),
-		.notice = n, .result = ret_result, .values = text_growing(VALUES_MAX) };
-	*n = (struct notice){as, rq.device ? rq.device->entry.uid : 0, loop_now(as->loop)->mono_us, text_growing(NOTICE_MAX), text_growing(NOTICE_MAX)};
-	int r = take_body(&rq, body, is_replace);
-	sum_up(&rq);
-	text_done(&rq.values);
-	/* Also after a failure: what was queued before it is announced all the same. */
-	int after = rq.device ? store_after(as->store, announce, n) : -ENODEV;
-	if (after) {
-		notice_free(n);
-	}
-	return r < 0 || !rq.device ? r : after;
+		.result = ret_result, .values = text_growing(VALUES_MAX), .waiter = w };
+	rq.notice = notice_new(as, rq.device, loop_now(as->loop)->mono_us);
+	if (!rq.notice)
+		return -ENOMEM;
+	return finish(&rq, take_body(&rq, body, is_replace), true);
+}
+
+int downlinks_take(struct as *as, struct device *d, struct downlinks_part *p, struct downlinks_result *result)
+{
+	struct request rq = { .as = as, .app = d->app, .device_id = d->id, .device = d, .result = result, .values = text_growing(VALUES_MAX) };
+	rq.notice = notice_new(as, d, p->since_us);
+	if (!rq.notice)
+		return -ENOMEM;
+	int r = take_all(&rq, p);
+	bool is_end = !r && p->is_last;
+	if (is_end)
+		p->is_last = false;
+	return finish(&rq, r, is_end);
 }
 
 void downlinks_refuse(struct as *as, const struct app *a, const char *device_id, const char *error)

@@ -2,9 +2,9 @@
 #pragma once
 #include "as/api/route.h"
 #include "as/traffic.h"
+#include "common/core/json.h"
 
-
-enum { DOWNLINKS_EXPLAINED = 200 };
+enum { DOWNLINKS_EXPLAINED = 1200 };
 
 /** What became of a request as a whole, for whoever made it. */
 struct downlinks_result {
@@ -13,13 +13,38 @@ struct downlinks_result {
 	char message[DOWNLINKS_EXPLAINED];              /**< the same in words, attributes filled in */
 };
 
+/** Who is told of a request that could not be answered at once: exactly once, from the loop.
+ * e is 0, *result set as by downlinks_request; -ENODEV: the device was deleted meanwhile; -ESHUTDOWN: the process ends, and goes on with
+ * the request when it is started again. */
+struct downlinks_waiter {
+	void (*done)(void *ctx, int e, const struct downlinks_result *result);
+	void *ctx;
+};
+
 /** Take the body of a push or replace. Each refused item becomes a down/failed (from the 1001st on, one for
  * all together), each good one is queued and becomes a down/queued once it is durable.
  * @param device_id  need not exist
- * @return 0, *ret_result set: what was queued is durable once store_after says so; -errno the store cannot
- * take it now: of its items only those are queued that *ret_result counts */
+ * @param w          told of it on DOWNLINKS_E_LATER, and not otherwise; NULL: nobody
+ * @return 0, *ret_result set: what was queued is durable once store_after says so; DOWNLINKS_E_LATER: it waits for the device's formatter,
+ * durable once store_after says so; -errno the store cannot take it now: of its items only those are queued that *ret_result counts */
+enum { DOWNLINKS_E_LATER = 1 };
 int downlinks_request(struct as *as, const struct app *a, const char *device_id, struct str body,
-	bool is_replace, struct downlinks_result *ret_result);
+	bool is_replace, const struct downlinks_waiter *w, struct downlinks_result *ret_result);
+
+struct made;
+/** Some items of a request, for which its formatter has done what it can (as/formatters/encode.c). */
+struct downlinks_part {
+	const struct json *j;
+	json_val items;
+	struct made *const *made; /**< of each item; NULL: nothing */
+	size_t taken;             /**< so many are queued or refused already; moves on */
+	bool is_replace;          /**< the queue is emptied first; false once it is */
+	bool is_last;             /**< of its request; false once that is summed up */
+	uint64_t since_us;        /**< when it was pushed [mono] */
+};
+/** Queue them. @param result  of the whole request, added to
+ * @return 0; -errno the store cannot take it now: *p says how far it came, to go on there */
+int downlinks_take(struct as *as, struct device *d, struct downlinks_part *p, struct downlinks_result *result);
 /** Refuse a request as a whole: a down/failed with this row of proto/errors.def, which has no attributes. */
 void downlinks_refuse(struct as *as, const struct app *a, const char *device_id, const char *error);
 

@@ -76,5 +76,10 @@ void api_fail(struct api_call *c, int e);
 int api_mask(struct api_call *c, struct field_mask *ret);
 /** The slice of a list that ?limit and ?page ask for. @return 0; else it has answered */
 int api_page(struct api_call *c, size_t *ret_skip, size_t *ret_limit);
+struct downlinks_result;
+/** Answers c with what downlinks have come to; c knows as, r and out alone. */
+typedef void downlinks_teller(struct api_call *c, const struct downlinks_result *result, const char *about);
+/** Queue downlinks, and answer: at once, or when the device's formatter is done with them. @param about  given to `tell`; copied */
+void api_downlinks(struct api_call *c, const char *device_id, struct str body, bool is_replace, downlinks_teller *tell, const char *about);
 /** Queue the downlinks that the body holds for the device that the path names, in the place of its queue or behind it, and answer. */
 void api_send_downlinks(struct api_call *c, bool is_replace);

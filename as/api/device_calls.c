@@ -6,26 +6,31 @@
 #include "as/device_api/rpcs.h"
 #include "as/downlinks.h"
 
+static void tell_queued(struct api_call *c, const struct downlinks_result *result, const char *method)
+{
+	if (result->error) {
+		api_error(c, 400, "params", "a LoRaWAN device is called by a downlink, with f_port and frm_payload, or decoded_payload, as params: %s",
+			result->message);
+		return;
+	}
+	json_open(&c->out, '{');
+	json_name(&c->out, "method");
+	json_puts(&c->out, method);
+	json_name(&c->out, "status");
+	json_puts(&c->out, "QUEUED");
+	json_close(&c->out, '}');
+	api_commit(c);
+}
+
 /** What a LoRaWAN device is called with is a downlink: its params are the item. Answers c. */
 static void call_lorawan(struct api_call *c, const struct rpc_wish *w)
 {
 	AUTO(text_done) struct text body = text_growing(2 * RPC_BODY_MAX);
-	struct downlinks_result result;
 	text_printf(&body, "{\"downlinks\":[%.*s]}", STR_ARG(w->params));
-	int e = body.failed ? -ENOMEM : downlinks_request(c->as, c->app, c->device->id, text_str(&body), false, &result);
-	if (e) {
-		api_fail(c, e);
-	} else if (result.error) {
-		api_error(c, 400, "params", "a LoRaWAN device is called by a downlink, with f_port and frm_payload as params: %s", result.message);
-	} else {
-		json_open(&c->out, '{');
-		json_name(&c->out, "method");
-		json_puts(&c->out, w->method);
-		json_name(&c->out, "status");
-		json_puts(&c->out, "QUEUED");
-		json_close(&c->out, '}');
-		api_commit(c);
-	}
+	if (body.failed)
+		api_fail(c, -ENOMEM);
+	else
+		api_downlinks(c, c->device->id, text_str(&body), false, tell_queued, w->method);
 }
 
 static void begin_persistent(struct api_call *c, struct rpc *made)

@@ -2,6 +2,10 @@
 #include "as/api/api.h"
 #include "as/device_api/push.h"
 #include "as/downlinks.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { ANSWER_MAX = 1 << 16 };
 
 static int status_of(const struct down_error *e)
 {
@@ -9,22 +13,72 @@ static int status_of(const struct down_error *e)
 	return e->code == NOT_FOUND ? 404 : e->code == EXHAUSTED ? 429 : 400;
 }
 
-void api_send_downlinks(struct api_call *c, bool is_replace)
+/** What a request has come to. */
+static void answer(struct api_call *c, const struct downlinks_result *result, const char *about)
 {
-	struct downlinks_result result;
-	int e = downlinks_request(c->as, c->app, http_param(c->r, "device_id"), http_body(c->r), is_replace, &result);
-	if (e) {
-		api_fail(c, e);
-	} else if (result.error && result.queued) {
-		api_error(c, status_of(result.error), "",
-			"%zu of %zu items refused, the others are queued: %s", result.refused,
-			result.refused + result.queued, result.message);
-	} else if (result.error) {
-		api_error(c, status_of(result.error), "", "%s", result.message);
+	(void)about;
+	if (result->error && result->queued) {
+		api_error(c, status_of(result->error), "",
+			"%zu of %zu items refused, the others are queued: %s", result->refused,
+			result->refused + result->queued, result->message);
+	} else if (result->error) {
+		api_error(c, status_of(result->error), "", "%s", result->message);
 	} else {
 		text_puts(&c->out, "{}");
 		api_commit(c);
 	}
+}
+
+struct downlinks_patience {
+	struct as *as;
+	struct http_request *r; /**< NULL: the peer is gone */
+	downlinks_teller *tell;
+	char about[];
+};
+
+static void peer_gone(void *ctx)
+{
+	((struct downlinks_patience *)ctx)->r = NULL;
+}
+
+static void encoded(void *ctx, int e, const struct downlinks_result *result)
+{
+	struct downlinks_patience *p = ctx;
+	struct api_call c = { .as = p->as, .r = p->r, .object = -1, .out = text_growing(ANSWER_MAX) };
+	if (p->r && e == -ENODEV)
+		api_error(&c, 404, "", "the device was deleted while its formatter was at work");
+	else if (p->r && e)
+		api_error(&c, 503, "", "the server ends now: it goes on with the downlinks when it is started again");
+	else if (p->r)
+		p->tell(&c, result, p->about);
+	api_done(&c);
+	free(p);
+}
+
+void api_downlinks(struct api_call *c, const char *device_id, struct str body, bool is_replace, downlinks_teller *tell, const char *about)
+{
+	struct downlinks_result result;
+	struct downlinks_patience *p = malloc(sizeof *p + strlen(about) + 1);
+	int e = -ENOMEM;
+	if (p) {
+		*p = (struct downlinks_patience){ c->as, c->r, tell };
+		memcpy(p->about, about, strlen(about) + 1);
+		e = downlinks_request(c->as, c->app, device_id, body, is_replace, &(struct downlinks_waiter){ encoded, p }, &result);
+	}
+	if (e == DOWNLINKS_E_LATER) {
+		http_on_close(c->r, peer_gone, p);
+		return;
+	}
+	free(p);
+	if (e)
+		api_fail(c, e);
+	else
+		tell(c, &result, about);
+}
+
+void api_send_downlinks(struct api_call *c, bool is_replace)
+{
+	api_downlinks(c, http_param(c->r, "device_id"), http_body(c->r), is_replace, answer, "");
 }
 
 static void send_items(void *ctx, struct http_request *r, bool is_replace)

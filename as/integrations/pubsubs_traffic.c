@@ -361,8 +361,8 @@ static void take(struct pubsub_own *own, const struct mqtt_incoming *m)
 		tell_refused(own, a, m, to.error);
 		return;
 	}
-	int r = downlinks_request(as, a, to.device_id, (struct str){ (const char *)m->payload.p, m->payload.n }, down == PUBSUB_REPLACE, &result);
-	if (r) {
+	int r = downlinks_request(as, a, to.device_id, (struct str){ (const char *)m->payload.p, m->payload.n }, down == PUBSUB_REPLACE, NULL, &result);
+	if (r < 0) {
 		downlinks_refuse(as, a, to.device_id, "store_unavailable");
 		tell_refused(own, a, m, "the store cannot take it now");
 	}

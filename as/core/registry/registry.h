@@ -54,7 +54,7 @@ struct registry {
 	struct ulid store_id;
 	uint64_t next_uid, revision; /**< of the next record; of the last change */
 	uint64_t forgotten;          /**< deletions up to this revision are not remembered any more */
-	struct registry_watch watch[16];
+	struct registry_watch watch[24];
 	size_t n_watch;
 };
 
