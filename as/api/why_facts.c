@@ -1,6 +1,8 @@
 /** @file What the application server knows of a device or gateway by itself. */
 #include "as/api/why_facts.h"
 #include "as/applications.h"
+#include "as/core/formatters/formatter.h"
+#include "as/scripts/pool.h"
 #include "as/stations.h"
 #include "as/traffic.h"
 #include "proto/lorawan/version.h"
@@ -42,7 +44,12 @@ static void take_queue(const struct api_call *c, struct why_facts *f)
 static void take_application(const struct api_call *c, struct why_facts *f)
 {
 	const struct app *a = c->device->app;
+	struct formatters formatters;
 	f->is_linked = app_is_linked(a);
+	formatters_of(a, c->device, &formatters);
+	if (formatters.up.kind != FORMATTER_NONE && (!formatter_runs(&formatters.up) ||
+		    (formatters.up.kind == FORMATTER_JAVASCRIPT && !scripts_available(c->as))))
+		snprintf(f->unserved, sizeof f->unserved, "%s", formatter_name(formatters.up.kind));
 	for (const struct api_key *k = a->keys; k; k = k->next_of_owner)
 		f->keys_expired += k->expires_unix_us && k->expires_unix_us <= f->now_us;
 	f->knows_listeners = true;

@@ -189,6 +189,11 @@ static void HEARD_LENGTH(void) { drop("length"); }
 static void HEARD_UNKNOWN_PLAN(void) { drop("no_plan"); }
 static void HEARD_REPEATS(void) { drop("repeats"); }
 static void HEARD_NOT_LINKED(void) { f.is_linked = false; event("as.up.data.wait", 12, ""); }
+static void HEARD_UNDECODED(void)
+{
+	event("as.up.data.decode.fail", 5, "{\"reason\":\"threw\",\"line\":3,\"message\":\"line 3: TypeError: x is undefined\",\"f_cnt\":7,\"f_port\":1}");
+}
+static void HEARD_UNSERVED(void) { strcpy(f.unserved, "FORMATTER_REPOSITORY"); event("as.up.data.decode.fail", 5, "{\"reason\":\"repository\"}"); }
 static void HEARD_NOBODY(void) { event("as.up.data.forward", 12, "{\"subscribers\":0}"); }
 static void HEARD_KEY_EXPIRED(void) { f.keys_expired = 1; f.listeners = 0; }
 static void HEARD_LOST(void) { event("as.mqtt.session.drop", 12, "{\"client_id\":\"c\",\"messages\":3}"); }
@@ -307,6 +312,8 @@ static const struct {
 	{ HEARD_REPEATS, WHY_HEARD, WHY_HEARD_REPEATS, "" },
 	{ no_session, WHY_HEARD, WHY_HEARD_NO_SESSION, "" },
 	{ HEARD_NOT_LINKED, WHY_HEARD, WHY_HEARD_NOT_LINKED, "godwit applications link set app1" },
+	{ HEARD_UNDECODED, WHY_HEARD, WHY_HEARD_UNDECODED, "does not decode them: line 3: TypeError: x is undefined (1 frame, the last one 5 s ago)" },
+	{ HEARD_UNSERVED, WHY_HEARD, WHY_HEARD_UNSERVED, "formatter, FORMATTER_REPOSITORY, does not run here" },
 	{ HEARD_NOBODY, WHY_HEARD, WHY_HEARD_NOBODY, "last 12 s ago" },
 	{ HEARD_KEY_EXPIRED, WHY_HEARD, WHY_HEARD_KEY_EXPIRED, "1 of the API keys" },
 	{ HEARD_LOST, WHY_HEARD, WHY_HEARD_LOST, "" },

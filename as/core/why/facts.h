@@ -51,6 +51,7 @@ struct why_facts {
 	bool is_v11;
 	char twin[WHY_NAME + ID_MAX + 2]; /**< another device of the same DevEUI that the asker may know; "" */
 	bool is_linked;
+	char unserved[40]; /**< its formatter of uplinks, if it is one that does not run here; "" */
 	bool knows_listeners;
 	uint32_t listeners, away, keys_expired; /**< MQTT sessions of the application: there, and kept for clients that are away; keys
 						     that have expired */

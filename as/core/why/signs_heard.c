@@ -31,6 +31,16 @@ bool sign_not_linked(struct why_case *c)
 	return true;
 }
 
+bool sign_undecoded(struct why_case *c)
+{
+	return !*c->f->unserved && why_found(c, why_recent(c->f, EVENT_AS_UP_DATA_DECODE_FAIL, NULL));
+}
+
+bool sign_unserved(struct why_case *c)
+{
+	return *c->f->unserved;
+}
+
 bool sign_nobody_listens(struct why_case *c)
 {
 	const struct why_sight *s = why_sight(c->f, EVENT_AS_UP_DATA_FORWARD, NULL);

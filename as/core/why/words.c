@@ -110,6 +110,7 @@ static bool w_until(const struct why_case *c, struct text *t)
 static bool w_f_cnt(const struct why_case *c, struct text *t) { return member(c, t, "f_cnt"); }
 static bool w_next_f_cnt(const struct why_case *c, struct text *t) { return member(c, t, "next_f_cnt"); }
 static bool w_message(const struct why_case *c, struct text *t) { return member(c, t, "message"); }
+static bool w_unserved(const struct why_case *c, struct text *t) { return text_of(t, c->f->unserved); }
 static bool w_heard_join_eui(const struct why_case *c, struct text *t) { return c->f->is_operator && member(c, t, "join_eui"); }
 static bool w_duty(const struct why_case *c, struct text *t) { return count(t, UINT64_C(1) << c->f->duty_cycle_exponent); }
 static bool w_down(const struct why_case *c, struct text *t) { return count(t, c->f->last_f_cnt_down); }
@@ -169,7 +170,7 @@ static const struct {
 	WORD(app), WORD(dev), WORD(dev_eui), WORD(join_eui), WORD(dev_addr), WORD(seen_addr), WORD(plan), WORD(version), WORD(twin),
 	WORD(count), WORD(recent), WORD(last), WORD(word), WORD(since), WORD(heard), WORD(any), WORD(connected), WORD(sending),
 	WORD(known), WORD(requests), WORD(frames), WORD(items), WORD(away), WORD(keys_expired), WORD(size), WORD(misses), WORD(attempts), WORD(waits), WORD(until),
-	WORD(f_cnt), WORD(next_f_cnt), WORD(message), WORD(heard_join_eui), WORD(duty), WORD(down), WORD(radio), WORD(hearers),
+	WORD(f_cnt), WORD(next_f_cnt), WORD(message), WORD(unserved), WORD(heard_join_eui), WORD(duty), WORD(down), WORD(radio), WORD(hearers),
 	WORD(margin), WORD(meaning), WORD(gateway), WORD(gateway_eui), WORD(gateway_plan), WORD(gone), WORD(gateway_heard), WORD(here),
 	WORD(used), WORD(band), WORD(path), WORD(backwards), WORD(turned_eui),
 #undef WORD
