@@ -237,6 +237,12 @@ START_TEST(decoded_payloads_are_flattened)
 	ck_assert_str_eq(out, "{\"t\":21.5,\"air_p\":{\"x\":1},\"l\":[1],\"on\":true,\"air_co2\":7}");
 	ck_assert(r.n_records == 1 && r.records[0].ts_ms == 9 && r.records[0].n == r.n);
 	ck_assert_int_eq(readings_flat(&r, STR("[1]"), &plain, 9), -EBADMSG);
+	/* What is no value is passed over. */
+	text_reset(&t);
+	ck_assert_int_eq(readings_flat(&r, STR("{\"a\":1,\"\":2,\"s\":\"x\\u0000\",\"o\":{\"\":3,\"n\":\"\\u0000\",\"y\":4},\"\":{\"z\":5},\"b\":6}"), &plain, 9), 0);
+	readings_json(&t, r.v, r.n);
+	ck_assert_str_eq(out, "{\"a\":1,\"s\":\"x\",\"o_n\":\"\",\"o_y\":4,\"b\":6}");
+	ck_assert_str_eq(r.problem, "");
 	/* Long names before many members. */
 	char body[8192];
 	struct text b = text_fixed(body, sizeof body);

@@ -73,6 +73,33 @@ START_TEST(the_uplink_of_their_tutorial_comes_out_member_by_member)
 }
 END_TEST
 
+START_TEST(a_measurement_and_a_location_are_messages_of_their_own)
+{
+	struct cid c = cid_of("gs:conn:01D2CSNX7FJVKQPCVG612QF1TX");
+	struct tts_up u = dev1(&c, 1);
+	struct up_data d = { .session_key_id = session_of("AWiZpAyXrAfEkUNkBljRoA=="), .f_cnt = 1041, .freq_hz = 867100000, .received_unix_us = 1548766954000000,
+		.airtime_us = 61696 };
+	struct tts_extras x = { .decoded_payload = "{\"t\":21.5}", .decoded_warnings = "[\"old\"]", .normalized_payload = "[{\"air\":{\"temperature\":21.5}}]",
+		.normalized_warnings = "[\"w\"]" };
+	struct tts_location l = { .latitude_e9 = 52100000000, .longitude_e9 = 4300000000, .altitude_m = 3, .accuracy_m = 12 };
+	struct text t = text_fixed(out, sizeof out);
+	MSG_SET(&d, f_port, 2);
+	u.locations = "{\"user\":{\"latitude\":5}}";
+	tts_uplink(&t, &u, &d, (struct slice){ (const uint8_t *)"\1", 1 }, &x);
+	ck_assert_ptr_nonnull(strstr(out, "\"frm_payload\":\"AQ==\",\"decoded_payload\":{\"t\":21.5},\"decoded_payload_warnings\":[\"old\"],"
+		"\"normalized_payload\":[{\"air\":{\"temperature\":21.5}}],\"normalized_payload_warnings\":[\"w\"],\"rx_metadata\":"));
+	text_reset(&t);
+	tts_normalized(&t, &u, &d, STR("{\"air\":{\"temperature\":21.5}}"), "");
+	ck_assert_ptr_nonnull(strstr(out, "\"uplink_normalized\":{\"session_key_id\":\"AWiZpAyXrAfEkUNkBljRoA==\",\"f_port\":2,\"f_cnt\":1041,"
+		"\"normalized_payload\":{\"air\":{\"temperature\":21.5}},\"rx_metadata\":[],\"settings\":{\"frequency\":\"867100000\"},"
+		"\"received_at\":\"2019-01-29T13:02:34Z\",\"consumed_airtime\":\"0.061696s\",\"locations\":{\"user\":{\"latitude\":5}}}}"));
+	text_reset(&t);
+	tts_location_solved(&t, &u, "frm-payload", &l);
+	ck_assert_ptr_nonnull(strstr(out, "\"location_solved\":{\"service\":\"frm-payload\",\"location\":{\"latitude\":52.1,\"longitude\":4.3,\"altitude\":3,"
+		"\"accuracy\":12,\"source\":\"SOURCE_GPS\"},\"attributes\":{}}}"));
+}
+END_TEST
+
 START_TEST(the_join_of_their_tutorial_comes_out)
 {
 	struct cid c = cid_of("gs:conn:01D2CSNX7FJVKQPCVG612QF1TX");
@@ -376,6 +403,7 @@ int main(void)
 	Suite *s = suite_create("tts");
 	TCase *t = tcase_create("messages");
 	tcase_add_test(t, the_uplink_of_their_tutorial_comes_out_member_by_member);
+	tcase_add_test(t, a_measurement_and_a_location_are_messages_of_their_own);
 	tcase_add_test(t, the_join_of_their_tutorial_comes_out);
 	tcase_add_test(t, the_ack_of_their_tutorial_comes_out);
 	tcase_add_test(t, a_failure_names_its_error_and_attributes);

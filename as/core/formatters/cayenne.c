@@ -189,19 +189,31 @@ static int put_octets(struct encoding *e, uint64_t v, size_t n)
 	return 0;
 }
 
-/** A number, or true and false as 1 and 0, in steps of per / 10^digits. */
+/** A number, or true and false as 1 and 0, in 10^-digits; what is too large for that is so large that no type takes it. */
+static int read_number(struct encoding *e, struct str name, json_val v, unsigned digits, int64_t *ret)
+{
+	bool truth;
+	enum json_type type = v < 0 ? JSON_NONE : json_type(e->j, v);
+	if (type == JSON_BOOL && !json_bool(e->j, v, &truth)) {
+		for (*ret = truth; digits; digits--)
+			*ret *= 10;
+		return 0;
+	}
+	if (type != JSON_NUMBER)
+		return bad(e, name, "must be a number");
+	if (json_decimal(e->j, v, digits, ret))
+		*ret = INT64_MAX / 2;
+	return 0;
+}
+
+/** A number in steps of per / 10^digits. */
 static int put_number(struct encoding *e, struct str name, json_val v, size_t octets, bool is_signed, unsigned per, unsigned digits)
 {
-	bool truth = false;
-	int64_t n = 0;
-	enum json_type type = v < 0 ? JSON_NONE : json_type(e->j, v);
-	if (type == JSON_BOOL && !json_bool(e->j, v, &truth))
-		type = digits ? JSON_NONE : type;
-	else if (type == JSON_NUMBER && json_decimal(e->j, v, digits, &n) == -ERANGE)
-		n = INT64_MAX / 2;
-	if (type != JSON_NUMBER && type != JSON_BOOL)
-		return bad(e, name, "must be a number");
-	n = type == JSON_BOOL ? truth : n >= 0 ? (n + per / 2) / per : -((-n + per / 2) / per);
+	int64_t n;
+	int r = read_number(e, name, v, digits, &n);
+	if (r)
+		return r;
+	n = n >= 0 ? (n + per / 2) / per : -((-n + per / 2) / per);
 	int64_t steps = INT64_C(1) << 8 * octets, max = is_signed ? steps / 2 - 1 : steps - 1, min = is_signed ? -steps / 2 : 0;
 	if (n < min || n > max) {
 		char room[96], low[24], high[24];

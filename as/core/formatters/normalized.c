@@ -160,8 +160,9 @@ static int check_member(struct checking *c, json_val name, struct str prefix)
 	bool stays = true;
 	text_put(&path, prefix);
 	text_put(&path, json_raw(c->j, name));
-	const struct normalized_field *f = path.failed ? NULL : field_at(text_str(&path));
-	if (!f && (path.failed || !is_group(text_str(&path)) || str_copy(json_raw(c->j, name), word, sizeof word)))
+	bool is_name = !path.failed && !str_copy(json_raw(c->j, name), word, sizeof word) && !strchr(word, '.');
+	const struct normalized_field *f = is_name ? field_at(text_str(&path)) : NULL;
+	if (!f && (!is_name || !is_group(text_str(&path))))
 		return invalid(c, "unknown field", text_str(&path));
 	if (f) {
 		int e = check_value(c, f, v, &stays);

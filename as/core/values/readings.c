@@ -189,19 +189,36 @@ static int prefix_key(struct readings *r, struct str prefix, struct str *key)
 	return r->words.failed || key->n > READINGS_KEY_MAX ? fail(r, -E2BIG, "a key is longer than 255 octets") : 0;
 }
 
+/** A member, which is passed over if it cannot be a value. @param prefix  the key before it; empty: none */
+static int read_usable(struct readings *r, json_val name, struct str prefix, const struct value_rules *rules)
+{
+	size_t n = r->n;
+	int e = read_member(r, name, rules);
+	if (!e && prefix.n)
+		e = prefix_key(r, prefix, &r->v[n].key);
+	if (!e || e == -ENOMEM)
+		return e;
+	r->n = n;
+	r->problem = "";
+	return 0;
+}
+
 /** A member of the object, or the members of an object that it is. */
 static int read_flat(struct readings *r, json_val name, const struct value_rules *rules)
 {
 	const struct json *j = &r->json.json;
 	json_val inner = json_member_value(j, name);
 	struct str prefix;
+	size_t n = r->n;
 	if (json_type(j, inner) != JSON_OBJECT)
-		return read_member(r, name, rules);
-	TRY(read_key(r, name, &prefix));
-	for (json_val v = json_first(j, inner); v >= 0; v = json_next(j, v)) {
-		TRY(read_member(r, v, rules));
-		TRY(prefix_key(r, prefix, &r->v[r->n - 1].key));
+		return read_usable(r, name, STR(""), rules);
+	if (read_key(r, name, &prefix)) {
+		r->n = n;
+		r->problem = "";
+		return 0;
 	}
+	for (json_val v = json_first(j, inner); v >= 0; v = json_next(j, v))
+		TRY(read_usable(r, v, prefix, rules));
 	return 0;
 }
 

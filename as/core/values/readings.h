@@ -44,7 +44,8 @@ int readings_telemetry(struct readings *r, struct str body, const struct value_r
 /** Attributes: an object. One record, at now_ms. */
 int readings_attributes(struct readings *r, struct str body, const struct value_rules *rules, int64_t now_ms);
 /** A decoded payload: an object, whose members that are objects themselves become values by their own members: {"air":{"t":21.5}} is air_t. What
- * is nested deeper, and arrays, are values of JSON. One record, at now_ms. */
+ * is nested deeper, and arrays, are values of JSON. What cannot be a value (no name, or too long a one) is
+ * passed over: scripts make such, and the rest is worth having. One record, at now_ms. */
 int readings_flat(struct readings *r, struct str body, const struct value_rules *rules, int64_t now_ms);
 void readings_done(struct readings *r);
 
