@@ -67,6 +67,8 @@ void api_fail(struct api_call *c, int e)
 		api_error(c, statuses[e], c->problem.field, "%s", c->problem.message);
 		return;
 	}
+	if (e == -EINPROGRESS)
+		return;
 	LOG(LOG_WARN, "api_failed", KV_Z("why", strerror(-e)));
 	if (e == -EAGAIN)
 		api_error(c, 503, "", "%s", no_room);
@@ -394,7 +396,7 @@ int api_start(struct as *as, struct text *err)
 	static const struct api_route *const tables[] = {
 		api_app_routes, api_key_routes, api_mqtt_info_routes, api_batch_routes, api_device_routes, api_fleet_routes, api_member_routes, api_gateway_routes,
 		api_simulate_routes, api_attribute_routes, api_telemetry_routes, api_why_routes, api_openapi_routes, api_health_about,
-		api_pubsub_routes, api_webhook_routes,
+		api_pubsub_routes, api_webhook_routes, api_formatter_routes,
 		api_credentials_routes, api_call_routes, api_claim_routes,
 	};
 	(void)err;

@@ -70,7 +70,7 @@ void api_commit(struct api_call *c);
 /** Answer with an error. `field` may be "". */
 void api_error(struct api_call *c, int status, const char *field, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
-/** Answer with what went wrong: e is REGISTRY_E_* (with c->problem) or -errno. */
+/** Answer with what went wrong: e is REGISTRY_E_* (with c->problem) or -errno; -EINPROGRESS: nothing yet (as/api/scripts_check.h). */
 void api_fail(struct api_call *c, int e);
 /** The mask of the request: of its body, or of the query. @return 0; else it has answered */
 int api_mask(struct api_call *c, struct field_mask *ret);

@@ -1,6 +1,7 @@
 /** @file Applications over HTTP, with their link. */
 #include "as/api/lists.h"
 #include "as/api/routes.h"
+#include "as/api/scripts_check.h"
 #include "as/core/registry/entity_json.h"
 #include "as/core/registry/formatters_json.h"
 #include <stdio.h>
@@ -16,6 +17,8 @@ static void app_create(void *ctx, struct http_request *r)
 	AUTO(app_free) struct app *a = app_new();
 	int e = a ? app_json_read(a, &all, &(struct record_source){ .j = &c.body, .root = c.object, .problem = &c.problem })
 		  : -ENOMEM;
+	if (!e)
+		e = api_scripts_check(&c, "default_formatters", &a->formatters, NULL, app_create);
 	if (!e && !c.as->settings->link_applications)
 		e = app_unlink(a);
 	if (!e)
@@ -90,6 +93,8 @@ static void app_update(void *ctx, struct http_request *r)
 		int e = wish ? app_json_read(
 				       wish, &mask, &(struct record_source){ .j = &c.body, .root = c.object, .problem = &c.problem })
 			     : -ENOMEM;
+		if (!e)
+			e = api_scripts_check(&c, "default_formatters", &wish->formatters, &c.app->formatters, app_update);
 		if (!e)
 			e = registry_app_update(
 				&c.as->registry, c.app, wish, loop_now(c.as->loop), &c.problem);
@@ -226,7 +231,10 @@ static void link_set(void *ctx, struct http_request *r)
 		return;
 	if (!api_mask(&c, &mask)) {
 		AUTO(app_free) struct app *wish = app_clone(c.app);
-		link_store(&c, wish ? link_change(&c, wish, &mask) : -ENOMEM, &wish);
+		int e = wish ? link_change(&c, wish, &mask) : -ENOMEM;
+		if (!e)
+			e = api_scripts_check(&c, "default_formatters", &wish->formatters, &c.app->formatters, link_set);
+		link_store(&c, e, &wish);
 	}
 	api_done(&c);
 }

@@ -3,6 +3,7 @@
 #include "as/api/device_live.h"
 #include "as/api/lists.h"
 #include "as/api/routes.h"
+#include "as/api/scripts_check.h"
 #include "as/core/registry/device_json.h"
 #include "as/joins.h"
 #include <inttypes.h>
@@ -72,6 +73,8 @@ static void device_create(void *ctx, struct http_request *r)
 		int e = join_facts_read(&c.body, c.object, &facts, &c.problem);
 		if (!e)
 			e = read_device(&c, d, &all);
+		if (!e)
+			e = api_scripts_check(&c, "formatters", &d->formatters, NULL, device_create);
 		if (!e)
 			e = api_read_credentials(&c, NULL, &wish);
 		if (!e)
@@ -190,6 +193,8 @@ static void device_update(void *ctx, struct http_request *r)
 		AUTO(device_free) struct device *wish = device_clone(c.device);
 		struct credentials_wish login;
 		int e = read_device(&c, wish, &mask);
+		if (!e)
+			e = api_scripts_check(&c, "formatters", &wish->formatters, &c.device->formatters, device_update);
 		if (!e)
 			e = api_read_credentials(&c, c.device, &login);
 		if (!e)

@@ -14,6 +14,7 @@ extern const struct api_route api_call_routes[];
 extern const struct api_route api_claim_routes[];
 extern const struct api_route api_batch_routes[];
 extern const struct api_route api_simulate_routes[];
+extern const struct api_route api_formatter_routes[];
 extern const struct api_route api_attribute_routes[];
 extern const struct api_route api_telemetry_routes[];
 extern const struct api_route api_fleet_routes[];
