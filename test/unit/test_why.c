@@ -216,6 +216,10 @@ static void HEARD_WEAK(void) { radio(-60); }
 static void HEARD_NEVER(void) { f.heard_us = 0; }
 static void HEARD_SILENT(void) { f.heard_us = AGO(3 * 86400); }
 static void HEARD_DEAF_GATEWAYS(void) { f.heard_us = f.any_uplink_us = AGO(3 * 86400); }
+static void DOWN_UNENCODED(void)
+{
+	event("as.down.data.drop", 5, "{\"error\":\"encoder_failed\",\"message\":\"the downlink formatter failed: line 5: Error: door is open\"}");
+}
 static void DOWN_REFUSED(void) { event("as.down.data.drop", 5, "{\"error\":\"invalid_f_port\",\"message\":\"f_port 0\"}"); }
 static void DOWN_NO_NS(void) { queue(WHY_ITEM_WAITS); NO_NS(); }
 static void DOWN_TOO_BIG_NOW(void) { queue(WHY_ITEM_WAITS); f.head.misses = 3; }
@@ -329,6 +333,7 @@ static const struct {
 	{ NOTHING, WHY_HEARD, WHY_HEARD_FINE, "12 s ago" },
 	{ IP, WHY_DOWNLINK, WHY_DOWN_IP, "" },
 	{ no_session, WHY_DOWNLINK, WHY_DOWN_NO_SESSION, "" },
+	{ DOWN_UNENCODED, WHY_DOWNLINK, WHY_DOWN_UNENCODED, "no octets of its values (the downlink formatter failed: line 5: Error: door is open)" },
 	{ DOWN_REFUSED, WHY_DOWNLINK, WHY_DOWN_REFUSED, "invalid_f_port (f_port 0)" },
 	{ DOWN_NO_NS, WHY_DOWNLINK, WHY_DOWN_NO_NS, "In the queue: 2 downlinks;" },
 	{ DOWN_TOO_BIG_NOW, WHY_DOWNLINK, WHY_DOWN_TOO_BIG_NOW, "(60 octets) did not fit the data rate in 3 windows" },

@@ -37,12 +37,23 @@ bool sign_down_no_session(struct why_case *c)
 	return true;
 }
 
-bool sign_down_refused(struct why_case *c)
+/** The last one was refused, and none was taken since. @param error  NULL: any */
+static bool was_refused(struct why_case *c, const char *error)
 {
 	const struct why_sight *s = last_told(c->f), *taken = why_sight(c->f, EVENT_AS_DOWN_DATA_RECEIVE, NULL);
 	if (s && taken && s->event == EVENT_AS_DOWN_DATA_DROP && taken->last_us > s->last_us)
-		return false; /* another one was taken since */
-	return was_told(c, EVENT_AS_DOWN_DATA_DROP, NULL);
+		return false;
+	return was_told(c, EVENT_AS_DOWN_DATA_DROP, error);
+}
+
+bool sign_down_unencoded(struct why_case *c)
+{
+	return was_refused(c, "encoder_failed");
+}
+
+bool sign_down_refused(struct why_case *c)
+{
+	return !sign_down_unencoded(c) && was_refused(c, NULL);
 }
 
 bool sign_queued(struct why_case *c)
