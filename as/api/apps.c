@@ -136,7 +136,7 @@ static void write_link(struct text *t, const struct app *a)
 	struct json_tok tok[512];
 	struct json j;
 	json_open(t, '{');
-	formatters_write(t, "default_formatters", &a->formatters);
+	formatters_write(t, "default_formatters", &a->formatters, true);
 	struct str link = str_of(texts_get(&a->texts, TEXT_LINK));
 	if (link.n && !json_parse(link, tok, COUNT(tok), &j, NULL)) {
 		json_val v = json_get(&j, json_root(&j), "skip_payload_crypto");

@@ -14,10 +14,11 @@ static unsigned parts(const struct api_call *c)
 	return DEVICE_JSON_SESSION | (api_may(c, RIGHT_APPLICATION_DEVICES_READ_KEYS) ? DEVICE_JSON_KEYS : 0);
 }
 
-static void write_device(struct api_call *c, const struct device *d)
+/** @param more  parts beside those that the caller may see */
+static void write_device(struct api_call *c, const struct device *d, unsigned more)
 {
 	json_open(&c->out, '{');
-	device_json_members(&c->out, d, parts(c), NULL);
+	device_json_members(&c->out, d, parts(c) | more, NULL);
 	api_write_credentials(c, d, api_may(c, RIGHT_APPLICATION_DEVICES_READ_KEYS));
 	json_close(&c->out, '}');
 }
@@ -110,13 +111,15 @@ static void get_join_eui(const void *d, struct text *ret) { write_eui(ret, ((con
 static void get_created(const void *d, struct text *ret) { api_sortable(ret, ((const struct device *)d)->created_unix_us); }
 static void get_updated(const void *d, struct text *ret) { api_sortable(ret, ((const struct device *)d)->updated_unix_us); }
 
-/** Whoever asks for the ids alone, as an export does, has many. */
+/** Whoever asks for the ids alone, as an export does, has many. Scripts would make most of a list: they are for who names them. */
 static void write_row(struct api_call *c, const void *object)
 {
 	const struct device *d = object;
 	const char *mask = http_query(c->r, "field_mask");
+	struct field_mask fields;
 	if (!mask || strcmp(mask, "ids") != 0) {
-		write_device(c, d);
+		bool has_scripts = !field_mask_parse(mask, &fields, NULL) && field_mask_covers(&fields, "formatters");
+		write_device(c, d, has_scripts ? 0 : DEVICE_JSON_BRIEF);
 		return;
 	}
 	json_open(&c->out, '{');
@@ -174,7 +177,7 @@ static void device_get(void *ctx, struct http_request *r)
 		if (is_live_alone(&mask))
 			mask.given = false;
 		if (!live || device_live_reply(&c, parts(&c), &mask)) {
-			write_device(&c, c.device);
+			write_device(&c, c.device, 0);
 			mask.given ? api_reply_masked(&c) : api_reply(&c);
 		}
 	}
@@ -209,7 +212,7 @@ static void device_update(void *ctx, struct http_request *r)
 		if (e) {
 			api_fail(&c, e);
 		} else {
-			write_device(&c, c.device);
+			write_device(&c, c.device, 0);
 			api_commit(&c);
 		}
 	}
@@ -244,7 +247,7 @@ static void device_reset(void *ctx, struct http_request *r)
 	if (e) {
 		api_fail(&c, e);
 	} else {
-		write_device(&c, c.device);
+		write_device(&c, c.device, 0);
 		api_commit(&c);
 	}
 	api_done(&c);
@@ -261,7 +264,7 @@ static void device_rejoin(void *ctx, struct http_request *r)
 	if (e) {
 		api_fail(&c, e);
 	} else {
-		write_device(&c, c.device);
+		write_device(&c, c.device, 0);
 		api_commit(&c);
 	}
 	api_done(&c);

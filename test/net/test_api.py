@@ -309,6 +309,24 @@ class Api(unittest.TestCase):
         self.assertEqual(names, [["dev%d" % i for i in range(7)], ["dev0", "dev1", "dev2"], ["dev6"], []])
         self.refuse(400, "GET", path + "?limit=x")
 
+    def test_formatters_are_changed_one_by_one_and_lists_leave_scripts_out(self):
+        app = self.app()
+        path, script = "/a/applications/%s/devices" % app, "function decodeUplink(i) { return {data: {}}; } // %s\n" % ("x" * 65400)
+        own = {"up_formatter": "FORMATTER_JAVASCRIPT", "up_formatter_parameter": script, "down_formatter": "FORMATTER_NONE"}
+        self.ask("POST", path, otaa("dev1", "70B3D57ED0070009", formatters=own))
+        self.assertEqual(self.ask("GET", path + "/dev1")["formatters"], own)
+        brief = {"up_formatter": "FORMATTER_JAVASCRIPT", "down_formatter": "FORMATTER_NONE"}
+        for query, formatters in (("", brief), ("?field_mask=formatters", own), ("?field_mask=name,formatters.up_formatter_parameter",
+                                                                                 {"up_formatter_parameter": script})):
+            self.assertEqual(self.ask("GET", path + query)["end_devices"][0]["formatters"], formatters, query)
+        self.assertNotIn("formatters", self.ask("GET", path + "?field_mask=name")["end_devices"][0])
+        changed = self.ask("PUT", path + "/dev1", {"end_device": {"formatters": {"down_formatter": "FORMATTER_CAYENNELPP"}},
+                                                   "field_mask": {"paths": ["formatters.down_formatter"]}})
+        self.assertEqual(changed["formatters"], dict(own, down_formatter="FORMATTER_CAYENNELPP"))
+        self.assertIn("formatters.up_formatter_parameter", self.refuse(400, "PUT", path + "/dev1", {"end_device": {"formatters": {
+            "up_formatter_parameter": script + "x" * 200}}}))
+        self.assertNotIn("formatters", self.ask("PUT", path + "/dev1", {"end_device": {"formatters": None}}))
+
     def test_an_update_under_a_mask_clears_what_is_absent(self):
         app = self.app()
         self.ask("POST", "/a/applications/%s/devices" % app, otaa("dev1", "70B3D57ED0070001", name="N", attributes={"a": "b"}))

@@ -47,7 +47,7 @@ static const char *shown(const struct formatters *f)
 	static char room[4096];
 	struct text t = text_fixed(room, sizeof room);
 	json_open(&t, '{');
-	formatters_write(&t, "f", f);
+	formatters_write(&t, "f", f, true);
 	json_close(&t, '}');
 	return room;
 }

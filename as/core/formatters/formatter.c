@@ -64,25 +64,25 @@ int formatters_intern(struct scripts *t, struct formatters *f)
 	return scripts_intern(t, &f->down.script);
 }
 
-static void write_one(struct text *t, const char *name, const char *parameter, const struct formatter *f)
+static void write_one(struct text *t, const char *name, const char *parameter, const struct formatter *f, bool has_script)
 {
 	if (f->is_named) {
 		json_name(t, name);
 		json_puts(t, formatter_name(f->kind));
 	}
-	if (f->script) {
+	if (f->script && has_script) {
 		json_name(t, parameter);
 		json_str(t, script_str(f->script));
 	}
 }
 
-void formatters_write(struct text *t, const char *name, const struct formatters *f)
+void formatters_write(struct text *t, const char *name, const struct formatters *f, bool has_scripts)
 {
 	if (!f->are_set)
 		return;
 	json_name(t, name);
 	json_open(t, '{');
-	write_one(t, "up_formatter", "up_formatter_parameter", &f->up);
-	write_one(t, "down_formatter", "down_formatter_parameter", &f->down);
+	write_one(t, "up_formatter", "up_formatter_parameter", &f->up, has_scripts);
+	write_one(t, "down_formatter", "down_formatter_parameter", &f->down, has_scripts);
 	json_close(t, '}');
 }

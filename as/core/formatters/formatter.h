@@ -42,5 +42,5 @@ void formatters_copy(struct formatters *dst, const struct formatters *src); /**<
 void formatters_done(struct formatters *f);
 /** @return 0; -ENOMEM, then f is still whole */
 int formatters_intern(struct scripts *t, struct formatters *f);
-/** `"name":{"up_formatter":…,"up_formatter_parameter":…,…}`; nothing unless they are set. */
-void formatters_write(struct text *t, const char *name, const struct formatters *f);
+/** `"name":{"up_formatter":…,"up_formatter_parameter":…,…}`; nothing unless they are set. @param has_scripts  with the parameters */
+void formatters_write(struct text *t, const char *name, const struct formatters *f, bool has_scripts);

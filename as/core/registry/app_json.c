@@ -55,7 +55,7 @@ static void write_members(struct text *t, const struct app *a, const char *const
 	write_times(t, a->created_unix_us, a->updated_unix_us);
 	write_texts(t, &a->texts, names);
 	if (store)
-		formatters_write(t, "default_formatters", &a->formatters);
+		formatters_write(t, "default_formatters", &a->formatters, true);
 	json_close(t, '}');
 }
 

@@ -429,7 +429,7 @@ void device_json_members(
 	device_json_ids(t, d, d->session.present ? &d->session.dev_addr : NULL);
 	write_times(t, d->created_unix_us, d->updated_unix_us);
 	write_texts(t, &d->texts, texts);
-	formatters_write(t, "formatters", &d->formatters);
+	formatters_write(t, "formatters", &d->formatters, !(what & DEVICE_JSON_BRIEF));
 	write_word(t, "lorawan_version", mac_version_json(d->mac_version));
 	write_word(t, "lorawan_phy_version", phy_version_json(d->phy_version));
 	write_word(t, "frequency_plan_id", d->plan);

@@ -12,6 +12,7 @@ enum device_json {
 	DEVICE_JSON_KEYS = 1,    /**< with root and session keys */
 	DEVICE_JSON_SESSION = 2, /**< with the session as the operator set it */
 	DEVICE_JSON_STORE = 4,   /**< keys sealed, and what only the registry knows: for the store */
+	DEVICE_JSON_BRIEF = 8,   /**< without the scripts of formatters, which are long */
 };
 /** Append the members, without the braces around them. @param envelope needed with DEVICE_JSON_STORE */
 void device_json_members(
