@@ -96,7 +96,7 @@ START_TEST(a_measurement_and_a_location_are_messages_of_their_own)
 	text_reset(&t);
 	tts_location_solved(&t, &u, "frm-payload", &l);
 	ck_assert_ptr_nonnull(strstr(out, "\"location_solved\":{\"service\":\"frm-payload\",\"location\":{\"latitude\":52.1,\"longitude\":4.3,\"altitude\":3,"
-		"\"accuracy\":12,\"source\":\"SOURCE_GPS\"},\"attributes\":{}}}"));
+		"\"accuracy\":12,\"source\":\"SOURCE_GPS\"}}}"));
 }
 END_TEST
 
