@@ -12,6 +12,7 @@
 #include "as/core/join.h"
 #include "as/core/registry/registry.h"
 #include "as/core/registry/rights.h"
+#include "as/scripts/job.h"
 #include "as/trace_store.h"
 #include "common/daemon.h"
 #include "common/health.h"

@@ -1,5 +1,6 @@
 /** @file godwit-as: the application server's program. */
 #include "as/as.h"
+#include "as/scripts/pool.h"
 
 static const struct setting rows[] = {
 #define SETTING(member, name, kind, dflt, min, max, doc) \
@@ -24,5 +25,6 @@ int main(int argc, char **argv)
 		.free = as_free,
 		.restored = as_restored,
 	};
+	scripts_child(argc, argv);
 	return daemon_main(&program, argc, argv);
 }

@@ -44,7 +44,9 @@ struct engine_kind {
 	int (*run)(struct engine *e, struct engine_script *s, struct str request, struct text *answer, struct engine_error *ret_err);
 };
 
-/** The engine of this build. */
+/** The engine of this build: duktape.c or quickjs.c. */
+extern const struct engine_kind the_engine;
+/** The same, by a function in a file of its own, so that a test may put another in its place. */
 const struct engine_kind *engine_kind(void);
 
 /** prelude.js, embedded. */

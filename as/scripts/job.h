@@ -3,7 +3,7 @@
 #include "as/core/formatters/script.h" /* and SCRIPT_TEXT_MAX */
 
 /** Largest JSON value that goes to a script or comes from one, and other bounds. */
-enum { SCRIPT_JSON_MAX = 16384, SCRIPT_BYTES_MAX = 255, SCRIPT_WORDS_MAX = 1024 };
+enum { SCRIPT_JSON_MAX = 16384, SCRIPT_BYTES_MAX = 255, SCRIPT_WORDS_MAX = 2048 };
 
 enum script_call { SCRIPT_DECODE_UPLINK, SCRIPT_ENCODE_DOWNLINK, SCRIPT_DECODE_DOWNLINK, SCRIPT_CALL_N };
 

@@ -7,10 +7,18 @@
 (function (global) {
 	"use strict";
 	var parse = JSON.parse, stringify = JSON.stringify, isArray = Array.isArray, TheDate = Date, TheString = String;
-	var isFiniteNumber = isFinite, floor = Math.floor, keysOf = Object.keys, define = Object.defineProperty;
+	var isFiniteNumber = isFinite, floor = Math.floor, keysOf = Object.keys, define = Object.defineProperty, create = Object.create;
 	var TheError = Error, TheRangeError = RangeError;
 
 	/* ---- answers ---- */
+
+	/* Without a prototype, of which a script may have made something else. */
+	function answerOf(outcome, message) {
+		var a = create(null);
+		a.outcome = outcome;
+		a.message = message;
+		return a;
+	}
 
 	function lines(a) {
 		return a.outcome + "\n" + (a.line || "") + "\n" + (a.message === undefined ? "" : stringify(a.message)) + "\n" +
@@ -61,15 +69,13 @@
 
 	function failed(e, where) {
 		var line = lineOf(e);
-		return lines({
-			outcome: ranOut(e) ? "stack" : "threw",
-			line: line,
-			message: (where ? where + ": " : "") + (line ? "line " + line + ": " : "") + words(e)
-		});
+		var a = answerOf(ranOut(e) ? "stack" : "threw", (where ? where + ": " : "") + (line ? "line " + line + ": " : "") + words(e));
+		a.line = line;
+		return lines(a);
 	}
 
 	function bad(where, what) {
-		return lines({ outcome: "bad_result", message: where + ": " + what });
+		return lines(answerOf("bad_result", where + ": " + what));
 	}
 
 	/* ---- what functions return ---- */
@@ -90,7 +96,7 @@
 		var text = where + ": ", i;
 		for (i = 0; i < errors.length; i++)
 			text += (i ? ", " : "") + errors[i];
-		return text;
+		return short(text);
 	}
 
 	function some(warnings) {
@@ -107,8 +113,11 @@
 		if (out === null || typeof out !== "object" || isArray(out))
 			return bad(where, "it returned " + kind(out) + ", not an object");
 		errors = list(out.errors);
-		if (errors.length)
-			return lines({ outcome: "errors", message: joined(where, errors), warnings: some(list(out.warnings)) });
+		if (errors.length) {
+			errors = answerOf("errors", joined(where, errors));
+			errors.warnings = some(list(out.warnings));
+			return lines(errors);
+		}
 	}
 
 	function object(v) {
@@ -146,7 +155,7 @@
 	}
 
 	function decoded(where, out, normalizes) {
-		var answer = { outcome: "ok" }, warnings, no = refused(where, out);
+		var answer = answerOf("ok"), warnings, no = refused(where, out);
 		if (no)
 			return no;
 		warnings = list(out.warnings);
@@ -187,7 +196,7 @@
 	}
 
 	function encoded(where, out) {
-		var answer = { outcome: "ok" }, no = refused(where, out);
+		var answer = answerOf("ok"), no = refused(where, out);
 		if (no)
 			return no;
 		answer.warnings = some(list(out.warnings));
@@ -234,7 +243,7 @@
 		var r = parse(request), f, where;
 		f = r.call === "decodeUplink" ? decodeUp(r) : r.call === "encodeDownlink" ? encodeDown(r) : decodeDown(r);
 		if (!f)
-			return lines({ outcome: "no_function", message: "the script has no function " + r.call });
+			return lines(answerOf("no_function", "the script has no function " + r.call));
 		where = f[0];
 		try {
 			return r.call === "encodeDownlink" ? encoded(where, f[1]()) : decoded(where, f[1](), r.call === "decodeUplink");

@@ -298,8 +298,4 @@ static int run(struct engine *e, struct engine_script *s, struct str request, st
 	return answer->failed;
 }
 
-const struct engine_kind *engine_kind(void)
-{
-	static const struct engine_kind quickjs = { "QuickJS", true, create, destroy, compile, drop, kept, run };
-	return &quickjs;
-}
+const struct engine_kind the_engine = { "QuickJS", true, create, destroy, compile, drop, kept, run };
