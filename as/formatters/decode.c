@@ -7,7 +7,6 @@
 #include "as/scripts/pool.h"
 #include "common/log.h"
 #include <stdlib.h>
-#include <string.h>
 
 /** A script was asked. */
 struct asked {
@@ -173,13 +172,6 @@ static void answered(void *ctx, const struct script_result *result)
 
 /* ---- turns ---- */
 
-static uint64_t lane_of(const struct device *d)
-{
-	unsigned lane;
-	HASH_FUNCTION(d->app->key, strlen(d->app->key), lane);
-	return lane;
-}
-
 /** @return 0; -EAGAIN */
 static int ask(struct as *as, const struct device *d, const struct kept *k, void **ret_work)
 {
@@ -187,7 +179,7 @@ static int ask(struct as *as, const struct device *d, const struct kept *k, void
 	if (!a)
 		return -EAGAIN;
 	*a = (struct asked){ .as = as, .uid = d->entry.uid };
-	struct script_job job = { .call = SCRIPT_DECODE_UPLINK, .script = formatter_of(d).script, .lane = lane_of(d),
+	struct script_job job = { .call = SCRIPT_DECODE_UPLINK, .script = formatter_of(d).script, .lane = (uintptr_t)d->app,
 		.f_port = (uint8_t)k->m->data.f_port, .received_unix_us = k->m->data.received_unix_us, .bytes = payload_of(k),
 		.done = answered, .ctx = a };
 	a->ticket = scripts_start(as, &job);

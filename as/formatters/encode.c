@@ -349,20 +349,12 @@ static void answered(void *ctx, const struct script_result *r)
 		lines_again(e->as, LINE_DOWN, e->uid);
 }
 
-/** The lane in which an application's scripts take turns. */
-static uint64_t lane_of(const struct device *d)
-{
-	unsigned lane;
-	HASH_FUNCTION(d->app->key, strlen(d->app->key), lane);
-	return lane;
-}
-
 /** Ask the script of an item. @return 0, e->ticket set, or the item is refused; -errno */
 static int ask(struct encoding *e, const struct device *d, struct script *script)
 {
 	AUTO(text_done) struct text values = text_growing(SCRIPT_JSON_MAX + 1);
 	uint8_t octets[SCRIPT_BYTES_MAX];
-	struct script_job job = { .call = e->call, .script = script, .lane = lane_of(d), .f_port = (uint8_t)tts_request_f_port(&e->j, e->at),
+	struct script_job job = { .call = e->call, .script = script, .lane = (uintptr_t)d->app, .f_port = (uint8_t)tts_request_f_port(&e->j, e->at),
 		.received_unix_us = e->received_unix_us, .done = answered, .ctx = e };
 	if (e->call == SCRIPT_ENCODE_DOWNLINK) {
 		const char *wrong = copy_values(&e->j, tts_request_values(&e->j, e->at), &values);
