@@ -1,12 +1,14 @@
 /** @file A blocking HTTP client for the command line, on evhttp. */
 #include "as/cli/client.h"
 #include "common/core/json.h"
+#include "common/net.h"
 #include "common/net_tls.h"
 #include <event2/buffer.h>
 #include <event2/bufferevent_ssl.h>
 #include <event2/event.h>
 #include <event2/http.h>
 #include <limits.h>
+#include <netdb.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -232,15 +234,27 @@ static int parse_address(const struct client *c, struct evhttp_uri **ret, char r
 	return 0;
 }
 
+/** The number of a host that has a name. evhttp would try the first of its addresses alone: for localhost, where IPv6 is up, that is ::1,
+ * and nobody listens there. */
+static void look_up(const char *host, uint16_t port, char ret_number[256])
+{
+	char where[256 + 2];
+	struct net_address a;
+	snprintf(where, sizeof where, strchr(host, ':') ? "[%s]" : "%s", host);
+	if (net_parse(str_of(where), port, &a) || getnameinfo((const struct sockaddr *)&a.sa, a.len, ret_number, 256, NULL, 0, NI_NUMERICHOST))
+		snprintf(ret_number, 256, "%s", host);
+}
+
 int client_connection(const struct client *c, struct event_base *base, struct evhttp_connection **ret, struct text *err)
 {
 	struct evhttp_uri *uri;
-	char host[256];
+	char host[256], number[256];
 	uint16_t port;
 	TRY(parse_address(c, &uri, host, &port, err));
 	evhttp_uri_free(uri);
+	look_up(host, port, number);
 	struct bufferevent *bev = c->tls ? net_tls_connect(base, c->tls, host) : NULL;
-	struct evhttp_connection *conn = bev || !c->tls ? evhttp_connection_base_bufferevent_new(base, NULL, bev, host, port) : NULL;
+	struct evhttp_connection *conn = bev || !c->tls ? evhttp_connection_base_bufferevent_new(base, NULL, bev, number, port) : NULL;
 	if (!conn && bev)
 		bufferevent_free(bev);
 	*ret = conn;

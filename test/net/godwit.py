@@ -11,8 +11,7 @@ import tempfile
 import threading
 import time
 
-import paho.mqtt.client as paho
-
+import paho_client
 import shapes
 
 SOURCE = os.environ.get("GODWIT_SOURCE") or os.path.abspath(os.path.join(os.path.dirname(__file__), "../.."))
@@ -195,7 +194,7 @@ class Subscriber:
         self.changed = threading.Condition()
         self.subscribed = threading.Event()
         self.refused = None
-        self.client = paho.Client(client_id=client_id, clean_session=clean)
+        self.client = paho_client.client(client_id=client_id, clean_session=clean)
         self.client.username_pw_set(app, key)
         self.client.on_message = self._message
         self.client.on_connect = self._connected

@@ -14,13 +14,12 @@ import unittest
 import urllib.error
 import urllib.request
 
-import paho.mqtt.client as paho
-
 sys.path.insert(0, os.path.dirname(__file__))
 from gateway import Gateway  # noqa: E402
 from godwit import ULID, CommandError, Stack, Subscriber  # noqa: E402
 from lorawan import Device  # noqa: E402
 from octets import packet, text  # noqa: E402
+import paho_client  # noqa: E402
 
 RPC = "rpc:/ttn.lorawan.v3."
 OF_UPLINK = ["gs:conn:", "gs:uplink:", "ns:uplink:", RPC + "GsNs/HandleUplink:", RPC + "NsAs/HandleUplink:"]
@@ -549,7 +548,7 @@ class Tenants(Case):
 
     def test_keys_of_one_tenant_open_nothing_at_another(self):
         for user, key in (("app1", self.tenant_key), ("app1@ttn", self.tenant_key), ("app1@tenant1", self.key), ("app1@other", self.key)):
-            client = paho.Client()
+            client = paho_client.client()
             codes = []
             client.username_pw_set(user, key)
             client.on_connect = lambda _c, _u, _f, code: codes.append(code)

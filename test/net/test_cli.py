@@ -13,12 +13,11 @@ import threading
 import time
 import unittest
 
-import paho.mqtt.client as paho
-
 sys.path.insert(0, os.path.dirname(__file__))
 from gateway import Gateway  # noqa: E402
 from godwit import PLAN, CommandError, Stack, Subscriber, environment, program  # noqa: E402
 from lorawan import Device  # noqa: E402
+import paho_client  # noqa: E402
 
 HEX = "2B7E151628AED2A6ABF7158809CF4F3C"
 OTAA = ["--join-eui", "0000000000000001", "--frequency-plan-id", PLAN, "--lorawan-version", "1.0.3", "--lorawan-phy-version", "1.0.3-a"]
@@ -171,7 +170,7 @@ class Commands(Case):
         self.assertNotIn("public_tls_address", info, "nothing listens there without a certificate")
         key = self.cli(*re.search(r"godwit (applications api-keys create .*)", info["hint"]).group(1).split())["key"]
         host, port = info["public_address"].split(":")
-        client = paho.Client(client_id="told")
+        client = paho_client.client(client_id="told")
         codes = queue.Queue()
         client.on_connect = lambda client, data, flags, code: codes.put(code)
         client.username_pw_set(info["username"], key)

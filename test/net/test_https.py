@@ -19,6 +19,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from godwit import environment, program  # noqa: E402
 from npm import folder_with  # noqa: E402
 from octets import packet, text  # noqa: E402
+import paho_client  # noqa: E402
 from test_api import Server, otaa  # noqa: E402
 from test_websocket import BINARY, FAILED, MQTT_JS, PUSH, Raw  # noqa: E402
 
@@ -230,7 +231,7 @@ class Https(Secure):
         key = self.application()
         for level in (paho.MQTTv311, paho.MQTTv5):
             kept, events = {} if level == paho.MQTTv5 else {"clean_session": True}, queue.Queue()
-            c = paho.Client("paho%d" % level, protocol=level, transport="websockets", **kept)
+            c = paho_client.client("paho%d" % level, protocol=level, transport="websockets", **kept)
             c.username_pw_set("app1", key)
             c.ws_set_options(path="/mqtt")
             c.tls_set(ca_certs=self.folder("a.crt"))

@@ -17,6 +17,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from npm import folder_with  # noqa: E402
+import paho_client  # noqa: E402
 
 SOURCE = os.environ.get("GODWIT_SOURCE") or os.path.abspath(os.path.join(os.path.dirname(__file__), "../.."))
 BUILD = os.environ.get("GODWIT_BUILD") or os.path.join(SOURCE, "build")
@@ -60,7 +61,7 @@ class Client:
     def __init__(self, port, name, level=paho.MQTTv311, clean=True, user="open", password=None, will=None, keepalive=60, expiry=0,
                  ok=True, manual=False, props=None):
         kept = {} if level == paho.MQTTv5 else {"clean_session": clean}
-        self.client = paho.Client(name, protocol=level, **kept)
+        self.client = paho_client.client(name, protocol=level, **kept)
         self.client.manual_ack = manual
         if user is not None:
             self.client.username_pw_set(user, password)

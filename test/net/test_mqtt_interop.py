@@ -16,6 +16,7 @@ from paho.mqtt.reasoncodes import ReasonCodes
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from octets import packet, text
+import paho_client
 from test_mqtt_clients import SOURCE, Broker, Client, properties
 
 BOTH = (paho.MQTTv311, paho.MQTTv5)
@@ -144,7 +145,7 @@ class Interop(unittest.TestCase):
         return r
 
     def test_empty_client_ids(self):
-        c = paho.Client("", protocol=paho.MQTTv311, clean_session=True)
+        c = paho_client.client("", protocol=paho.MQTTv311, clean_session=True)
         c.connect("127.0.0.1", self.broker.port)
         c.disconnect()
         self.assertEqual(self.raw(b"", flags=0, ok=False).connack, (0x20, b"\0\2"))
@@ -368,7 +369,7 @@ class Interop(unittest.TestCase):
     def test_a_keep_alive_of_the_server(self):
         broker = Broker("--keep-alive", "60")
         self.addCleanup(broker.stop)
-        c = paho.Client("alive", protocol=paho.MQTTv5)
+        c = paho_client.client("alive", protocol=paho.MQTTv5)
         told = []
         c.on_connect = lambda _c, _u, flags, rc, p: told.append(p.ServerKeepAlive)
         c.connect("127.0.0.1", broker.port, 120)

@@ -7,12 +7,11 @@ import threading
 import time
 import unittest
 
-import paho.mqtt.client as paho
-
 sys.path.insert(0, os.path.dirname(__file__))
 from gateway import Gateway  # noqa: E402
 from godwit import Stack, Subscriber, environment, program  # noqa: E402
 from lorawan import Device  # noqa: E402
+import paho_client  # noqa: E402
 
 
 class Restart(unittest.TestCase):
@@ -176,7 +175,7 @@ class Restart(unittest.TestCase):
         noise.start()
         time.sleep(0.5)
         old = self.stack.pid("as")
-        client = paho.Client(client_id="faithful", clean_session=False)
+        client = paho_client.client(client_id="faithful", clean_session=False)
         client.username_pw_set("app1", self.key)
         flags = []
         client.on_connect = lambda c, _u, f, _r: flags.append(f["session present"]) or (None if f["session present"] else c.subscribe("#", 1))

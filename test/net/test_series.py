@@ -8,12 +8,11 @@ import tempfile
 import time
 import unittest
 
-import paho.mqtt.client as paho
-
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from gateway import Gateway  # noqa: E402
 from godwit import Stack, Subscriber  # noqa: E402
 from lorawan import Device  # noqa: E402
+import paho_client  # noqa: E402
 from test_api import Server  # noqa: E402
 
 AS = "/api/v3/as/applications/app1/devices/dev1"
@@ -72,7 +71,7 @@ class OfIpDevices(unittest.TestCase):
         token = stack.cli("end-devices", "create", "app1", "meter")["credentials"]["access_token"]
         sub = Subscriber(stack, key)
         self.addCleanup(sub.close)
-        device = paho.Client()
+        device = paho_client.client()
         device.username_pw_set(token)
         device.connect(*stack.address("as.mqtt"))
         device.loop_start()

@@ -15,6 +15,7 @@ import paho.mqtt.client as paho
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from npm import folder_with  # noqa: E402
 from octets import packet, text  # noqa: E402
+import paho_client  # noqa: E402
 from test_api import Server  # noqa: E402
 
 PUSH, FAILED = "v3/app1/devices/dev1/down/push", "v3/app1/devices/dev1/down/failed"
@@ -260,7 +261,7 @@ class Websocket(unittest.TestCase):
 
     def paho(self, level):
         kept = {} if level == paho.MQTTv5 else {"clean_session": True}
-        c = paho.Client("paho%d" % level, protocol=level, transport="websockets", **kept)
+        c = paho_client.client("paho%d" % level, protocol=level, transport="websockets", **kept)
         c.username_pw_set("app1", self.key)
         c.ws_set_options(path="/mqtt")
         return c
