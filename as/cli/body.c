@@ -202,9 +202,48 @@ static int write_leaves(struct text *t, const struct leaf *v, size_t n, struct t
 	return CLI_OK;
 }
 
-int cli_body(struct cli *c, int groups, const char *wrap, const struct arg *extra, size_t n_extra, struct text *ret)
+/** Is there a flag for it, or for what is in it? */
+static bool is_known(struct str path, int groups)
 {
-	struct leaf v[LEAVES];
+	const struct flag *f;
+	for (size_t i = 0; (f = args_flag(i)); i++) {
+		size_t n = strlen(f->path);
+		if ((f->groups & groups) && n >= path.n && !memcmp(f->path, path.p, path.n) && (n == path.n || f->path[path.n] == '.'))
+			return true;
+	}
+	return (groups & IN_DEV) && (str_is(path, "mac_settings") || str_starts(path, "mac_settings."));
+}
+
+/** Nothing but a mask: what it names, and the object does not hold, is cleared. */
+static int write_unset(struct cli *c, int groups, const char *wrap, const char *list, struct text *ret)
+{
+	struct str rest = str_of(list), item;
+	json_open(ret, '{');
+	json_name(ret, wrap);
+	json_raw_out(ret, STR("{}"));
+	json_name(ret, "field_mask");
+	json_open(ret, '[');
+	do {
+		char path[PATH_CAP];
+		rest = str_cut(rest, ',', &item);
+		if (str_copy(str_trim(item), path, sizeof path))
+			path[0] = '\0';
+		for (char *p = path; *p; p++)
+			*p = *p == '-' ? '_' : *p;
+		if (!*path || !is_known(str_of(path), groups)) {
+			text_printf(&c->err, "--unset: there is no %.*s to clear", STR_ARG(item));
+			return CLI_USAGE;
+		}
+		json_puts(ret, path);
+	} while (rest.n);
+	json_close(ret, ']');
+	json_close(ret, '}');
+	return CLI_OK;
+}
+
+/** The flags of these groups, in order of path. @return how many */
+static size_t collect(const struct cli *c, int groups, const struct arg *extra, size_t n_extra, struct leaf v[LEAVES])
+{
 	size_t n = 0;
 	for (size_t i = 0; i < n_extra; i++, n++) {
 		path_of(&extra[i], v[n].path);
@@ -226,11 +265,25 @@ int cli_body(struct cli *c, int groups, const char *wrap, const struct arg *extr
 			kept--;
 		v[kept++] = v[i];
 	}
+	return kept;
+}
+
+int cli_body(struct cli *c, int groups, const char *wrap, const struct arg *extra, size_t n_extra, struct text *ret)
+{
+	struct leaf v[LEAVES];
+	size_t n = collect(c, groups, extra, n_extra, v);
+	const char *unset = wrap && (groups & (IN_APP | IN_DEV | IN_GTW | IN_LINK)) ? args_get(&c->args, "unset") : NULL;
+	if (unset && n) {
+		text_puts(&c->err, "--unset goes alone: set the others by a command of their own");
+		return CLI_USAGE;
+	}
+	if (unset)
+		return write_unset(c, groups, wrap, unset, ret);
 	if (wrap) {
 		json_open(ret, '{');
 		json_name(ret, wrap);
 	}
-	int status = write_leaves(ret, v, kept, &c->err);
+	int status = write_leaves(ret, v, n, &c->err);
 	if (wrap)
 		json_close(ret, '}');
 	return status;

@@ -226,6 +226,13 @@ class Commands(Case):
                            "FORMATTER_NONE")
         self.assertEqual(json.loads(p.stdout)["formatters"], {"up_formatter": "FORMATTER_CAYENNELPP", "down_formatter": "FORMATTER_NONE"})
         self.assertIn("not run", p.stderr)
+        self.fails(2, "end-devices", "set", "formats", "dev1", "--unset", "formatters", "--name", "x", says="goes alone")
+        for wrong in ("formatter", "", "formatters,what", "formatters.up"):
+            self.fails(2, "end-devices", "set", "formats", "dev1", "--unset", wrong, says="no %s to clear" % (wrong.split(",")[-1]))
+        self.cli("end-devices", "set", "formats", "dev1", "--unset", "formatters.down-formatter")
+        self.assertEqual(self.cli("end-devices", "get", "formats", "dev1")["formatters"], {"up_formatter": "FORMATTER_CAYENNELPP"})
+        self.assertNotIn("formatters", self.cli("end-devices", "set", "formats", "dev1", "--unset", "formatters"))
+        self.assertNotIn("default_formatters", self.cli("applications", "link", "set", "formats", "--unset", "default-formatters"))
         self.fails(1, "end-devices", "set", "formats", "dev1", "--formatters.up-formatter", "FORMATTER_COBOL", says=("formatters.up-formatter", "FORMATTER-NONE"))
         self.cli("applications", "delete", "formats")
 
