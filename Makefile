@@ -157,7 +157,7 @@ in$(completiondir)   = $(S)/deploy/completions/godwit
 in$(zshcompletiondir) = $(S)/deploy/completions/_godwit
 in$(monitordir)/prometheus = $(wildcard $(S)/deploy/prometheus/*.yml)
 in$(monitordir)/grafana = $(wildcard $(S)/deploy/grafana/*.json)
-in$(docdir)/examples = $(S)/deploy/godwit.conf $(wildcard $(S)/deploy/examples/*.conf)
+in$(docdir)/examples = $(S)/deploy/godwit.conf $(wildcard $(S)/deploy/examples/*.conf $(S)/deploy/examples/*.js)
 conf = $(DESTDIR)$(confdir)/godwit.conf
 
 # A configuration that is there already is the operator's, and stays; so does, in a home directory, an /etc that is not ours.

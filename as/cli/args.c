@@ -34,6 +34,7 @@ static const struct flag flags[] = {
 #define PROVISION IN_PROVISION
 #define PROFILE IN_PROFILE
 #define WEBHOOK IN_WEBHOOK
+#define TRIAL IN_TRIAL
 #include "as/cli/flags.def"
 #undef FLAG
 };

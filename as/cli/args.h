@@ -15,6 +15,7 @@ enum flag_group {
 	IN_LOGIN = 1 << 24, /**< of commands that say what a device logs in with */
 	IN_CALL = 1 << 25, IN_CLAIM = 1 << 26, IN_PROVISION = 1 << 27, IN_PROFILE = 1 << 28,
 	IN_WEBHOOK = 1 << 29,
+	IN_TRIAL = 1 << 30, /**< of commands that try a payload formatter */
 	IN_SHELL = 4096, /**< of commands that ask nobody */
 	IN_NAMED = IN_APP | IN_DEV | IN_GTW | IN_KEY, IN_ANY = -1
 };

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LEAVES = ARGS_FLAGS + 8, PATH_CAP = 96, FILE_MAX_ = 64 << 10 };
+enum { LEAVES = ARGS_FLAGS + 8, PATH_CAP = 96, FILE_MAX_ = (64 << 10) + 1 };
 
 struct leaf {
 	char path[PATH_CAP];
@@ -102,26 +102,36 @@ static int write_map(struct text *t, const struct arg *a, struct text *err)
 	return CLI_OK;
 }
 
-/** What a file holds, as a text. */
-static int write_file(struct text *t, const struct arg *a, struct text *err)
+int cli_file(const char *path, const char *flag, struct text *ret, struct text *err)
 {
+	const char *dashes = flag ? "--" : "", *colon = flag ? ": " : "", *name = flag ? flag : "";
 	char *buf = malloc(FILE_MAX_);
-	FILE *f = buf ? fopen(a->value, "re") : NULL;
+	FILE *f = buf ? fopen(path, "re") : NULL;
 	size_t n = f ? fread(buf, 1, FILE_MAX_, f) : 0;
 	int status = CLI_USAGE;
 	if (!f || ferror(f))
-		text_printf(err, "--%s: %s cannot be read: %s", a->flag->name, a->value, strerror(errno));
+		text_printf(err, "%s%s%s%s cannot be read: %s", dashes, name, colon, path, strerror(errno));
 	else if (n == FILE_MAX_)
-		text_printf(err, "--%s: %s is longer than %d octets", a->flag->name, a->value, FILE_MAX_ - 1);
+		text_printf(err, "%s%s%s%s is longer than %d octets", dashes, name, colon, path, FILE_MAX_ - 1);
 	else if (!utf8_valid((struct str){ buf, n }) || memchr(buf, '\0', n))
-		text_printf(err, "--%s: %s is not text in UTF-8", a->flag->name, a->value);
+		text_printf(err, "%s%s%s%s is not text in UTF-8", dashes, name, colon, path);
 	else
 		status = CLI_OK;
 	if (status == CLI_OK)
-		json_str(t, (struct str){ buf, n });
+		text_put(ret, (struct str){ buf, n });
 	if (f)
 		fclose(f);
 	free(buf);
+	return status;
+}
+
+/** What a file holds, as a text. */
+static int write_file(struct text *t, const struct arg *a, struct text *err)
+{
+	__attribute__((cleanup(text_done_auto))) struct text held = text_growing(FILE_MAX_);
+	int status = cli_file(a->value, a->flag->name, &held, err);
+	if (status == CLI_OK)
+		json_str(t, text_str(&held));
 	return status;
 }
 

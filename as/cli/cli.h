@@ -11,6 +11,7 @@ struct cli {
 	size_t n_operands;
 	struct client client;
 	struct text err; /**< why, without "error: " */
+	bool has_place;  /**< it begins with FILE:LINE, as compilers say it, and "error: " does not stand before it */
 };
 
 /** Exit statuses. */
@@ -41,6 +42,8 @@ void cli_query(struct text *path, const char *name, const char *value);
 int cli_refused(struct cli *c, int status, struct str body);
 /** The JSON object that the flags of `groups` say; `wrap`: the member it is put into, or NULL. @return exit status */
 int cli_body(struct cli *c, int groups, const char *wrap, const struct arg *extra, size_t n_extra, struct text *ret);
+/** What a file of at most 64 KiB holds, UTF-8. @param flag  that names it, or NULL: a word does @return exit status */
+int cli_file(const char *path, const char *flag, struct text *ret, struct text *err);
 /** Print JSON for people: indented, or as a table; of each object only what --fields says.
  * @param object  what a list is of, as in show/columns.def; may be NULL */
 void cli_print(const struct cli *c, struct str json, const char *object);
@@ -67,6 +70,13 @@ bool cli_live(const struct cli *c, struct text *ret);
 
 /** The folder of this program, where the others of this release are too. @return 0; -errno */
 int cli_programs(char ret[4096]);
+
+/** Find the server, for a command of IN_SHELL that asks it after all. @return exit status */
+int cli_connect(struct cli *c);
+/** Try a payload formatter, here or on the server. */
+int formatters_test_main(struct cli *c);
+/** Do the scripts that the flags bring compile? @param object  what has them: "formatters", "default_formatters" @return exit status */
+int formatters_check(struct cli *c, const char *object);
 
 int telemetry_main(struct cli *c);
 int attributes_get_main(struct cli *c);

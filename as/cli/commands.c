@@ -92,25 +92,14 @@ static int app_mqtt_info(struct cli *c)
 {
 	return call_plain(c, "GET", "/api/v3/as/applications", c->operand[0], NULL, NULL, "/mqtt-connection-info");
 }
-/** Who names a formatter is told that it does not run. */
-static void note_formatters(const struct args *a)
-{
-	for (size_t i = 0; i < a->n_flags; i++)
-		if (a->flags[i].flag && strstr(a->flags[i].flag->path, "formatters.") && strcmp(a->flags[i].value, "FORMATTER_NONE")) {
-			fputs("note: formatters are kept, and not run: payloads stay in frm_payload\n", stderr);
-			return;
-		}
-}
 /** The link's key is --api-key: it asks, and so proves its right. */
 static int link_set(struct cli *c)
 {
 	__attribute__((cleanup(text_done_auto))) struct text body = text_growing(BODY_MAX_);
-	int status = cli_body(c, IN_LINK, "link", NULL, 0, &body);
+	int status = formatters_check(c, "default_formatters");
 	if (!status)
-		status = link_call(c, "PUT", text_str(&body));
-	if (!status)
-		note_formatters(&c->args);
-	return status;
+		status = cli_body(c, IN_LINK, "link", NULL, 0, &body);
+	return status ? status : link_call(c, "PUT", text_str(&body));
 }
 static int link_get(struct cli *c) { return link_call(c, "GET", STR("")); }
 static int link_delete(struct cli *c) { return link_call(c, "DELETE", STR("")); }
@@ -200,20 +189,16 @@ static int dev_create(struct cli *c)
 			extra[n++] = WORD(&nwk_key, made[1]);
 	}
 	cli_path(&path, c->operand[0], "devices", NULL);
-	int status = call_body(c, "POST", buf, IN_DEV, "end_device", extra, n);
-	if (!status)
-		note_formatters(&c->args);
-	return status;
+	int status = formatters_check(c, "formatters");
+	return status ? status : call_body(c, "POST", buf, IN_DEV, "end_device", extra, n);
 }
 static int dev_update(struct cli *c)
 {
 	char buf[PATH_MAX_];
 	struct text path = path_buffer(&buf, APPLICATIONS);
 	cli_path(&path, c->operand[0], "devices", c->operand[1], NULL);
-	int status = call_body(c, "PUT", buf, IN_DEV, "end_device", NULL, 0);
-	if (!status)
-		note_formatters(&c->args);
-	return status;
+	int status = formatters_check(c, "formatters");
+	return status ? status : call_body(c, "PUT", buf, IN_DEV, "end_device", NULL, 0);
 }
 static int dev_get(struct cli *c)
 {
@@ -491,6 +476,8 @@ const struct command cli_commands[] = {
 	{ "end-devices attributes set", "APP DEV", "set attributes of a scope, those that --json has; others stay", IN_ATTRIBUTES, attributes_set_main },
 	{ "end-devices attributes delete", "APP DEV", "delete attributes of a scope, those that --keys names", IN_ATTRIBUTES, attributes_delete_main },
 	{ "simulate application-uplink", "APP DEV", "make up an uplink: applications get it as if the device had sent it, marked as simulated", IN_UP | IN_UP_ROOT, simulate_up },
+	{ "formatters test", "[FILE]", "try a payload formatter: the script of a file in a sandbox here, or --application-id and --device-id what is in force on the server",
+		IN_SHELL | IN_TRIAL, formatters_test_main },
 	{ "gateways create", "GTW", "register a gateway", IN_GTW, gtw_create },
 	{ "gateways adopt", "EUI [GTW]", "register a gateway that is heard, with the plan it works by or --frequency-plan-id", IN_GTW, gtw_adopt },
 	{ "gateways list", "", "list the gateways, the unregistered ones that are heard too", IN_LIST | IN_LIST_GTW | IN_FIND, gtw_list },

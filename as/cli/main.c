@@ -41,14 +41,12 @@ static int run(const struct command *cmd, size_t words, struct cli *c)
 	c->n_operands = c->args.n_words - words;
 	args_resolve(&c->args, cmd->groups);
 	int status = check_words(cmd, c);
-	const struct client_flags flags = { .address = args_get(&c->args, "address"), .key = args_get(&c->args, "api-key"),
-		.state_dir = args_get(&c->args, "state-dir"), .ca = args_get(&c->args, "ca") };
-	if (!status && !(cmd->groups & (IN_HOST | IN_SHELL)) && client_find(&c->client, &flags, &c->err))
-		status = CLI_FAILED;
+	if (!status && !(cmd->groups & (IN_HOST | IN_SHELL)))
+		status = cli_connect(c);
 	if (!status)
 		status = cmd->run(c);
 	if (status)
-		fprintf(stderr, "error: %s\n", c->err.len ? c->err.p : "out of memory");
+		fprintf(stderr, "%s%s\n", c->has_place ? "" : "error: ", c->err.len ? c->err.p : "out of memory");
 	client_done(&c->client);
 	return status;
 }

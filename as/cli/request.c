@@ -6,6 +6,13 @@
 
 enum { ANSWER_MAX = 256 << 20 };
 
+int cli_connect(struct cli *c)
+{
+	const struct client_flags flags = { .address = args_get(&c->args, "address"), .key = args_get(&c->args, "api-key"),
+		.state_dir = args_get(&c->args, "state-dir"), .ca = args_get(&c->args, "ca") };
+	return client_find(&c->client, &flags, &c->err) ? CLI_FAILED : CLI_OK;
+}
+
 static void encode(struct text *t, const char *z)
 {
 	for (; *z; z++) {

@@ -192,7 +192,7 @@ class Commands(Case):
         self.assertEqual(self.cli("applications", "link", "delete", "app1"), {})
         self.fails(1, "applications", "link", "get", "app1", says="app1")
 
-    def test_default_formatters_are_kept_and_said_not_to_run(self):
+    def test_default_formatters_are_kept_and_their_scripts_compiled(self):
         self.cli("applications", "create", "formats")
         link = ["applications", "link", "set", "formats"]
         set_up = [*link, "--default-formatters.up-formatter", "FORMATTER_JAVASCRIPT", "--default-formatters.up-formatter-parameter",
@@ -201,7 +201,7 @@ class Commands(Case):
         kept = {"up_formatter": "FORMATTER_JAVASCRIPT", "up_formatter_parameter": "function decodeUplink(i) { return {data: i.bytes}; }",
                 "down_formatter": "FORMATTER_NONE"}
         self.assertEqual(json.loads(p.stdout), {"default_formatters": kept, "skip_payload_crypto": False})
-        self.assertIn("not run", p.stderr)
+        self.assertEqual(p.stderr, "")
         self.assertEqual(self.cli(*link)["default_formatters"], kept, "a link that is set without says nothing of them")
         for which in ("up", "down"):
             flag = "--default-formatters.%s-formatter" % which
@@ -222,10 +222,20 @@ class Commands(Case):
             with open(script, "wb") as f:
                 f.write(b"\xff")
             self.fails(2, *link, "--default-formatters.up-formatter-parameter-local-file", script, says="UTF-8")
+            with open(script, "w", encoding="utf-8") as f:
+                f.write("function decodeUplink(i) {\n\treturn {data: };\n}\n")
+            p = self.stack.run(*link, "--default-formatters.up-formatter-parameter-local-file", script, check=False)
+            self.assertEqual(p.returncode, 1)
+            self.assertTrue(p.stderr.startswith(script + ":2: SyntaxError"), p.stderr)
+            with open(script, "w", encoding="utf-8") as f:
+                f.write("function decodeUplink(i) {\n\treturn {data: {}};\n}\n")
+            p = self.stack.run(*link, "--default-formatters.down-formatter", "FORMATTER_JAVASCRIPT",
+                               "--default-formatters.down-formatter-parameter-local-file", script)
+            self.assertRegex(p.stderr, r"^note: .*decoder\.js.*encodeDownlink")
         p = self.stack.run("end-devices", "create", "formats", "dev1", "--formatters.up-formatter", "FORMATTER_CAYENNELPP", "--formatters.down-formatter",
                            "FORMATTER_NONE")
         self.assertEqual(json.loads(p.stdout)["formatters"], {"up_formatter": "FORMATTER_CAYENNELPP", "down_formatter": "FORMATTER_NONE"})
-        self.assertIn("not run", p.stderr)
+        self.assertEqual(p.stderr, "")
         self.fails(2, "end-devices", "set", "formats", "dev1", "--unset", "formatters", "--name", "x", says="goes alone")
         for wrong in ("formatter", "", "formatters,what", "formatters.up"):
             self.fails(2, "end-devices", "set", "formats", "dev1", "--unset", wrong, says="no %s to clear" % (wrong.split(",")[-1]))

@@ -90,6 +90,7 @@ EXAMPLES = [
     ("end-devices multicast-members list", "dev1"),
     ("end-devices multicast-members remove", "dev1"),
     ("simulate application-uplink", None),
+    ("formatters test", '"temperature": 22.5'),
     ("events", r"as\.up\.data\.forward +app1/dev1"),
     ("trace", r"^ *0\.0 +gs +heard"),
     ("why", r"^Why does it not join\?$"),
@@ -190,7 +191,7 @@ class World(unittest.TestCase):
     def setUpClass(cls):
         cls.stack = Stack()
         cls.folder = tempfile.TemporaryDirectory()
-        cls.words = {}
+        cls.words = {"climate.js": os.path.join(SOURCE, "deploy/examples/climate.js")}
         try:
             cls.gateways = [Gateway(cls.stack.address("gs.udp"), eui=0xAA555A0000000101 + n) for n in range(2)]
             for gateway in cls.gateways:
