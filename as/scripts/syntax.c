@@ -182,6 +182,8 @@ static struct lack lack_of_regex(struct str s)
 {
 	const char *flags = memrchr(s.p, '/', s.n);
 	size_t n = (size_t)(s.p + s.n - flags);
+	if (flags == s.p)
+		return (struct lack){ 0 }; /* it does not end */
 	if (memchr(flags, 'u', n) || memchr(flags, 'y', n))
 		return (struct lack){ "the flags u and y of regular expressions need", 2015 };
 	if (memchr(flags, 's', n))
