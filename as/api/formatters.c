@@ -161,7 +161,6 @@ static int read_formatter(struct api_call *c, const struct trial *t, enum format
 	size_t n = parameter < 0 ? 0 : json_raw(&c->body, parameter).n;
 	if (*ret != FORMATTER_JAVASCRIPT)
 		return 0;
-	AUTO(text_done) struct text script = text_growing(OUT_MAX);
 	char *room = malloc(n + 1);
 	int e = room ? json_string(&c->body, parameter, room, n + 1) : -ENOMEM;
 	if (!e && strlen(room) <= SCRIPT_TEXT_MAX)
