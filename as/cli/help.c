@@ -163,7 +163,12 @@ int help_usage(const struct args *a)
 		fprintf(stderr, "; did you mean godwit %s?\n", near->words);
 		return CLI_USAGE;
 	}
-	fputs("; there are\n", stderr);
-	list_commands(stderr, a);
+	const struct args first = { .words = { a->words[0] }, .n_words = 1 };
+	if (begins_some(&first)) {
+		fputs("; there are\n", stderr);
+		list_commands(stderr, a);
+	} else {
+		fputs("; godwit help shows what there is\n", stderr);
+	}
 	return CLI_USAGE;
 }

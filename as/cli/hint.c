@@ -58,12 +58,29 @@ static void look(struct nearest *best, const char *prefix, const char *name)
 	memcpy(best->name, whole, sizeof whole);
 }
 
+/** Is it a part of a dotted name: app-key of root-keys.app-key.key? */
+static bool is_part(struct str said, const char *name)
+{
+	struct str part, rest = str_of(name);
+	while (rest.n) {
+		rest = str_cut(rest, '.', &part);
+		if (hint_distance(said, part, 0) == 0)
+			return true;
+	}
+	return false;
+}
+
 void hint_flag(struct text *t, struct str said, int groups)
 {
 	struct nearest best = { .said = said, .distance = patience(said.n) + 1 };
 	const struct flag *f;
 	const char *mac;
 	char right[ARGS_RIGHT];
+	for (size_t i = 0; said.n && (f = args_flag(i)); i++)
+		if (f->groups & groups && is_part(said, f->name)) {
+			text_printf(t, "; did you mean --%s?", f->name);
+			return;
+		}
 	for (size_t i = 0; (f = args_flag(i)); i++)
 		if (f->groups & groups)
 			look(&best, "", f->name);

@@ -492,11 +492,13 @@ class Commands(Case):
                 (["gateways", "api-key", "lits", "x"], "godwit gateways api-keys list?"),
                 (["end-devices", "create", "app1", "x", "--dev-eiu", "1"], "--dev-eui?"), (["applications", "list", "--tabel"], "--table?"),
                 (["end-devices", "create", "app1", "x", "--frequency-plan", "EU"], "--frequency-plan-id?"),
+                (["end-devices", "create", "app1", "x", "--app-key", "12"], "--root-keys.app-key.key?"),
                 (["end-devices", "set", "app1", "x", "--mac-settings.desired-rx1-dealy", "1"], "--mac-settings.desired-rx1-delay?"),
                 (["applications", "api-keys", "create", "app1", "--right-application-trafic-read"], "--right-application-traffic-read?"),
                 (["gateways", "create", "x", "--gateway-ids", "1"], "--gateway-eui?")):
             self.fails(2, *words, says="did you mean " + meant)
         self.assertNotIn("did you mean", self.fails(2, "fly"))
+        self.assertLess(len(self.fails(2, "fly").splitlines()), 3, "not a list of everything")
         self.assertNotIn("did you mean", self.fails(2, "applications", "list", "--colour", "red"))
         self.assertIn("godwit help end-devices get", self.fails(2, "end-devices", "get", "app1"))
 
