@@ -50,10 +50,11 @@
 	}
 
 	function lineOf(e) {
-		var found;
+		var found, line;
 		try {
 			found = /formatter\.js:(\d+)/.exec(TheString(e.stack));
-			return found ? +found[1] : 0;
+			line = found ? +found[1] : 0;
+			return line >= 1 && line < 1e6 ? line | 0 : 0; /* a stack can be overwritten */
 		} catch (again) {
 			return 0;
 		}
@@ -167,7 +168,7 @@
 		}
 		answer.data = object(out.data);
 		if (!answer.data)
-			return bad(where, "data is " + kind(out.data) + ", not an object");
+			return bad(where, "data " + (kind(out.data) === "an object" ? "becomes no object of JSON" : "is " + kind(out.data) + ", not an object"));
 		if (normalizes)
 			normalize(answer, out.data);
 		return lines(answer);
@@ -175,7 +176,7 @@
 
 	/* As in The Things Stack a fraction is cut off; what is no number of one octet is refused there by nobody, and here with words. */
 	function hex(where, v, answer) {
-		var digits = "0123456789abcdef", text = "", i, b;
+		var digits = "0123456789abcdef", text = "", i, b; /* charAt may be anything by now */
 		if (v === null || typeof v !== "object")
 			return bad(where, "bytes is " + kind(v) + ", not an array");
 		if (typeof ArrayBuffer === "function" && v instanceof ArrayBuffer)
@@ -190,7 +191,7 @@
 				return bad(where, "bytes[" + i + "] is " + (typeof b === "number" ? b : typeof b === "string" ? stringify(short(b)) : kind(b)) +
 					", not a number from 0 to 255");
 			b = b < 0 ? 0 : floor(b);
-			text += digits.charAt(b >> 4) + digits.charAt(b & 15);
+			text += digits[b >> 4] + digits[b & 15];
 		}
 		answer.bytes = text;
 	}
@@ -217,7 +218,7 @@
 	function decodeUp(r) {
 		if (typeof decodeUplink === "function")
 			return ["decodeUplink", function () {
-				return decodeUplink({ bytes: r.bytes, fPort: r.fPort, recvTime: new TheDate(r.time), variables: {} });
+				return decodeUplink({ bytes: r.bytes, fPort: r.fPort, recvTime: r.time ? new TheDate(r.time) : new TheDate(), variables: {} });
 			}];
 		if (typeof Decoder === "function")
 			return ["Decoder", function () { return { data: Decoder(r.bytes, r.fPort) }; }];

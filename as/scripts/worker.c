@@ -88,7 +88,7 @@ static void refuse(const struct worker *w, const struct slot *s, const struct en
 static int compile(struct worker *w, struct slot *s)
 {
 	struct engine_error e = { .outcome = SCRIPT_SYNTAX };
-	AUTO(text_done) struct text answer = text_growing(4 * SCRIPT_WORDS_MAX);
+	AUTO(text_done) struct text answer = text_growing(8 * SCRIPT_WORDS_MAX); /* a character may take six in JSON */
 	int r = w->kind->compile(w->engine, (struct str){ s->text, s->n }, &s->script, &e);
 	if (r < 0)
 		return r;
