@@ -243,7 +243,12 @@ START_TEST(what_is_wrong_is_said_with_its_line)
 	ends(UP("return { temperature: 1 };"), SCRIPT_BAD_RESULT, "neither data nor errors");
 	ends(UP("return { data: [1] };"), SCRIPT_BAD_RESULT, "an array");
 	ends(UP("return { data: 'x' };"), SCRIPT_BAD_RESULT, "a string");
-	ends(UP("return { data: { toJSON: function () { return 1; } } };"), SCRIPT_BAD_RESULT, "not an object");
+	ends(UP("return { data: { toJSON: function () { return 1; } } };"), SCRIPT_BAD_RESULT, "no object of JSON");
+	/* Nor does one that overwrites what the prelude might use cost more than its own call. */
+	ends(UP("var e = new Error('x'); e.stack = 'formatter.js:99999999999999999999'; throw e;"), SCRIPT_THREW, "Error: x");
+	struct asked *own = ask(SCRIPT_ENCODE_DOWNLINK, "String.prototype.charAt = function () { return '\\n'; };" DOWN("return { bytes: [1, 255] };"));
+	ck_assert_int_eq(own->outcome, SCRIPT_OK);
+	ck_assert_str_eq(own->bytes, "01ff");
 	struct asked *a = up(UP("return { data: undefined };"));
 	ck_assert_int_eq(a->outcome, SCRIPT_OK);
 	ck_assert_str_eq(a->data, "");
