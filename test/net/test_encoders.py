@@ -4,7 +4,9 @@ import base64
 import json
 import os
 import signal
+import socket
 import sys
+import threading
 import time
 import unittest
 import urllib.error
@@ -244,6 +246,30 @@ class Bounds(Case):
         self.assertEqual(status, 429)
         self.assertIn("too many downlinks wait", answer["message"])
         self.queued(name)  # the one that was taken
+
+    def test_who_asks_by_http_may_go_and_so_may_the_server(self):
+        name = self.scripted()
+        hang = {"f_port": 7, "decoded_payload": {"hang": True}}
+        body = json.dumps({"downlinks": [hang, {"f_port": 7, "decoded_payload": {"bytes": [1]}}]})
+        with open(os.path.join(self.stack.state, "admin.key")) as f:
+            key = f.read().strip()
+        with socket.create_connection(self.stack.address("as.http")) as s:
+            s.sendall(("POST /api/v3/as/applications/app1/devices/%s/down/push HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n"
+                       "Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (name, key, len(body), body)).encode())
+            s.settimeout(0.05)
+            try:
+                s.recv(1)
+            except socket.timeout:
+                pass  # it waits for its answer, and no longer
+        self.assertEqual(self.queued(name)["frm_payload"], "AQ==")
+
+        def ask():
+            try:
+                self.http_push(name, *[hang] * 8)
+            except OSError:
+                pass
+        threading.Thread(target=ask, daemon=True).start()
+        time.sleep(0.1)  # the server ends while this one waits: tearDownClass
 
 
 if __name__ == "__main__":

@@ -345,6 +345,12 @@ class PubSub(unittest.TestCase):
         self.assertEqual((body["end_device_ids"]["device_id"], body["end_device_ids"]["application_ids"]["application_id"]), ("dev1", "app1"))
         self.assertEqual([body["downlink_queued"][k] for k in ("f_port", "frm_payload", "priority")], [1, "AA==", "NORMAL"])
         self.assertRegex(" ".join(body["correlation_ids"]), "as:downlink:[0-9A-HJKMNP-TV-Z]{26}")
+        script = "function encodeDownlink(input) { return { bytes: [input.data.led, input.fPort] }; }"
+        self.ask("PUT", "/a/applications/app1/devices/dev1", {"end_device": {"formatters": {"down_formatter": "FORMATTER_JAVASCRIPT",
+                                                                                           "down_formatter_parameter": script}}})
+        self.listener.client.publish("base-topic/push-subtopic", push.replace('"frm_payload":"AA=="', '"decoded_payload":{"led":1}'), 2)
+        body = wait_for("values", lambda: [b for b in self.listener.bodies(queued) if "decoded_payload" in b["downlink_queued"]])[0]
+        self.assertEqual([body["downlink_queued"][k] for k in ("f_port", "frm_payload", "decoded_payload")], [1, "AQE=", {"led": 1}])
 
     def test_a_broker_that_is_killed_gets_what_it_missed_in_order(self):
         self.set("ps", self.broker.ports["plain"], qos=1)
