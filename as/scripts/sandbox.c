@@ -126,8 +126,8 @@ static int add_rules(scmp_filter_ctx filter, int fd)
 {
 	const uint64_t on = (uint64_t)fd;
 	const struct rule rules[] = {
-		{ SCMP_SYS(read), 1, { SCMP_A0(SCMP_CMP_EQ, on) } },
-		{ SCMP_SYS(write), 1, { SCMP_A0(SCMP_CMP_EQ, on) } },
+		{ SCMP_SYS(read), 1, { SCMP_A0(SCMP_CMP_EQ, on, 0) } },
+		{ SCMP_SYS(write), 1, { SCMP_A0(SCMP_CMP_EQ, on, 0) } },
 		{ SCMP_SYS(exit), 0, { { 0 } } },
 		{ SCMP_SYS(exit_group), 0, { { 0 } } },
 		{ SCMP_SYS(restart_syscall), 0, { { 0 } } },
@@ -148,7 +148,7 @@ static int add_rules(scmp_filter_ctx filter, int fd)
 	};
 	/* Their reports, and what they look at while they make them. */
 	const struct rule sanitizers[] = {
-		{ SCMP_SYS(write), 1, { SCMP_A0(SCMP_CMP_EQ, STDERR_FILENO) } },
+		{ SCMP_SYS(write), 1, { SCMP_A0(SCMP_CMP_EQ, STDERR_FILENO, 0) } },
 		{ SCMP_SYS(sigaltstack), 0, { { 0 } } },
 		{ SCMP_SYS(getpid), 0, { { 0 } } },
 		{ SCMP_SYS(gettid), 0, { { 0 } } },
