@@ -9,6 +9,7 @@
 #include <check.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <seccomp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -659,6 +660,25 @@ START_TEST(one_call_is_made_in_a_child_of_ones_own)
 }
 END_TEST
 
+/* The unit of systemd refuses what is not in @system-service, or is in @privileged or @resources: of what the child asks for those that are
+ * named here (systemd-analyze syscall-filter), and clone3, because it restricts name spaces. */
+START_TEST(a_service_managers_filter_is_no_hindrance)
+{
+	static const int refused[] = { SCMP_SYS(seccomp), SCMP_SYS(setrlimit), SCMP_SYS(setpriority), SCMP_SYS(ioprio_set), SCMP_SYS(chroot), SCMP_SYS(setuid) };
+	scmp_filter_ctx f = seccomp_init(SCMP_ACT_ALLOW);
+	ck_assert_ptr_nonnull(f);
+	for (size_t i = 0; i < COUNT(refused); i++)
+		ck_assert_int_eq(seccomp_rule_add(f, SCMP_ACT_ERRNO(EPERM), refused[i], 0), 0);
+	ck_assert_int_eq(seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0), 0);
+	ck_assert_int_eq(seccomp_load(f), 0);
+	seccomp_release(f);
+	the_next_is_well();
+	ck_assert_int_eq(shut_in(opens), 7);
+	ck_assert_int_eq(shut_in(starts), 7);
+	ck_assert_int_eq(shut_in(spins), SANDBOX_TIMEOUT);
+}
+END_TEST
+
 /* An emulator of another processor has no seccomp, and then no script runs. */
 static bool runs_here(void)
 {
@@ -704,6 +724,7 @@ int main(int argc, char **argv)
 	tcase_add_test(t, a_child_can_only_compute);
 	tcase_add_test(t, a_child_has_one_descriptor_and_no_environment);
 	tcase_add_test(t, one_call_is_made_in_a_child_of_ones_own);
+	tcase_add_test(t, a_service_managers_filter_is_no_hindrance);
 	SRunner *r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);
 	int failed = srunner_ntests_failed(r);
