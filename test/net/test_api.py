@@ -309,6 +309,47 @@ class Api(unittest.TestCase):
         self.assertEqual(names, [["dev%d" % i for i in range(7)], ["dev0", "dev1", "dev2"], ["dev6"], []])
         self.refuse(400, "GET", path + "?limit=x")
 
+    def test_a_script_that_does_not_compile_is_not_taken(self):
+        app = self.app()
+        path, link = "/a/applications/%s/devices" % app, "/api/v3/as/applications/%s/link" % app
+        good, bad = "function decodeUplink(i) { return {data: {}}; }", "function decodeUplink(i) {\n\treturn {data: };\n}"
+        own = {"up_formatter": "FORMATTER_JAVASCRIPT", "up_formatter_parameter": good}
+        words = r"line 2: SyntaxError"
+        broken = dict(own, up_formatter_parameter=bad)
+        self.assertRegex(self.refuse(400, "POST", path, otaa("dev1", "70B3D57ED0070019", formatters=broken)), "^formatters.up_formatter_parameter: " + words)
+        self.refuse(404, "GET", path + "/dev1")
+        self.ask("POST", path, otaa("dev1", "70B3D57ED0070019", formatters=own))
+        down = {"down_formatter": "FORMATTER_JAVASCRIPT", "down_formatter_parameter": bad}
+        self.assertRegex(self.refuse(400, "PUT", path + "/dev1", {"end_device": {"formatters": down}}), "^formatters.down_formatter_parameter: " + words)
+        self.assertEqual(self.ask("GET", path + "/dev1")["formatters"], own)
+        self.assertRegex(self.refuse(400, "PUT", link, {"link": {"default_formatters": broken}}), "^default_formatters.up_formatter_parameter: " + words)
+        self.assertEqual(self.ask("PUT", link, {"link": {"default_formatters": own}})["default_formatters"], own)
+        both = dict(own, down_formatter="FORMATTER_JAVASCRIPT", down_formatter_parameter="while (true) {}")
+        self.assertEqual(self.ask("PUT", path + "/dev1", {"end_device": {"formatters": both}})["formatters"], both, "what it does is another question")
+
+    def test_formatters_are_tried(self):
+        app = self.app()
+        path = "/api/v3/as/applications/%s/devices/dev1" % app
+        self.ask("POST", "/a/applications/%s/devices" % app, otaa("dev1", "70B3D57ED0070029"))
+        up = {"uplink": {"f_port": 7, "f_cnt": 3, "frm_payload": "AQI=", "decoded_payload": {"old": 1}}}
+        self.assertIn("FORMATTER_NONE", self.refuse(400, "POST", path + "/up/decode", up))
+        script = "function decodeUplink(i) { if (i.fPort !== 7) throw new Error('no'); return {data: {n: i.bytes.length}, warnings: ['w']}; }"
+        given = {"formatter": "FORMATTER_JAVASCRIPT", "parameter": script}
+        self.assertEqual(self.ask("POST", path + "/up/decode", {**up, **given}), {"uplink": {
+            "f_port": 7, "f_cnt": 3, "frm_payload": "AQI=", "decoded_payload": {"n": 2}, "decoded_payload_warnings": ["w"]}})
+        up["uplink"]["f_port"] = 8
+        self.assertIn("line 1: Error: no", self.refuse(400, "POST", path + "/up/decode", {**up, **given}))
+        self.assertIn("no function encodeDownlink", self.refuse(400, "POST", path + "/down/encode", {"downlink": {"decoded_payload": {}}, **given}))
+        for wrong, field in (({}, "uplink"), ({"uplink": {"frm_payload": "?"}}, "uplink.frm_payload"), ({"uplink": {"f_port": 256}}, "uplink.f_port"),
+                             ({"uplink": {"received_at": "now"}}, "uplink.received_at"), ({"uplink": {}, "formatter": "JS"}, "formatter"),
+                             ({"uplink": {}, "formatter": "FORMATTER_JAVASCRIPT"}, "parameter"),
+                             ({"uplink": {}, "formatter": "FORMATTER_JAVASCRIPT", "parameter": "x" * 65537}, "parameter")):
+            self.assertTrue(self.refuse(400, "POST", path + "/up/decode", wrong).startswith(field + ": "), wrong)
+        for wrong in ({}, {"downlink": {}}, {"downlink": {"decoded_payload": [1]}}):
+            self.refuse(400, "POST", path + "/down/encode", {**given, **wrong})
+        less = self.key(app, "TRAFFIC_DOWN_WRITE")["key"]
+        self.assertIn("RIGHT_APPLICATION_TRAFFIC_READ", self.refuse(403, "POST", path + "/up/decode", {**up, **given}, key=less))
+
     def test_formatters_are_changed_one_by_one_and_lists_leave_scripts_out(self):
         app = self.app()
         path, script = "/a/applications/%s/devices" % app, "function decodeUplink(i) { return {data: {}}; } // %s\n" % ("x" * 65400)
