@@ -9,16 +9,19 @@
 #include "as/scripts/arena.h"
 #include "as/scripts/engine.h"
 #include <errno.h>
+#include <math.h>
 #include <quickjs/quickjs.h>
+#include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 /** What the C stack may take: the child's own is larger. */
 enum { STACK_MAX = 512 << 10 };
 /** Cycles of garbage are looked for when this much is in use, and then by QuickJS's own rule. */
 enum { GC_FROM = 2 << 20 };
 #define SCRIPT_FILE "formatter.js"
-enum { SCRIPT_MEMORY_MAX = 8 << 20 };
+enum { MEMORY_MAX = 8 << 20 };
 
 struct engine {
 	struct arena *arena;
@@ -27,6 +30,10 @@ struct engine {
 	JSContext *ctx;
 	JSValue prepare, run, failed; /**< the prelude's */
 	JSValue publish;              /**< makes a module's exports global */
+	uint64_t random[2];           /**< outside of the arena, so that two calls do not get the same numbers */
+	jmp_buf out;                  /**< where to go when there is no memory left */
+	bool is_guarded;              /**< `out` may be taken */
+	char *text;                   /**< while it is read */
 };
 
 struct engine_script {
@@ -39,37 +46,49 @@ struct engine_script {
 /* The allocator is asked for a piece's size without being told whose it is, and a process has one engine. */
 static struct arena *the_arena;
 
+/* QuickJS does not look after every allocation that may fail; and a script that has used up its memory is not to go on. What it leaves
+ * behind halfway matters to nobody: all of it lies in the arena, which is put back. */
+static void *got(struct engine *e, void *p)
+{
+	if (!p && e->is_guarded)
+		longjmp(e->out, 1);
+	return p;
+}
+
 static void *take(JSMallocState *s, size_t n)
 {
-	void *p = arena_take(s->opaque, n);
+	struct engine *e = s->opaque;
+	void *p = got(e, arena_take(e->arena, n));
 	if (p) {
 		s->malloc_count++;
-		s->malloc_size += arena_room(s->opaque, p); /* it starts the collector */
+		s->malloc_size += arena_room(e->arena, p); /* it starts the collector */
 	}
 	return p;
 }
 
 static void give(JSMallocState *s, void *p)
 {
+	struct engine *e = s->opaque;
 	if (!p)
 		return;
 	s->malloc_count--;
-	s->malloc_size -= arena_room(s->opaque, p);
-	arena_give(s->opaque, p);
+	s->malloc_size -= arena_room(e->arena, p);
+	arena_give(e->arena, p);
 }
 
 static void *resize(JSMallocState *s, void *p, size_t n)
 {
+	struct engine *e = s->opaque;
 	if (!p)
 		return n ? take(s, n) : NULL;
 	if (!n) {
 		give(s, p);
 		return NULL;
 	}
-	size_t before = arena_room(s->opaque, p);
-	void *q = arena_resize(s->opaque, p, n);
+	size_t before = arena_room(e->arena, p);
+	void *q = got(e, arena_resize(e->arena, p, n));
 	if (q)
-		s->malloc_size = s->malloc_size - before + arena_room(s->opaque, q);
+		s->malloc_size = s->malloc_size - before + arena_room(e->arena, q);
 	return q;
 }
 
@@ -120,25 +139,24 @@ static int thrown(struct engine *e, enum script_outcome otherwise, struct engine
 		text_puts(&t, "it threw something that cannot be shown");
 	JS_FreeValue(e->ctx, error);
 	ret->line = line_in(stack);
-	if (arena_exhausted(e->arena))
-		ret->outcome = SCRIPT_MEMORY;
-	else if (strstr(ret->message, "stack overflow"))
+	if (strstr(ret->message, "stack overflow"))
 		ret->outcome = SCRIPT_STACK;
 	return 1;
 }
 
 /* ---- the engine ---- */
 
-/** Ends with a NUL, which QuickJS's parser wants. */
-static JSValue evaluate(JSContext *ctx, struct str text, const char *name, int flags)
+/** QuickJS's parser wants a NUL at the end. */
+static JSValue evaluate(struct engine *e, struct str text, const char *name, int flags)
 {
-	char *z = malloc(text.n + 1);
-	if (!z)
-		return JS_ThrowOutOfMemory(ctx);
-	memcpy(z, text.p, text.n);
-	z[text.n] = 0;
-	JSValue v = JS_Eval(ctx, z, text.n, name, flags);
-	free(z);
+	e->text = malloc(text.n + 1);
+	if (!e->text)
+		return JS_ThrowOutOfMemory(e->ctx);
+	memcpy(e->text, text.p, text.n);
+	e->text[text.n] = 0;
+	JSValue v = JS_Eval(e->ctx, e->text, text.n, name, flags);
+	free(e->text);
+	e->text = NULL;
 	return v;
 }
 
@@ -159,13 +177,39 @@ static JSModuleDef *no_module(JSContext *ctx, const char *name, void *opaque)
 	return NULL;
 }
 
+/** Math.random: xorshift128+, for nobody who needs secrets. */
+static JSValue chance(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv)
+{
+	(void)self, (void)argc, (void)argv;
+	struct engine *e = JS_GetContextOpaque(ctx);
+	uint64_t a = e->random[0], b = e->random[1];
+	a ^= a << 23;
+	a ^= a >> 17 ^ b ^ b >> 26;
+	e->random[0] = b, e->random[1] = a;
+	return JS_NewFloat64(ctx, ldexp((double)((a + b) >> 11), -53));
+}
+
+static bool set_chance(struct engine *e)
+{
+	if (getrandom(e->random, sizeof e->random, 0) != (ssize_t)sizeof e->random)
+		e->random[0] = 1;
+	JS_SetContextOpaque(e->ctx, e);
+	JSValue global = JS_GetGlobalObject(e->ctx), math = JS_GetPropertyStr(e->ctx, global, "Math");
+	int r = JS_DefinePropertyValueStr(e->ctx, math, "random", JS_NewCFunction(e->ctx, chance, "random", 0), JS_PROP_WRITABLE | JS_PROP_CONFIGURABLE);
+	JS_FreeValue(e->ctx, math);
+	JS_FreeValue(e->ctx, global);
+	return r > 0;
+}
+
 static bool furnish(struct engine *e)
 {
-	JSValue prelude = evaluate(e->ctx, engine_prelude(), "prelude.js", JS_EVAL_TYPE_GLOBAL);
+	if (!set_chance(e))
+		return false;
+	JSValue prelude = evaluate(e, engine_prelude(), "prelude.js", JS_EVAL_TYPE_GLOBAL);
 	e->prepare = JS_GetPropertyStr(e->ctx, prelude, "prepare");
 	e->run = JS_GetPropertyStr(e->ctx, prelude, "run");
 	e->failed = JS_GetPropertyStr(e->ctx, prelude, "failed");
-	e->publish = evaluate(e->ctx, (struct str){ publishing, sizeof publishing - 1 }, "prelude.js", JS_EVAL_TYPE_GLOBAL);
+	e->publish = evaluate(e, (struct str){ publishing, sizeof publishing - 1 }, "prelude.js", JS_EVAL_TYPE_GLOBAL);
 	JS_FreeValue(e->ctx, prelude);
 	return JS_IsFunction(e->ctx, e->prepare) && JS_IsFunction(e->ctx, e->run) && JS_IsFunction(e->ctx, e->failed) &&
 		JS_IsFunction(e->ctx, e->publish) && (e->fresh = arena_save(e->arena));
@@ -185,7 +229,7 @@ static void destroy(struct engine *e)
 static struct engine *create(void)
 {
 	struct engine *e = calloc(1, sizeof *e);
-	if (!e || !(e->arena = the_arena = arena_new(SCRIPT_MEMORY_MAX)) || !(e->rt = JS_NewRuntime2(&memory, e->arena)))
+	if (!e || !(e->arena = the_arena = arena_new(MEMORY_MAX)) || !(e->rt = JS_NewRuntime2(&memory, e)))
 		goto fail;
 	JS_SetMaxStackSize(e->rt, STACK_MAX);
 	JS_SetGCThreshold(e->rt, GC_FROM);
@@ -202,12 +246,52 @@ fail:
 /** Only what says `export` or `import` is a module: a module is strict, and most scripts were not written for that. */
 static JSValue compile_text(struct engine *e, struct str text)
 {
-	JSValue code = evaluate(e->ctx, text, SCRIPT_FILE, JS_EVAL_TYPE_GLOBAL | JS_EVAL_FLAG_COMPILE_ONLY);
+	JSValue code = evaluate(e, text, SCRIPT_FILE, JS_EVAL_TYPE_GLOBAL | JS_EVAL_FLAG_COMPILE_ONLY);
 	if (!JS_IsException(code) || (!memmem(text.p, text.n, "export", 6) && !memmem(text.p, text.n, "import", 6)))
 		return code;
 	/* What was wrong with it as a script is of no interest. */
 	arena_restore(e->arena, e->fresh);
-	return evaluate(e->ctx, text, SCRIPT_FILE, JS_EVAL_TYPE_MODULE | JS_EVAL_FLAG_COMPILE_ONLY);
+	JS_UpdateStackTop(e->rt);
+	return evaluate(e, text, SCRIPT_FILE, JS_EVAL_TYPE_MODULE | JS_EVAL_FLAG_COMPILE_ONLY);
+}
+
+/** What is done under guard: one of two things. */
+struct work {
+	struct engine_script *script;
+	struct str text;     /**< a script's, or a request */
+	struct text *answer; /**< NULL: compile */
+	struct engine_error *err;
+};
+
+static int do_compile(struct engine *e, const struct work *w)
+{
+	struct engine_script *s = w->script;
+	s->code = compile_text(e, w->text);
+	if (JS_IsException(s->code))
+		return thrown(e, SCRIPT_SYNTAX, w->err);
+	JSValue t = JS_NewStringLen(e->ctx, w->text.p, w->text.n);
+	JSValue done = JS_Call(e->ctx, e->prepare, JS_UNDEFINED, 1, &t);
+	JS_FreeValue(e->ctx, t);
+	return JS_IsException(done) ? thrown(e, SCRIPT_THREW, w->err) : 0;
+}
+
+static int do_run(struct engine *e, const struct work *w);
+
+static int guarded(struct engine *e, const struct arena_image *from, const struct work *w)
+{
+	arena_restore(e->arena, from);
+	JS_UpdateStackTop(e->rt);
+	if (setjmp(e->out)) {
+		e->is_guarded = false;
+		free(e->text);
+		e->text = NULL;
+		*w->err = (struct engine_error){ .outcome = SCRIPT_MEMORY, .message = "it needs more than 8 MiB of memory" };
+		return 1;
+	}
+	e->is_guarded = true;
+	int r = w->answer ? do_run(e, w) : do_compile(e, w);
+	e->is_guarded = false;
+	return r;
 }
 
 static int compile(struct engine *e, struct str text, struct engine_script **ret, struct engine_error *ret_err)
@@ -215,28 +299,14 @@ static int compile(struct engine *e, struct str text, struct engine_script **ret
 	struct engine_script *s = calloc(1, sizeof *s);
 	if (!s)
 		return -ENOMEM;
-	arena_restore(e->arena, e->fresh);
-	JS_UpdateStackTop(e->rt);
-	s->code = compile_text(e, text);
-	if (JS_IsException(s->code)) {
+	int r = guarded(e, e->fresh, &(struct work){ .script = s, .text = text, .err = ret_err });
+	if (!r && !(s->image = arena_save(e->arena)))
+		r = -ENOMEM;
+	if (r)
 		free(s);
-		return thrown(e, SCRIPT_SYNTAX, ret_err);
-	}
-	JSValue t = JS_NewStringLen(e->ctx, text.p, text.n);
-	JSValue done = JS_Call(e->ctx, e->prepare, JS_UNDEFINED, 1, &t);
-	JS_FreeValue(e->ctx, t);
-	if (JS_IsException(done)) {
-		free(s);
-		return thrown(e, SCRIPT_MEMORY, ret_err);
-	}
-	JS_RunGC(e->rt);
-	s->image = arena_save(e->arena);
-	if (!s->image) {
-		free(s);
-		return -ENOMEM;
-	}
-	*ret = s;
-	return 0;
+	else
+		*ret = s;
+	return r;
 }
 
 static void drop(struct engine *e, struct engine_script *s)
@@ -263,8 +333,12 @@ static bool run_top(struct engine *e, const struct engine_script *s, JSValue *re
 			*ret_error = JS_PromiseResult(e->ctx, v);
 			return false;
 		}
-		JSValue names = JS_GetModuleNamespace(e->ctx, module);
-		v = JS_Call(e->ctx, e->publish, JS_UNDEFINED, 1, &names);
+		if (state == JS_PROMISE_FULFILLED) {
+			JSValue names = JS_GetModuleNamespace(e->ctx, module);
+			v = JS_Call(e->ctx, e->publish, JS_UNDEFINED, 1, &names);
+		} else {
+			v = JS_ThrowTypeError(e->ctx, "await outside of functions: nothing comes here that could be waited for");
+		}
 	}
 	if (JS_IsException(v)) {
 		*ret_error = JS_GetException(e->ctx);
@@ -273,29 +347,54 @@ static bool run_top(struct engine *e, const struct engine_script *s, JSValue *re
 	return true;
 }
 
-static int run(struct engine *e, struct engine_script *s, struct str request, struct text *answer, struct engine_error *ret_err)
+/** Half a character is no UTF-8: JSON.stringify has it as \udXXX, the rest of the world as U+FFFD. */
+static void put_answer(struct text *out, struct str s)
+{
+	size_t from = 0;
+	for (size_t i = 0; i + 1 < s.n; i++) {
+		if (s.p[i] != '\\')
+			continue;
+		if (i + 5 < s.n && s.p[i + 1] == 'u' && s.p[i + 2] == 'd' && strchr("89abcdef", s.p[i + 3])) {
+			text_put(out, (struct str){ s.p + from, i - from });
+			text_puts(out, "\xef\xbf\xbd");
+			from = i + 6;
+			i += 4;
+		}
+		i++;
+	}
+	text_put(out, (struct str){ s.p + from, s.n - from });
+}
+
+static int do_run(struct engine *e, const struct work *w)
 {
 	size_t n;
 	JSValue argument = JS_UNDEFINED;
-	arena_restore(e->arena, s->image);
-	JS_UpdateStackTop(e->rt);
-	bool up = run_top(e, s, &argument);
+	bool up = run_top(e, w->script, &argument);
 	if (up)
-		argument = JS_NewStringLen(e->ctx, request.p, request.n);
+		argument = JS_NewStringLen(e->ctx, w->text.p, w->text.n);
 	JSValue said = JS_Call(e->ctx, up ? e->run : e->failed, JS_UNDEFINED, 1, &argument);
 	const char *z = JS_IsException(said) ? NULL : JS_ToCStringLen(e->ctx, &n, said);
 	if (!z)
-		return thrown(e, SCRIPT_THREW, ret_err);
-	text_put(answer, (struct str){ z, n });
-	*ret_err = (struct engine_error){ .outcome = SCRIPT_OUTPUT };
-	if (arena_exhausted(e->arena) && !str_starts((struct str){ z, n }, "ok\n")) {
-		/* To the prelude that was an error like any other. */
-		ret_err->outcome = SCRIPT_MEMORY;
-		const char *line = memchr(z, '\n', n);
-		ret_err->line = line ? (unsigned)strtoul(line + 1, NULL, 10) : 0;
-		return 1;
-	}
-	return answer->failed;
+		return thrown(e, SCRIPT_THREW, w->err);
+	put_answer(w->answer, (struct str){ z, n });
+	if (!w->answer->failed)
+		return 0;
+	*w->err = (struct engine_error){ .outcome = SCRIPT_OUTPUT, .message = "it returned more than there may be" };
+	return 1;
 }
 
-const struct engine_kind the_engine = { "QuickJS", true, create, destroy, compile, drop, kept, run };
+static int run(struct engine *e, struct engine_script *s, struct str request, struct text *answer, struct engine_error *ret_err)
+{
+	return guarded(e, s->image, &(struct work){ .script = s, .text = request, .answer = answer, .err = ret_err });
+}
+
+const struct engine_kind the_engine = {
+	.name = "QuickJS",
+	.modern = true,
+	.create = create,
+	.destroy = destroy,
+	.compile = compile,
+	.drop = drop,
+	.kept = kept,
+	.run = run,
+};

@@ -166,7 +166,8 @@ START_TEST(a_decoder_gets_what_the_things_stack_gives)
 	ck_assert_str_eq(a->data, "{\"n\":9}");
 	a = up(UP("return { data: {}, warnings: ['w1', \"\\u2028\"], errors: [] };"));
 	ck_assert_str_eq(a->data, "{}");
-	ck_assert_str_eq(a->warnings, "[\"w1\",\"\\u2028\"]");
+	/* ECMAScript 2019 leaves it as it is. */
+	ck_assert_str_eq(a->warnings, the_engine.modern ? "[\"w1\",\"\xe2\x80\xa8\"]" : "[\"w1\",\"\\u2028\"]");
 	ck_assert_int_eq(a->has_normalizer, false);
 	ck_assert_str_eq(a->normalized, "[{}]");
 }
@@ -232,8 +233,10 @@ START_TEST(what_is_wrong_is_said_with_its_line)
 	ck_assert_uint_eq(up("\n\nnope();")->line, 3);
 	ends("\n\nnope();" UP(""), SCRIPT_THREW, "line 3: ReferenceError");
 	ends("\nfunction decodeUplink( ) { ] }", SCRIPT_SYNTAX, "line 2: SyntaxError");
-	ends("var a = 1;\nvar b = (x) => x;", SCRIPT_SYNTAX, "line 2: arrow functions need an engine with ECMAScript 2015; this one (Duktape 2.7) has 5.1");
-	ck_assert_uint_eq(up("var a = 1;\nlet b = 1;")->line, 2);
+	if (!the_engine.modern) {
+		ends("var a = 1;\nvar b = (x) => x;", SCRIPT_SYNTAX, "line 2: arrow functions need an engine with ECMAScript 2015; this one (Duktape 2.7) has 5.1");
+		ck_assert_uint_eq(up("var a = 1;\nlet b = 1;")->line, 2);
+	}
 	ends("", SCRIPT_NO_FUNCTION, "decodeUplink");
 	ends("var decodeUplink = 3;", SCRIPT_NO_FUNCTION, "decodeUplink");
 	ends(DOWN("return 1;"), SCRIPT_NO_FUNCTION, "decodeUplink");
@@ -288,13 +291,37 @@ START_TEST(newer_library_functions_are_there)
 }
 END_TEST
 
+/* Most of today's codecs: what they return is the same. */
+START_TEST(a_modern_engine_knows_the_language_of_today)
+{
+	if (!the_engine.modern)
+		return;
+	gives("const K = 10;\nlet calls = 0;\nclass Reader { #b; constructor(b) { this.#b = b; } get n() { return this.#b.length; } }\n"
+	      "const decodeUplink = ({ bytes: [first, ...rest], fPort = 1 }) => ({ data: { s: `${first}/${rest}`, k: first ** 2 + K, n: new Reader(rest)?.n ?? 0, "
+	      "c: ++calls, f: fPort, o: { ...{ a: 1 } }, b: Number(2n ** 8n) } });",
+		"{\"s\":\"1/2,255\",\"k\":11,\"n\":2,\"c\":1,\"f\":7,\"o\":{\"a\":1},\"b\":256}");
+	gives("export function decodeUplink(input) { return { data: { a: helper(input.bytes) } }; }\nconst helper = (b) => b.at(-1);", "{\"a\":255}");
+	gives("function decodeUplink(input) { return { data: { a: 1 } }; }\nexport { decodeUplink };", "{\"a\":1}");
+	gives("export default { decodeUplink: (input) => ({ data: { a: 2 } }) };", "{\"a\":2}");
+	ends("import { Buffer } from 'buffer';\nfunction decodeUplink() { }", SCRIPT_SYNTAX, "there is no module 'buffer' to import");
+	ends("export const a = 1;\nnope();", SCRIPT_THREW, "line 2: ReferenceError");
+	ends("export const a = 1;\nfor (;;) ;", SCRIPT_TIMEOUT, "100 ms");
+	ends("export const a = await new Promise(() => {});" UP("return { data: {} };"), SCRIPT_THREW, "nothing comes here that could be waited for");
+	ends("async " UP("return { data: { a: 1 } };"), SCRIPT_BAD_RESULT, "neither data nor errors");
+	gives(UP("try { Atomics.wait(new Int32Array(new SharedArrayBuffer(8)), 0, 0, 1e6); } catch (e) { return { data: { e: e.name } }; }"), "{\"e\":\"TypeError\"}");
+	gives(UP("return { data: { std: typeof std, os: typeof os, wasm: typeof WebAssembly, print: typeof print } };"),
+		"{\"std\":\"undefined\",\"os\":\"undefined\",\"wasm\":\"undefined\",\"print\":\"undefined\"}");
+	the_next_is_well();
+}
+END_TEST
+
 /* ---- hostile ones ---- */
 
 START_TEST(a_script_that_does_not_end_is_ended)
 {
 	static const char *const endless[] = {
 		UP("for (;;) ;"), UP("while (true) { try { for (;;) ; } catch (e) { } finally { continue; } }"), "for (;;) ;",
-		UP("return { data: { a: /^(a+)+$/.test(new Array(40).join('a') + 'b') } };"), UP("var a = []; for (;;) a = [a].slice(0);"),
+		UP("return { data: { a: /^(a+)+$/.test(new Array(40).join('a') + 'b') } };"),
 		UP("return { get data() { for (;;) ; } };"), UP("return { data: { toJSON: function () { for (;;) ; } } };"),
 		UP("throw { get message() { for (;;) ; } };"), UP("return { data: {}, warnings: [{ get message() { for (;;) ; } }] };"),
 		UP("return { errors: { valueOf: 1, toJSON: function () { for (;;) ; } } };"),
@@ -312,11 +339,12 @@ START_TEST(a_script_that_bloats_is_stopped)
 {
 	static const char *const bloated[] = {
 		UP("var s = 'x'; for (;;) s += s;"), UP("var a = []; for (;;) a.push({});"), UP("var a = []; for (;;) a.push(new ArrayBuffer(100000));"),
-		UP("return { data: { a: new ArrayBuffer(1e9) } };"), "var a = new Uint8Array(1e8);" UP(""),
+		UP("return { data: { a: new ArrayBuffer(1e9) } };"), "var a = new Uint8Array(1e8);" UP(""), UP("var a = []; for (;;) a = [a].slice(0);"),
 	};
 	for (size_t i = 0; i < COUNT(bloated); i++) {
 		struct asked *a = up(bloated[i]);
-		ck_assert_msg(a->outcome == SCRIPT_MEMORY || a->outcome == SCRIPT_TIMEOUT, "%s: %s: %s", bloated[i], script_outcome_word(a->outcome), a->message);
+		/* QuickJS joins strings without copying them, up to a length that it refuses. */
+		ck_assert_msg(a->outcome == SCRIPT_MEMORY || a->outcome == SCRIPT_TIMEOUT || strstr(a->message, "string too long"), "%s: %s: %s", bloated[i], script_outcome_word(a->outcome), a->message);
 		the_next_is_well();
 	}
 	ends(UP("var a = []; for (;;) a.push(new ArrayBuffer(100000));"), SCRIPT_MEMORY, "8 MiB");
@@ -337,7 +365,7 @@ START_TEST(a_script_that_digs_is_stopped)
 		ck_assert_msg(a->outcome != SCRIPT_OK && a->outcome != SCRIPT_CRASHED, "%s: %s: %s", deep[i], script_outcome_word(a->outcome), a->message);
 		the_next_is_well();
 	}
-	ends(UP("function f() { return f() + 1; } return f();"), SCRIPT_STACK, "decodeUplink: line 1: RangeError");
+	ends(UP("function f() { return f() + 1; } return f();"), SCRIPT_STACK, the_engine.modern ? "decodeUplink: line 1: InternalError" : "decodeUplink: line 1: RangeError");
 	ends(UP("var d = {}, at = d; for (var i = 0; i < 40; i++) at = at.a = {}; return { data: d };"), SCRIPT_BAD_RESULT, "32");
 }
 END_TEST
@@ -699,6 +727,7 @@ int main(int argc, char **argv)
 	scripts_child(argc, argv);
 	if (!runs_here())
 		return 0;
+	signal(SIGPIPE, SIG_IGN); /* as the programs do */
 	Suite *s = suite_create("scripts");
 	TCase *t = tcase_create("scripts");
 	suite_add_tcase(s, t);
@@ -709,6 +738,7 @@ int main(int argc, char **argv)
 	tcase_add_test(t, what_is_wrong_is_said_with_its_line);
 	tcase_add_test(t, values_that_are_no_json_become_what_json_makes_of_them);
 	tcase_add_test(t, newer_library_functions_are_there);
+	tcase_add_test(t, a_modern_engine_knows_the_language_of_today);
 	tcase_add_test(t, a_script_that_does_not_end_is_ended);
 	tcase_add_test(t, a_script_that_bloats_is_stopped);
 	tcase_add_test(t, a_script_that_digs_is_stopped);
