@@ -75,8 +75,9 @@ int cli_programs(char ret[4096]);
 int cli_connect(struct cli *c);
 /** Try a payload formatter, here or on the server. */
 int formatters_test_main(struct cli *c);
-/** Do the scripts that the flags bring compile? @param object  what has them: "formatters", "default_formatters" @return exit status */
-int formatters_check(struct cli *c, const char *object);
+/** After formatters were set, or refused: a note on a script that lacks the function it is for, or its place in the file as compilers say it.
+ * @param object  what has them: "formatters", "default_formatters" @param status  of the call @return status */
+int formatters_told(struct cli *c, const char *object, int status);
 
 int telemetry_main(struct cli *c);
 int attributes_get_main(struct cli *c);

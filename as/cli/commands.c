@@ -96,10 +96,8 @@ static int app_mqtt_info(struct cli *c)
 static int link_set(struct cli *c)
 {
 	__attribute__((cleanup(text_done_auto))) struct text body = text_growing(BODY_MAX_);
-	int status = formatters_check(c, "default_formatters");
-	if (!status)
-		status = cli_body(c, IN_LINK, "link", NULL, 0, &body);
-	return status ? status : link_call(c, "PUT", text_str(&body));
+	int status = cli_body(c, IN_LINK, "link", NULL, 0, &body);
+	return status ? status : formatters_told(c, "default_formatters", link_call(c, "PUT", text_str(&body)));
 }
 static int link_get(struct cli *c) { return link_call(c, "GET", STR("")); }
 static int link_delete(struct cli *c) { return link_call(c, "DELETE", STR("")); }
@@ -189,16 +187,14 @@ static int dev_create(struct cli *c)
 			extra[n++] = WORD(&nwk_key, made[1]);
 	}
 	cli_path(&path, c->operand[0], "devices", NULL);
-	int status = formatters_check(c, "formatters");
-	return status ? status : call_body(c, "POST", buf, IN_DEV, "end_device", extra, n);
+	return formatters_told(c, "formatters", call_body(c, "POST", buf, IN_DEV, "end_device", extra, n));
 }
 static int dev_update(struct cli *c)
 {
 	char buf[PATH_MAX_];
 	struct text path = path_buffer(&buf, APPLICATIONS);
 	cli_path(&path, c->operand[0], "devices", c->operand[1], NULL);
-	int status = formatters_check(c, "formatters");
-	return status ? status : call_body(c, "PUT", buf, IN_DEV, "end_device", NULL, 0);
+	return formatters_told(c, "formatters", call_body(c, "PUT", buf, IN_DEV, "end_device", NULL, 0));
 }
 static int dev_get(struct cli *c)
 {

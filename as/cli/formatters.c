@@ -1,4 +1,4 @@
-/** @file Payload formatters: tried in a sandbox on this machine, or on the server; and looked at before they are set. */
+/** @file Payload formatters: tried in a sandbox on this machine, or on the server; and what is to be said where they are set. */
 #include "as/cli/cli.h"
 #include "as/scripts/builtin.h"
 #include "as/scripts/once.h"
@@ -85,6 +85,19 @@ static int read_trial(struct cli *c, struct trial *t)
 
 /* ---- on the server ---- */
 
+/** What the server says of a script has its place before it, as compilers say it. @param skip  characters that name the member */
+static void place(struct cli *c, const char *file, size_t skip)
+{
+	char message[1024];
+	unsigned line;
+	const char *at = str_copy(text_str(&c->err), message, sizeof message) ? NULL : strstr(message + skip, "line ");
+	if (!at || sscanf(at, "line %u: ", &line) != 1)
+		return;
+	text_reset(&c->err);
+	shown_failure(&c->err, &(struct script_result){ .line = line, .message = str_of(message + skip) }, file);
+	c->has_place = true;
+}
+
 static int ask_server(struct cli *c, struct trial *t)
 {
 	static const char *const leaves[][2] = {
@@ -112,7 +125,11 @@ static int ask_server(struct cli *c, struct trial *t)
 	}
 	json_close(&body, '}');
 	int status = cli_connect(c);
-	return status ? status : cli_call(c, "POST", buf, text_str(&body), wrap);
+	if (!status)
+		status = cli_call(c, "POST", buf, text_str(&body), wrap);
+	if (status && t->file)
+		place(c, t->file, 0);
+	return status;
 }
 
 /* ---- here ---- */
@@ -189,49 +206,45 @@ int formatters_test_main(struct cli *c)
 	return status;
 }
 
-/* ---- before they are set ---- */
+/* ---- where they are set ---- */
 
 /** What the flags say of this member; NULL: nothing. */
-static const struct arg *said(const struct cli *c, const char *object, const char *direction, const char *what)
+static const struct arg *said(const struct cli *c, const char *path)
 {
-	char path[96];
 	const struct arg *found = NULL;
-	snprintf(path, sizeof path, "%s.%s_formatter%s", object, direction, what);
 	for (size_t i = 0; i < c->args.n_flags; i++)
 		if (c->args.flags[i].flag && !strcmp(c->args.flags[i].flag->path, path))
 			found = &c->args.flags[i];
 	return found;
 }
 
-/** A script that does not compile is refused here, with the place in its file; one that lacks the function is worth a note. */
-static int check_one(struct cli *c, const char *object, const char *direction, enum script_call call)
+/** A script without the function that is asked for is worth a note. Whether it compiles is the server's to say, whose engine may be another. */
+static void note_function(struct cli *c, const struct arg *script, enum script_call call)
 {
-	const struct arg *kind = said(c, object, direction, ""), *script = said(c, object, direction, "_parameter");
-	bool is_file = script && script->flag->kind == FLAG_FILE;
 	AUTO(text_done) struct text text = text_growing(BODY_MAX_);
 	const struct script_question q = { .call = call, .f_port = 1, .data = STR("{}") };
 	struct script_once_result r;
-	if (!script || (kind ? strcmp(kind->value, JAVASCRIPT) : !is_file))
-		return CLI_OK;
-	if (!is_file)
-		text_puts(&text, script->value);
-	else if (cli_file(script->value, script->flag->name, &text, &c->err))
-		return CLI_USAGE;
-	const char *name = is_file ? script->value : script->flag->name;
-	if (call_once(c, text_str(&text), &q, &r))
-		return CLI_FAILED;
-	bool is_bad = r.result.outcome == SCRIPT_SYNTAX;
-	if (is_bad)
-		shown_failure(&c->err, &r.result, name);
-	else if (r.result.outcome == SCRIPT_NO_FUNCTION)
-		fprintf(stderr, "note: %s: %.*s\n", name, STR_ARG(r.result.message));
-	c->has_place = is_bad && is_file;
+	if (script->flag->kind != FLAG_FILE || cli_file(script->value, script->flag->name, &text, &c->err) || call_once(c, text_str(&text), &q, &r))
+		return;
+	if (r.result.outcome == SCRIPT_NO_FUNCTION)
+		fprintf(stderr, "note: %s: %.*s\n", script->value, STR_ARG(r.result.message));
 	script_once_done(&r);
-	return is_bad ? CLI_FAILED : CLI_OK;
 }
 
-int formatters_check(struct cli *c, const char *object)
+int formatters_told(struct cli *c, const char *object, int status)
 {
-	int status = check_one(c, object, "up", SCRIPT_DECODE_UPLINK);
-	return status ? status : check_one(c, object, "down", SCRIPT_ENCODE_DOWNLINK);
+	static const char *const directions[] = { "up", "down" };
+	for (size_t i = 0; i < COUNT(directions); i++) {
+		char path[96], begin[100];
+		snprintf(path, sizeof path, "%s.%s_formatter_parameter", object, directions[i]);
+		snprintf(begin, sizeof begin, "%s: ", path);
+		const struct arg *script = said(c, path);
+		if (!script)
+			continue;
+		if (status == CLI_OK)
+			note_function(c, script, i ? SCRIPT_ENCODE_DOWNLINK : SCRIPT_DECODE_UPLINK);
+		else if (script->flag->kind == FLAG_FILE && str_starts(text_str(&c->err), begin))
+			place(c, script->value, strlen(begin));
+	}
+	return status;
 }
