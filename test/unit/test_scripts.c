@@ -725,6 +725,7 @@ static bool runs_here(void)
 int main(int argc, char **argv)
 {
 	scripts_child(argc, argv);
+	signal(SIGPIPE, SIG_IGN); /* as in every daemon: a child may be gone when it is written to */
 	if (!runs_here())
 		return 0;
 	signal(SIGPIPE, SIG_IGN); /* as the programs do */
