@@ -261,10 +261,10 @@ static void take_values(struct request *rq, const struct json *j, json_val item,
 		wish->decoded_payload = rq->values.p;
 }
 
-/** Read an item, and look whether it may be queued. @return 0; TTS_E_REFUSED */
-static int check_item(struct request *rq, const struct json *j, json_val v, struct tts_item *wish, struct tts_error *e)
+/** Read an item, and look whether it may be queued. @param place, wish  *e borrows from them @return 0; TTS_E_REFUSED */
+static int check_item(
+	struct request *rq, const struct json *j, json_val v, struct tts_item *wish, struct tts_class_b_c *place, struct tts_error *e)
 {
-	struct tts_class_b_c place;
 	int r = tts_request_item(j, v, rq->made && !rq->made->is_of_octets ? &rq->made->encoded : NULL, wish, e);
 	take_values(rq, j, v, wish);
 	if (!r && !traffic_has_session(rq->as, rq->device->entry.uid)) {
@@ -275,14 +275,15 @@ static int check_item(struct request *rq, const struct json *j, json_val v, stru
 		e->row = down_error_find(STR("confirmed_multicast_downlink"));
 		r = TTS_E_REFUSED;
 	}
-	return r ? r : placing_check(rq->as, rq->device, wish, &place, e);
+	return r ? r : placing_check(rq->as, rq->device, wish, place, e);
 }
 
 static int take_item(struct request *rq, struct device_traffic *t, const struct json *j, json_val v)
 {
+	struct tts_class_b_c place;
 	struct tts_item wish;
 	struct tts_error e;
-	int r = check_item(rq, j, v, &wish, &e);
+	int r = check_item(rq, j, v, &wish, &place, &e);
 	if (!r) {
 		r = enqueue(rq, t, &wish);
 		if (r == QUEUE_E_FULL) {
