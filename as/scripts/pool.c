@@ -3,6 +3,7 @@
 #include "as/core/hash.h"
 #include "as/scripts/process.h"
 #include "common/log.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +18,7 @@ static const uint64_t WITHOUT_US = 60 * SEC_US, IDLE_US = 120 * SEC_US;
 /* An application. Its calls are given out in the order in which they came. */
 struct lane {
 	uint64_t uid;
+	char whose[64];
 	struct process_job *first, *last; /* that wait */
 	unsigned under_way;
 	unsigned suspect; /* its scripts hung or crashed; counts down with each call that is well */
@@ -41,7 +43,7 @@ struct script_pool {
 
 /* ---- lanes ---- */
 
-static struct lane *lane_of(struct script_pool *p, uint64_t uid)
+static struct lane *lane_of(struct script_pool *p, uint64_t uid, const char *whose)
 {
 	struct lane *l;
 	HASH_FIND(hh, p->lanes, &uid, sizeof uid, l);
@@ -51,6 +53,7 @@ static struct lane *lane_of(struct script_pool *p, uint64_t uid)
 	if (!l)
 		return NULL;
 	l->uid = uid;
+	snprintf(l->whose, sizeof l->whose, "%s", whose ? whose : "");
 	HASH_ADD(hh, p->lanes, uid, sizeof l->uid, l);
 	if (l->hh.tbl)
 		return l;
@@ -339,7 +342,7 @@ void pool_ended(struct script_pool *p, struct process *it, enum script_outcome o
 	}
 	it->first = NULL;
 	if (culprit) {
-		LOG(LOG_INFO, "script-ended", KV_U("application", first->lane->uid), KV_Z("outcome", script_outcome_word(outcome)), KV_Z("why", words));
+		LOG(LOG_INFO, "script-ended", KV_Z("application", first->lane->whose), KV_Z("outcome", script_outcome_word(outcome)), KV_Z("why", words));
 		first->lane->under_way--;
 		job_fail(p, first, outcome, words);
 	} else if (outcome == SCRIPT_CRASHED) {
@@ -360,7 +363,7 @@ uint64_t scripts_start(struct as *as, const struct script_job *job)
 	if (p->n_jobs >= WAITING_MAX || n > (encodes ? (size_t)SCRIPT_JSON_MAX : (size_t)SCRIPT_BYTES_MAX))
 		return 0;
 	struct process_job *j = calloc(1, sizeof *j + n);
-	struct lane *l = j ? lane_of(p, job->lane) : NULL;
+	struct lane *l = j ? lane_of(p, job->lane, job->whose) : NULL;
 	if (!l) {
 		free(j);
 		return 0;

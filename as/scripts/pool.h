@@ -12,7 +12,8 @@
 struct script_job {
 	enum script_call call;
 	struct script *script;     /**< held until it is done or cancelled */
-	uint64_t lane;             /**< uid of the application: lanes take turns */
+	uint64_t lane;             /**< one number for each application: lanes take turns */
+	const char *whose;         /**< the application's name, for the log: copied; NULL: none */
 	uint8_t f_port;
 	uint64_t received_unix_us; /**< recvTime */
 	struct slice bytes;        /**< decode; at most SCRIPT_BYTES_MAX; copied */
