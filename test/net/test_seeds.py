@@ -19,7 +19,7 @@ from lorawan import Device  # noqa: E402
 HERE = os.path.dirname(os.path.abspath(__file__))
 EUI = "4200000000000000"
 PRINTED_KEY = "NNSXS.VEEBURF3KR77ZR.."
-TOPICS = ("join", "up", "down/queued", "down/sent", "down/ack", "down/nack", "down/failed", "service/data", "location/solved")
+TOPICS = ("join", "up", "down/queued", "down/sent", "down/ack", "down/nack", "down/failed", "service/data", "location/solved", "up/normalized")
 RPC = "rpc:/ttn.lorawan.v3."
 
 IDS = {"device_id": "dev1", "application_ids": {"application_id": "app1"}, "dev_eui": EUI, "join_eui": EUI}
