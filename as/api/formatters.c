@@ -64,14 +64,14 @@ static void answer(void *ctx, const struct script_result *r)
 	trial_free(t);
 }
 
-/** Is this member of what was sent one that the formatter makes? */
+/** Is this member of what was sent one that is written anew? */
 static bool is_made(enum script_call call, struct str name)
 {
-	static const char *const always[] = { "decoded_payload", "decoded_payload_warnings", "normalized_payload", "normalized_payload_warnings" };
+	static const char *const always[] = { "f_port", "decoded_payload", "decoded_payload_warnings", "normalized_payload", "normalized_payload_warnings" };
 	for (size_t i = 0; i < COUNT(always); i++)
 		if (str_is(name, always[i]))
 			return true;
-	return call == SCRIPT_ENCODE_DOWNLINK && (str_is(name, "f_port") || str_is(name, "frm_payload"));
+	return call == SCRIPT_ENCODE_DOWNLINK && str_is(name, "frm_payload");
 }
 
 /** What was sent comes back, and with it what is made of it. */
@@ -80,6 +80,10 @@ static void begin_answer(struct trial *t, const struct json *j, json_val message
 	json_open(&t->out, '{');
 	json_name(&t->out, wrapper(t->call));
 	json_open(&t->out, '{');
+	if (t->f_port && t->call != SCRIPT_ENCODE_DOWNLINK) {
+		json_name(&t->out, "f_port");
+		json_num(&t->out, t->f_port);
+	}
 	for (json_val m = json_first(j, message); m >= 0; m = json_next(j, m)) {
 		char name[64];
 		if (json_string(j, m, name, sizeof name) || is_made(t->call, str_of(name)))

@@ -33,7 +33,7 @@ static int read_question(struct cli *c, struct trial *t)
 {
 	json_val root = json_root(&t->j), data = json_get(&t->j, root, "decoded_payload"), payload = json_get(&t->j, root, "frm_payload"),
 		 time = json_get(&t->j, root, "received_at");
-	uint64_t f_port = 1, ns = 0;
+	uint64_t f_port = 0, ns = 0;
 	struct str s;
 	if ((data < 0) == (payload < 0))
 		return wrong(c, "say either --frm-payload, which is decoded, or --decoded-payload, which is encoded");
@@ -75,9 +75,11 @@ static int read_formatter(struct cli *c, struct trial *t)
 
 static int read_trial(struct cli *c, struct trial *t)
 {
+	static const struct flag f_port = { .path = "f_port", .kind = FLAG_VALUE };
+	const struct arg usual = { .flag = &f_port, .value = "1" };
 	int status = read_formatter(c, t);
 	if (!status)
-		status = cli_body(c, IN_TRIAL, NULL, NULL, 0, &t->message);
+		status = cli_body(c, IN_TRIAL, NULL, &usual, !args_get(&c->args, "f-port"), &t->message);
 	if (!status && json_parse(text_str(&t->message), t->tok, COUNT(t->tok), &t->j, NULL))
 		status = wrong(c, "--decoded-payload holds too much");
 	return status ? status : read_question(c, t);

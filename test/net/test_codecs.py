@@ -146,6 +146,17 @@ class Through(unittest.TestCase):
                                        "--received-at", "2026-03-02T10:20:00.534Z", *given, check=False)
                     self.check_tried(case, p)
 
+    def test_what_is_left_out_is_the_same_here_and_there(self):
+        example = os.path.join(SOURCE, "deploy/examples/climate.js")
+        there = ["--application-id", "app1", "--device-id", self.devices["bytes.js"]]
+        for words in (["--frm-payload", "00E13290"], ["--frm-payload-base64", "AOEykA=="], ["--decoded-payload", '{"valve":"open"}']):
+            here = self.stack.cli("formatters", "test", example, *words)
+            self.assertEqual(self.stack.cli("formatters", "test", example, *words, *there), here)
+        for words in (["--frm-payload", "00"], ["--decoded-payload", "{}"]):
+            p = [self.stack.run("formatters", "test", example, *words, *more, check=False) for more in ([], there)]
+            self.assertEqual([(q.returncode, q.stderr.split(": ", 1)[0]) for q in p], [(1, example), (1, "error")])
+            self.assertEqual(*[q.stderr.split(": ", 1)[1] for q in p])
+
     def check_tried(self, case, p):
         if case.throws or case.errors:
             self.assertEqual(p.returncode, 1)
