@@ -222,6 +222,7 @@ static void destroy(struct engine *e)
 	/* The runtime goes with its memory. */
 	arena_image_free(e->fresh);
 	arena_free(e->arena);
+	free(e->text);
 	free(e);
 	the_arena = NULL;
 }
@@ -281,10 +282,10 @@ static int guarded(struct engine *e, const struct arena_image *from, const struc
 {
 	arena_restore(e->arena, from);
 	JS_UpdateStackTop(e->rt);
+	free(e->text); /* of one that did not come back */
+	e->text = NULL;
 	if (setjmp(e->out)) {
 		e->is_guarded = false;
-		free(e->text);
-		e->text = NULL;
 		*w->err = (struct engine_error){ .outcome = SCRIPT_MEMORY, .message = "it needs more than 8 MiB of memory" };
 		return 1;
 	}

@@ -728,7 +728,6 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN); /* as in every daemon: a child may be gone when it is written to */
 	if (!runs_here())
 		return 0;
-	signal(SIGPIPE, SIG_IGN); /* as the programs do */
 	Suite *s = suite_create("scripts");
 	TCase *t = tcase_create("scripts");
 	suite_add_tcase(s, t);
