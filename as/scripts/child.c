@@ -5,6 +5,7 @@
 #include "as/scripts/wire.h"
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 enum { SOCKET = 0 };
@@ -83,6 +84,7 @@ _Noreturn void child_run(void)
 	char words[256] = "";
 	struct text why = text_fixed(words, sizeof words);
 	struct wire hello = { .kind = WIRE_HELLO };
+	(void)prctl(PR_SET_NAME, "godwit-scripts"); /* it was started as /proc/self/exe */
 	hello.runs = !sandbox_enter(SOCKET, &why);
 	struct worker *w = hello.runs ? worker_new() : NULL;
 	if (hello.runs && !w) {

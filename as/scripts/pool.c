@@ -342,7 +342,7 @@ void pool_ended(struct script_pool *p, struct process *it, enum script_outcome o
 	}
 	it->first = NULL;
 	if (culprit) {
-		LOG(LOG_INFO, "script-ended", KV_Z("application", first->lane->whose), KV_Z("outcome", script_outcome_word(outcome)), KV_Z("why", words));
+		LOG(LOG_DEBUG, "script-ended", KV_Z("application", first->lane->whose), KV_Z("outcome", script_outcome_word(outcome)), KV_Z("why", words));
 		first->lane->under_way--;
 		job_fail(p, first, outcome, words);
 	} else if (outcome == SCRIPT_CRASHED) {
