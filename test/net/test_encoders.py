@@ -216,9 +216,11 @@ class Encoders(Case):
     def test_what_was_acknowledged_is_queued_once_though_the_server_is_killed(self):
         for qos in (1, 2):
             name = self.scripted()
+            sub = Subscriber(self.stack, self.key, topic="v3/app1/devices/+/down/+")
+            self.addCleanup(sub.close)
             hang = {"f_port": 7, "decoded_payload": {"hang": True}}
             for n in range(3):
-                self.sub.publish("v3/app1/devices/%s/down/push" % name, {"downlinks": [hang, {"f_port": 7, "decoded_payload": {"bytes": [n]}}]}, qos)
+                sub.publish("v3/app1/devices/%s/down/push" % name, {"downlinks": [hang, {"f_port": 7, "decoded_payload": {"bytes": [n]}}]}, qos)
             os.kill(self.stack.pid("as"), signal.SIGKILL)
             end = time.monotonic() + 120
             items = []
@@ -237,8 +239,8 @@ class Bounds(Case):
     def test_who_pushes_more_than_may_wait_is_refused(self):
         name = self.scripted()
         hang = {"f_port": 7, "decoded_payload": {"hang": True}}
-        self.push(name, *[hang] * 8)  # most of a second of the script
-        for _ in range(3):
+        self.push(name, *[hang] * 20)  # two seconds of the script
+        for _ in range(2):
             self.push(name, {"f_port": 7, "decoded_payload": {"bytes": [1]}})
         busy = self.failed(name)["error"]
         self.assertEqual((busy["name"], busy["code"]), ("formatter_busy", 8))
@@ -250,13 +252,13 @@ class Bounds(Case):
     def test_who_asks_by_http_may_go_and_so_may_the_server(self):
         name = self.scripted()
         hang = {"f_port": 7, "decoded_payload": {"hang": True}}
-        body = json.dumps({"downlinks": [hang, {"f_port": 7, "decoded_payload": {"bytes": [1]}}]})
+        body = json.dumps({"downlinks": [hang] * 6 + [{"f_port": 7, "decoded_payload": {"bytes": [1]}}]})
         with open(os.path.join(self.stack.state, "admin.key")) as f:
             key = f.read().strip()
         with socket.create_connection(self.stack.address("as.http")) as s:
             s.sendall(("POST /api/v3/as/applications/app1/devices/%s/down/push HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n"
                        "Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (name, key, len(body), body)).encode())
-            s.settimeout(0.05)
+            s.settimeout(0.4)
             try:
                 s.recv(1)
             except socket.timeout:
