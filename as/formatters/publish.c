@@ -123,7 +123,7 @@ static int keep_location(struct as *as, const struct device *d, const struct kep
 
 static int publish_location(struct as *as, const struct device *d, const struct tts_up *u, const struct decoded *x)
 {
-	if (!x->location || u->is_simulated)
+	if (!x->location)
 		return 0;
 	tts_location_solved(traffic_json(as), u, LOCATION_SERVICE, x->location);
 	return forwards_publish(as, d, "location/solved", u, (const enum event_id[]){ EVENT_AS_UP_LOCATION_FORWARD, EVENT_AS_UP_LOCATION_WAIT }, 0);

@@ -111,6 +111,14 @@ class Cayenne(Case):
         self.assertEqual((failed["reason"], failed["f_cnt"], failed["f_port"]), ("cayenne", 1, 1))
         self.assertIn("octet", failed["message"])
 
+    def test_a_location_that_somebody_made_up_is_published_and_not_kept(self):
+        self.device("FORMATTER_CAYENNELPP")
+        self.stack.cli("simulate", "application-uplink", "app1", self.dev, "--f-port", "1", "--frm-payload-hex", GPS.hex())
+        solved = self.wait("location/solved")
+        self.assertTrue(solved["simulated"])
+        self.assertEqual({k: solved["location_solved"]["location"].get(k) for k in PLACE}, PLACE)
+        self.assertNotIn("locations", self.stack.cli("end-devices", "get", "app1", self.dev))
+
     def test_a_location_in_the_payload_is_solved_and_kept(self):
         device = self.device("FORMATTER_CAYENNELPP")
         self.up(device, 1, GPS)
