@@ -342,11 +342,11 @@ void pool_ended(struct script_pool *p, struct process *it, enum script_outcome o
 	}
 	it->first = NULL;
 	if (culprit) {
-		LOG(LOG_DEBUG, "script-ended", KV_Z("application", first->lane->whose), KV_Z("outcome", script_outcome_word(outcome)), KV_Z("why", words));
+		LOG(LOG_DEBUG, "script_ended", KV_Z("application", first->lane->whose), KV_Z("outcome", script_outcome_word(outcome)), KV_Z("why", words));
 		first->lane->under_way--;
 		job_fail(p, first, outcome, words);
 	} else if (outcome == SCRIPT_CRASHED) {
-		LOG(LOG_WARN, "script-process-ended", KV_Z("why", words));
+		LOG(LOG_WARN, "script_process_ended", KV_Z("why", words));
 		if (greeted && first)
 			first->lane->suspect = TRUSTED_AGAIN; /* alone, the next time */
 	}
@@ -419,7 +419,7 @@ void scripts_cancel(struct as *as, uint64_t ticket)
 bool scripts_available(const struct as *as)
 {
 	const struct script_pool *p = as->script_pool;
-	return p && p->n && !p->without_until_us;
+	return p && p->n && (!p->without_until_us || loop_now(as->loop)->mono_us >= p->without_until_us);
 }
 
 /* One that has had nothing to do for long is let go. */

@@ -5,6 +5,7 @@
 #include "as/scripts/engine.h"
 #include "as/scripts/once.h"
 #include "as/scripts/pool.h"
+#include "as/scripts/process.h"
 #include "as/scripts/sandbox.h"
 #include <check.h>
 #include <dirent.h>
@@ -561,6 +562,18 @@ START_TEST(without_processes_scripts_say_why_they_do_not_run)
 }
 END_TEST
 
+START_TEST(what_kept_processes_from_running_is_tried_again_after_a_while)
+{
+	ck_assert(scripts_available(&as));
+	pool_hello(as.script_pool, false, STR("not today"));
+	ck_assert(!scripts_available(&as));
+	ends(UP("return { data: {} };"), SCRIPT_UNAVAILABLE, "not today");
+	/* A minute, for as long as the loop does not look at the clock again. */
+	((struct now *)(uintptr_t)loop_now(as.loop))->mono_us += 61 * SEC_US;
+	ck_assert(scripts_available(&as));
+}
+END_TEST
+
 /* ---- the sandbox ---- */
 
 static int shut_in(int (*deed)(void))
@@ -752,6 +765,7 @@ int main(int argc, char **argv)
 	tcase_add_test(t, what_is_cancelled_is_not_told);
 	tcase_add_test(t, more_scripts_than_a_child_keeps_take_turns);
 	tcase_add_test(t, without_processes_scripts_say_why_they_do_not_run);
+	tcase_add_test(t, what_kept_processes_from_running_is_tried_again_after_a_while);
 	tcase_add_test(t, a_child_can_only_compute);
 	tcase_add_test(t, a_child_has_one_descriptor_and_no_environment);
 	tcase_add_test(t, one_call_is_made_in_a_child_of_ones_own);
