@@ -199,7 +199,7 @@ static int ask_cayenne(struct trial *t, const struct script_job *job)
 static int begin(struct api_call *c, struct trial *t)
 {
 	uint8_t bytes[SCRIPT_BYTES_MAX];
-	struct script_job job = { .call = t->call, .lane = (uintptr_t)c->app, .whose = c->app->key, .done = answer, .ctx = t };
+	struct script_job job = { .call = t->call, .whose = c->app->key, .done = answer, .ctx = t };
 	enum formatter_kind kind;
 	int e = read_message(c, t, bytes, &job);
 	if (e)

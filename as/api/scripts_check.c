@@ -69,7 +69,7 @@ static int ask(struct check *k, struct app *a, struct part *p, struct formatter 
 		return 0;
 	if (scripts_intern(&k->as->registry.scripts, &wish->script))
 		return -ENOMEM;
-	const struct script_job job = { .call = call, .script = wish->script, .lane = (uintptr_t)a, .whose = a ? a->key : NULL, .f_port = 1, .bytes = { nothing, 0 },
+	const struct script_job job = { .call = call, .script = wish->script, .whose = a ? a->key : "", .f_port = 1, .bytes = { nothing, 0 },
 		.data = STR("{}"), .done = compiled, .ctx = p };
 	if (!before || before->kind != FORMATTER_JAVASCRIPT || before->script != wish->script)
 		p->ticket = scripts_start(k->as, &job);

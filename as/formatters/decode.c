@@ -179,7 +179,7 @@ static int ask(struct as *as, const struct device *d, const struct kept *k, void
 	if (!a)
 		return -EAGAIN;
 	*a = (struct asked){ .as = as, .uid = d->entry.uid };
-	struct script_job job = { .call = SCRIPT_DECODE_UPLINK, .script = formatter_of(d).script, .lane = (uintptr_t)d->app, .whose = d->app->key,
+	struct script_job job = { .call = SCRIPT_DECODE_UPLINK, .script = formatter_of(d).script, .whose = d->app->key,
 		.f_port = (uint8_t)k->m->data.f_port, .received_unix_us = k->m->data.received_unix_us, .bytes = payload_of(k),
 		.done = answered, .ctx = a };
 	a->ticket = scripts_start(as, &job);

@@ -354,7 +354,7 @@ static int ask(struct encoding *e, const struct device *d, struct script *script
 {
 	AUTO(text_done) struct text values = text_growing(SCRIPT_JSON_MAX + 1);
 	uint8_t octets[SCRIPT_BYTES_MAX];
-	struct script_job job = { .call = e->call, .script = script, .lane = (uintptr_t)d->app, .whose = d->app->key,
+	struct script_job job = { .call = e->call, .script = script, .whose = d->app->key,
 		.f_port = (uint8_t)tts_request_f_port(&e->j, e->at),
 		.received_unix_us = e->received_unix_us, .done = answered, .ctx = e };
 	if (e->call == SCRIPT_ENCODE_DOWNLINK) {

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-enum { MEMORY_MAX = 8 << 20, UNICODE_MAX = 0x10ffff, LONE = 0xfffd };
+enum { UNICODE_MAX = 0x10ffff, LONE = 0xfffd };
 
 struct engine {
 	struct arena *arena;
@@ -182,7 +182,7 @@ static struct engine *create(void)
 		return NULL;
 	if (getrandom(e->random, sizeof e->random, 0) != (ssize_t)sizeof e->random)
 		e->random[0] = 1;
-	e->arena = arena_new(MEMORY_MAX);
+	e->arena = arena_new(ENGINE_MEMORY_MAX);
 	if (e->arena)
 		e->heap = duk_create_heap(heap_take, heap_resize, heap_give, e, heap_fatal);
 	if (e->heap && !duk_safe_call(e->heap, load_prelude, NULL, 0, 3))
@@ -227,7 +227,7 @@ static void read_error(struct engine *e, struct engine_error *ret)
 		*tail = '\0';
 	}
 	if (arena_exhausted(e->arena))
-		*ret = (struct engine_error){ .outcome = SCRIPT_MEMORY, .message = "it needs more than 8 MiB of memory" };
+		*ret = ENGINE_OUT_OF_MEMORY;
 	else if (strstr(ret->message, "recursion limit") || strstr(ret->message, "stack limit"))
 		ret->outcome = SCRIPT_STACK;
 }
@@ -318,7 +318,7 @@ static int run(struct engine *e, struct engine_script *s, struct str request, st
 	}
 	struct str said = { answer->p + before, answer->len - before };
 	if (arena_exhausted(e->arena) && !str_starts(said, "ok\n")) {
-		*ret_err = (struct engine_error){ .outcome = SCRIPT_MEMORY, .message = "it needs more than 8 MiB of memory" };
+		*ret_err = ENGINE_OUT_OF_MEMORY;
 		return 1;
 	}
 	return 0;

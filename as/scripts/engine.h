@@ -20,6 +20,10 @@
 struct engine;
 struct engine_script;
 
+enum { ENGINE_MEMORY_MAX = 8 << 20 /**< of an engine with a script that runs [octets] */ };
+/** A script that wants more. */
+#define ENGINE_OUT_OF_MEMORY ((struct engine_error){ .outcome = SCRIPT_MEMORY, .message = "it needs more than 8 MiB of memory" })
+
 /** What an engine itself has to say; what the prelude found out is in the answer. */
 struct engine_error {
 	enum script_outcome outcome; /**< SCRIPT_SYNTAX, _THREW, _MEMORY, _STACK or _OUTPUT */

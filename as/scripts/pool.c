@@ -3,7 +3,6 @@
 #include "as/core/hash.h"
 #include "as/scripts/process.h"
 #include "common/log.h"
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,8 +16,7 @@ static const uint64_t WITHOUT_US = 60 * SEC_US, IDLE_US = 120 * SEC_US;
 
 /* An application. Its calls are given out in the order in which they came. */
 struct lane {
-	uint64_t uid;
-	char whose[64];
+	char whose[APP_KEY_TEXT];
 	struct process_job *first, *last; /* that wait */
 	unsigned under_way;
 	unsigned suspect; /* its scripts hung or crashed; counts down with each call that is well */
@@ -30,7 +28,7 @@ struct script_pool {
 	struct as *as;
 	struct process **processes; /* as.script-processes of them; NULL: not started */
 	size_t n;
-	struct lane *lanes, *turn; /* by uid; whose turn it is */
+	struct lane *lanes, *turn; /* by name; whose turn it is */
 	struct process_job *jobs;  /* by ticket */
 	size_t n_jobs;
 	uint64_t last_ticket;
@@ -43,18 +41,18 @@ struct script_pool {
 
 /* ---- lanes ---- */
 
-static struct lane *lane_of(struct script_pool *p, uint64_t uid, const char *whose)
+static struct lane *lane_of(struct script_pool *p, const char *whose)
 {
 	struct lane *l;
-	HASH_FIND(hh, p->lanes, &uid, sizeof uid, l);
+	HASH_FIND_STR(p->lanes, whose, l);
 	if (l)
 		return l;
 	l = calloc(1, sizeof *l);
-	if (!l)
+	if (!l || str_copy(str_of(whose), l->whose, sizeof l->whose)) {
+		free(l);
 		return NULL;
-	l->uid = uid;
-	snprintf(l->whose, sizeof l->whose, "%s", whose ? whose : "");
-	HASH_ADD(hh, p->lanes, uid, sizeof l->uid, l);
+	}
+	HASH_ADD_STR(p->lanes, whose, l);
 	if (l->hh.tbl)
 		return l;
 	free(l);
@@ -363,7 +361,7 @@ uint64_t scripts_start(struct as *as, const struct script_job *job)
 	if (p->n_jobs >= WAITING_MAX || n > (encodes ? (size_t)SCRIPT_JSON_MAX : (size_t)SCRIPT_BYTES_MAX))
 		return 0;
 	struct process_job *j = calloc(1, sizeof *j + n);
-	struct lane *l = j ? lane_of(p, job->lane, job->whose) : NULL;
+	struct lane *l = j ? lane_of(p, job->whose) : NULL;
 	if (!l) {
 		free(j);
 		return 0;

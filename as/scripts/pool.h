@@ -12,8 +12,7 @@
 struct script_job {
 	enum script_call call;
 	struct script *script;     /**< held until it is done or cancelled */
-	uint64_t lane;             /**< one number for each application: lanes take turns */
-	const char *whose;         /**< the application's name, for the log: copied; NULL: none */
+	const char *whose;         /**< the application's key, or "": applications take turns; copied */
 	uint8_t f_port;
 	uint64_t received_unix_us; /**< recvTime */
 	struct slice bytes;        /**< decode; at most SCRIPT_BYTES_MAX; copied */

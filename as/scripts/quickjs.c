@@ -21,7 +21,6 @@ enum { STACK_MAX = 512 << 10 };
 /** Cycles of garbage are looked for when this much is in use, and then by QuickJS's own rule. */
 enum { GC_FROM = 2 << 20 };
 #define SCRIPT_FILE "formatter.js"
-enum { MEMORY_MAX = 8 << 20 };
 
 struct engine {
 	struct arena *arena;
@@ -230,7 +229,7 @@ static void destroy(struct engine *e)
 static struct engine *create(void)
 {
 	struct engine *e = calloc(1, sizeof *e);
-	if (!e || !(e->arena = the_arena = arena_new(MEMORY_MAX)) || !(e->rt = JS_NewRuntime2(&memory, e)))
+	if (!e || !(e->arena = the_arena = arena_new(ENGINE_MEMORY_MAX)) || !(e->rt = JS_NewRuntime2(&memory, e)))
 		goto fail;
 	JS_SetMaxStackSize(e->rt, STACK_MAX);
 	JS_SetGCThreshold(e->rt, GC_FROM);
@@ -286,7 +285,7 @@ static int guarded(struct engine *e, const struct arena_image *from, const struc
 	e->text = NULL;
 	if (setjmp(e->out)) {
 		e->is_guarded = false;
-		*w->err = (struct engine_error){ .outcome = SCRIPT_MEMORY, .message = "it needs more than 8 MiB of memory" };
+		*w->err = ENGINE_OUT_OF_MEMORY;
 		return 1;
 	}
 	e->is_guarded = true;

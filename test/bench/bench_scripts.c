@@ -87,7 +87,9 @@ static void on_done(void *ctx, const struct script_result *r);
 
 static void next(void)
 {
-	struct script_job j = { .call = SCRIPT_DECODE_UPLINK, .script = script, .lane = started % APPLICATIONS, .f_port = 2,
+	char app[16];
+	snprintf(app, sizeof app, "app%zu", (size_t)(started % APPLICATIONS));
+	struct script_job j = { .call = SCRIPT_DECODE_UPLINK, .script = script, .whose = app, .f_port = 2,
 		.received_unix_us = 1700000000000000, .bytes = { payload, sizeof payload }, .done = on_done };
 	started++;
 	if (!scripts_start(&as, &j))

@@ -105,7 +105,9 @@ static uint64_t start(struct asked *a, enum script_call call, const char *text, 
 {
 	static const uint8_t octets[] = { 1, 2, 255 };
 	*a = (struct asked){ .script = script_new(str_of(text)), .left = left };
-	struct script_job j = { .call = call, .script = a->script, .lane = lane, .f_port = 7, .received_unix_us = UINT64_C(1700000000123000),
+	char app[24];
+	snprintf(app, sizeof app, "app%u", (unsigned)lane);
+	struct script_job j = { .call = call, .script = a->script, .whose = app, .f_port = 7, .received_unix_us = UINT64_C(1700000000123000),
 		.bytes = { octets, sizeof octets }, .data = STR("{\"on\":true,\"name\":\"\xc3\xa9\xf0\x9f\x98\x80\"}"), .done = on_done, .ctx = a };
 	uint64_t ticket = scripts_start(&as, &j);
 	ck_assert_uint_ne(ticket, 0);
